@@ -1,0 +1,1 @@
+//! Fake platforms that enforce the real rules and keep an inbox.

@@ -1,0 +1,1 @@
+//! The channels, one folder per kind, their registry and the guarded HTTP client.

@@ -1,0 +1,1 @@
+//! Types, rules, state machine and ports of Message Center.

@@ -1,0 +1,1 @@
+//! Store and queue on SQLite for one machine.

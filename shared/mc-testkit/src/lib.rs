@@ -1,0 +1,1 @@
+//! Behaviour suites, builders and a clock to turn by hand.
