@@ -1,0 +1,111 @@
+//! Channels as they are configured and stored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ports::Family;
+use crate::time::Timestamp;
+
+/// What platform a channel speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A robot in a WeCom group.
+    WecomRobot,
+    /// A custom robot in a DingTalk group.
+    DingtalkRobot,
+    /// E-mail through an SMTP server.
+    EmailSmtp,
+    /// Any self-built IM with an HTTP API.
+    Webhook,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 4] = [Kind::WecomRobot, Kind::DingtalkRobot, Kind::EmailSmtp, Kind::Webhook];
+
+    /// The word the API uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::WecomRobot => "wecom_robot",
+            Kind::DingtalkRobot => "dingtalk_robot",
+            Kind::EmailSmtp => "email_smtp",
+            Kind::Webhook => "webhook",
+        }
+    }
+
+    /// The queue its messages wait in.
+    pub const fn family(self) -> Family {
+        match self {
+            Kind::WecomRobot => Family::Wecom,
+            Kind::DingtalkRobot => Family::Dingtalk,
+            Kind::EmailSmtp => Family::Email,
+            Kind::Webhook => Family::Webhook,
+        }
+    }
+}
+
+/// What to do with a push whose outcome was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDoubt {
+    /// Push again: better twice than never.
+    #[default]
+    Resend,
+    /// Hold it as `in_doubt` until somebody retries: better never than twice.
+    Hold,
+}
+
+/// Limits an operator sets below the platform's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Pushes in any minute, for each robot of the channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_minute: Option<u32>,
+    /// Pushes in any second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// Pushes in any 24 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<u32>,
+}
+
+/// A channel as it is stored. Its secrets are sealed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChannelDoc {
+    /// What platform it speaks.
+    pub kind: Kind,
+    /// The kind's settings, as the kind's own `config.rs` reads them.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// The kind's secrets, sealed. A value that was a list or an object is sealed as its JSON.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// Scheme and host in place of the platform's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// The way out, sealed because it may hold credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// PEM of certificates to trust besides Mozilla's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ca: Option<String>,
+    /// Limits below the platform's own.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Alarm thresholds, kept as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm: Option<Value>,
+    /// What to do with a push whose outcome was lost.
+    #[serde(default)]
+    pub on_doubt: OnDoubt,
+    /// Whether it may be sent through.
+    pub enabled: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}

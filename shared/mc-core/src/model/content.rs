@@ -1,0 +1,115 @@
+//! What a message says, after templates and before a platform's form.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Plain text, shown as it is.
+    #[default]
+    Text,
+    /// CommonMark with tables, strikethrough and task lists; raw HTML is text.
+    Markdown,
+    /// HTML.
+    Html,
+}
+
+impl Format {
+    /// The word the API uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Format::Text => "text",
+            Format::Markdown => "markdown",
+            Format::Html => "html",
+        }
+    }
+}
+
+/// How grave a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something went well.
+    Success,
+    /// Something wants attention.
+    Warning,
+    /// Something is wrong.
+    Danger,
+}
+
+/// A body with its format.
+///
+/// The text of a Markdown body may hold *shielded* characters: the punctuation of values, moved to a private plane so
+/// that no parser takes it for formatting. Only `mc-content` shields and unshields.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    /// How it is written.
+    pub format: Format,
+    /// The text.
+    pub text: String,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({}, {} bytes)", self.format.as_str(), self.text.len())
+    }
+}
+
+/// A label and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fact {
+    /// What it is.
+    pub label: String,
+    /// How much of it.
+    pub value: String,
+}
+
+/// A button that opens a page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Button {
+    /// What it says.
+    pub text: String,
+    /// Where it leads.
+    pub url: String,
+}
+
+/// What a message says, with all values in place. Platforms show what they can of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// The title: a mail's subject, a card's head, the line in a conversation list.
+    pub title: String,
+    /// The body.
+    pub body: Body,
+    /// Where a click on the message leads.
+    pub url: Option<String>,
+    /// Label and value pairs.
+    pub facts: Vec<Fact>,
+    /// Buttons.
+    pub buttons: Vec<Button>,
+    /// A picture's URL.
+    pub image: Option<String>,
+    /// How grave it is.
+    pub level: Option<Level>,
+}
+
+impl Content {
+    /// A content of a title and a body.
+    pub fn new(title: impl Into<String>, format: Format, text: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            body: Body { format, text: text.into() },
+            url: None,
+            facts: Vec::new(),
+            buttons: Vec::new(),
+            image: None,
+            level: None,
+        }
+    }
+}

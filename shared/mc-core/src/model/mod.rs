@@ -1,0 +1,20 @@
+//! The words of the contract as types: what is stored and what travels between the parts.
+
+mod access_key;
+mod channel;
+mod content;
+mod message;
+mod project;
+mod template;
+mod webhook;
+
+pub use access_key::{AccessKey, Role};
+pub use channel::{ChannelDoc, Kind, Limits, OnDoubt};
+pub use content::{Body, Button, Content, Fact, Format, Level};
+pub use message::{
+    AddressKind, Addresses, AttachmentRef, Attempt, DeliveryPlan, InlineContent, MessageDoc, Mode, Outcome,
+    Priority, Recipient, Routing, TemplateRef,
+};
+pub use project::{Operator, OperatorRole, ProjectDoc};
+pub use template::{ButtonTemplate, FactTemplate, TemplateBody, TemplateDoc};
+pub use webhook::{Event, EventKind, WebhookDoc};

@@ -1,0 +1,82 @@
+//! Templates as they are stored.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::content::{Format, Level};
+use super::message::Routing;
+use crate::time::Timestamp;
+
+/// A label and its value, both templates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FactTemplate {
+    /// What it is.
+    pub label: String,
+    /// How much of it.
+    pub value: String,
+}
+
+/// A button, both parts templates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ButtonTemplate {
+    /// What it says.
+    pub text: String,
+    /// Where it leads.
+    pub url: String,
+}
+
+/// One version of a template: what a `PUT` gives. Every text in it is a Jinja template.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateBody {
+    /// The title.
+    #[serde(default)]
+    pub title: String,
+    /// The body.
+    pub body: String,
+    /// How the body is written.
+    #[serde(default)]
+    pub format: Format,
+    /// A JSON Schema of the values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Value>,
+    /// Values to preview with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Map<String, Value>>,
+    /// The routing of messages that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing: Option<Routing>,
+    /// Where a click leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Label and value pairs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<FactTemplate>,
+    /// Buttons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<ButtonTemplate>,
+    /// A picture's URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How grave it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// Fields that differ per channel name or kind: a JSON object of the fields above (title, body, format, url,
+    /// facts, buttons, image, level).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub channels: Map<String, Value>,
+}
+
+/// A version of a template as it is stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemplateDoc {
+    /// Counted from 1.
+    pub version: u32,
+    /// What it says.
+    #[serde(flatten)]
+    pub body: TemplateBody,
+    /// When this version was made.
+    pub created_at: Timestamp,
+}

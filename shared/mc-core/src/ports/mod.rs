@@ -1,0 +1,22 @@
+//! What the rules need from the world, one small trait each.
+//!
+//! Every method says its edge cases under `# Behavior`; the suites in `mc-testkit` hold each implementation to them.
+
+mod ambient;
+mod blobs;
+mod channel;
+mod http;
+mod queue;
+mod store;
+
+pub use ambient::{Clock, Ids, Random};
+pub use blobs::Blobs;
+pub use channel::{
+    Attachment, Batching, Capability, Channel, CheckStep, Part, Push, RateLimit, Receipt, RecipientFailure,
+    RenderContext, RenderError, Rendered, SendError, SendFailure, SharedChannel, Size, SizeUnit, Warning,
+};
+pub use http::{Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Route};
+pub use queue::{
+    Consumer, Envelope, Family, Group, MAX_DELAY, Outgoing, Queue, QueueDepth, Slot, Task, Verdict,
+};
+pub use store::{Attr, Attrs, Change, Commit, Cond, Conflict, Item, Key, Op, Page, Query, Store, WriteError};

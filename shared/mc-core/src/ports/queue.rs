@@ -1,0 +1,204 @@
+//! The queue between accepting and pushing.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::id::MessageId;
+use crate::model::Priority;
+use crate::time::Timestamp;
+
+/// A platform family; each has a queue of its own, so that one platform's trouble never delays another's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// 企业微信: robots and apps.
+    Wecom,
+    /// 钉钉: robots and apps.
+    Dingtalk,
+    /// SES and SMTP.
+    Email,
+    /// Self-built IM, and the results we tell callers.
+    Webhook,
+}
+
+impl Family {
+    /// Every family.
+    pub const ALL: [Family; 4] = [Family::Wecom, Family::Dingtalk, Family::Email, Family::Webhook];
+
+    /// The name used in queue names, metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Family::Wecom => "wecom",
+            Family::Dingtalk => "dingtalk",
+            Family::Email => "email",
+            Family::Webhook => "webhook",
+        }
+    }
+}
+
+/// Whose turn it is: tasks of one group are served in order of arrival, groups take turns.
+///
+/// Keyed by project and priority, so that a bulk campaign never delays a one-time password.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Group(Cow<'static, str>);
+
+impl Group {
+    /// The group of a project's tasks of one priority.
+    pub fn of(project: &str, priority: Priority) -> Self {
+        Self(format!("{project}:{}", priority.as_str()).into())
+    }
+
+    /// The text queues use.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads back what `as_str` gave.
+    pub fn from_text(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A push's place under the platform's limit, reserved ahead of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Not before this time.
+    pub at: Timestamp,
+    /// Through which of the channel's robots.
+    pub lane: u16,
+}
+
+/// One unit of work. It names things and carries none: what it needs is read when it runs.
+///
+/// The tag carries a version; an old form stays readable for one release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t")]
+pub enum Task {
+    /// Push one share of a message.
+    #[serde(rename = "deliver.1")]
+    Deliver {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The message.
+        #[serde(rename = "m")]
+        message: MessageId,
+        /// Which share of it.
+        #[serde(rename = "s")]
+        share: u32,
+        /// A slot reserved for it, if it had to wait for one.
+        #[serde(rename = "slot", default, skip_serializing_if = "Option::is_none")]
+        slot: Option<Slot>,
+    },
+    /// Tell one webhook endpoint of one event.
+    #[serde(rename = "notify.1")]
+    Notify {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The endpoint.
+        #[serde(rename = "w")]
+        webhook: String,
+        /// The event.
+        #[serde(rename = "e")]
+        event: String,
+    },
+}
+
+/// A task on its way into the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Which queue.
+    pub family: Family,
+    /// Whose turn.
+    pub group: Group,
+    /// The work.
+    pub task: Task,
+    /// Not before this long from now; at most [`MAX_DELAY`].
+    pub delay: Duration,
+}
+
+/// Several tasks of one group that travel as one.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// Whose tasks they are.
+    pub group: Group,
+    /// The tasks, at least one.
+    pub tasks: Vec<Task>,
+}
+
+/// What became of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is done, or somebody else did it.
+    Done,
+    /// Send this task (the same one, or with a slot) again after a while and forget the old one.
+    Again {
+        /// What to send.
+        task: Task,
+        /// How long from now; at most [`MAX_DELAY`].
+        after: Duration,
+    },
+}
+
+/// How full one queue is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QueueDepth {
+    /// Which queue.
+    pub family: Family,
+    /// Tasks waiting, or `None` when only the platform's own dashboard knows.
+    pub waiting: Option<u64>,
+    /// When the longest waiting task that is due was sent, if known.
+    pub oldest: Option<Timestamp>,
+    /// Envelopes that were taken too often without an answer: crash loops.
+    pub crash_loops: u64,
+}
+
+/// The queue, as senders see it.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Sends tasks.
+    ///
+    /// # Behavior
+    /// - Every task is delivered at least once, not before its delay.
+    /// - Tasks of one group without a delay are delivered in the order sent, as far as no retry comes between.
+    /// - Groups take turns: a group with many tasks waiting delays another group's task by at most one envelope per
+    ///   group.
+    /// - Durable when this returns; all or none for up to 10 tasks.
+    async fn send(&self, tasks: Vec<Outgoing>) -> Result<()>;
+
+    /// How full the queues are.
+    async fn depths(&self) -> Result<Vec<QueueDepth>>;
+
+    /// Takes envelopes out of the crash-loop queue and sends their tasks again; answers how many tasks.
+    async fn redrive(&self, family: Family) -> Result<u64>;
+}
+
+/// The longest delay a queue takes; what lies further ahead goes into the due index.
+pub const MAX_DELAY: Duration = Duration::from_secs(900);
+
+/// The queue, as the work sees it.
+///
+/// # Behavior (of whoever drives a consumer)
+/// - Calls it with the tasks of one envelope and acts on each verdict by itself: the partial outcome of an envelope
+///   sends the remainder again.
+/// - When the call panics or the process dies, the envelope comes again; a second time it comes as single tasks, so
+///   that a poisoned task cannot take its neighbours along. After five times it goes to the crash-loop queue.
+/// - Whatever came to it is acknowledged only after its verdict.
+#[async_trait]
+pub trait Consumer: Send + Sync {
+    /// Works on the tasks and answers one verdict each, in their order.
+    async fn consume(&self, envelope: Envelope) -> Vec<Verdict>;
+}
