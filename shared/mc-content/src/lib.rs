@@ -1,1 +1,18 @@
 //! Templates and Markdown dialects: from a template and values to the text a platform shows.
+//!
+//! A stored template is compiled once ([`CompiledTemplate`]), checked against its values, and rendered for a target into
+//! a [`Content`](mc_core::model::Content). A content's body is then written in each platform's [`dialect`], and what
+//! is too long is [`split`]. Everything here is pure: no clock, no files, no network.
+#![deny(missing_docs)]
+
+pub mod dialect;
+mod error;
+mod inline;
+mod snippet;
+pub mod split;
+mod template;
+
+pub use error::FieldError;
+pub use inline::inline;
+pub use snippet::{Escape, Snippet};
+pub use template::{CompiledTemplate, Target};

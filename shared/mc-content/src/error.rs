@@ -1,0 +1,19 @@
+//! What is wrong with a template, and where.
+
+use serde::Serialize;
+
+/// One fault, with its place in the document it was found in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// A JSON pointer: `/body`, `/channels/ops/title`.
+    pub pointer: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// A fault at a place.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+}
