@@ -1,1 +1,19 @@
 //! The channels, one folder per kind, their registry and the guarded HTTP client.
+//!
+//! A kind is a folder with fixed file names: `config.rs` reads settings and secrets, `render.rs` writes a content in
+//! the platform's form, `api.rs` makes the call and holds the platform's error table, `mod.rs` ties them together.
+//! [`registry`] is the only place that knows all kinds.
+#![deny(missing_docs)]
+
+pub mod http;
+pub mod registry;
+
+mod fields;
+
+mod dingtalk_robot;
+mod email_smtp;
+mod webhook;
+mod wecom_robot;
+
+pub use mc_content::FieldError;
+pub use registry::{Ports, Setup, admit, build, capability, secret_names, url_fields};

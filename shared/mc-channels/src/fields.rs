@@ -1,0 +1,80 @@
+//! Reading settings and secrets, collecting every problem with its place.
+
+use std::collections::BTreeMap;
+
+use mc_content::FieldError;
+use mc_core::Secret;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// A reader of one object that remembers what it was asked for, so that what nobody asked for is a problem too.
+pub(crate) struct Fields<'a> {
+    base: &'static str,
+    map: &'a Map<String, Value>,
+    known: Vec<&'static str>,
+    problems: Vec<FieldError>,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(base: &'static str, map: &'a Map<String, Value>) -> Self {
+        Self { base, map, known: Vec::new(), problems: Vec::new() }
+    }
+
+    /// The field, if it is there and is of its type. JSON null counts as not there.
+    pub(crate) fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
+        self.known.push(name);
+        let value = self.map.get(name).filter(|value| !value.is_null())?;
+        match serde_json::from_value(value.clone()) {
+            Ok(read) => Some(read),
+            Err(error) => {
+                self.problem(name, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// The field, or its default.
+    pub(crate) fn or_default<T: DeserializeOwned + Default>(&mut self, name: &'static str) -> T {
+        self.optional(name).unwrap_or_default()
+    }
+
+    /// The field, which must be there and not empty; `what` says what to put there.
+    pub(crate) fn required(&mut self, name: &'static str, what: &str) -> String {
+        let before = self.problems.len();
+        let text: String = self.or_default(name);
+        if text.trim().is_empty() && self.problems.len() == before {
+            self.problem(name, format!("is required: {what}"));
+        }
+        text
+    }
+
+    /// Notes a problem of a field.
+    pub(crate) fn problem(&mut self, name: &str, detail: impl Into<String>) {
+        self.problems.push(FieldError::new(format!("{}/{}", self.base, escape(name)), detail));
+    }
+
+    /// All problems, those of unknown fields included.
+    pub(crate) fn finish(mut self) -> Vec<FieldError> {
+        let known = self.known.join(", ");
+        for name in self.map.keys() {
+            if !self.known.contains(&name.as_str()) {
+                let detail = match self.known.as_slice() {
+                    [] => "this kind has no settings; remove it".to_owned(),
+                    _ => format!("there is no such setting; there are {known}"),
+                };
+                self.problems.push(FieldError::new(format!("{}/{}", self.base, escape(name)), detail));
+            }
+        }
+        self.problems
+    }
+}
+
+/// Escapes a name for a JSON pointer (RFC 6901).
+pub(crate) fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A secret that is set and not empty.
+pub(crate) fn secret<'a>(secrets: &'a BTreeMap<String, Secret>, name: &str) -> Option<&'a Secret> {
+    secrets.get(name).filter(|secret| !secret.is_empty())
+}

@@ -1,0 +1,60 @@
+//! Reading an answer, no further than allowed.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use jiff::fmt::rfc2822;
+use mc_core::Timestamp;
+use mc_core::ports::{Clock, HttpError, HttpResponse};
+
+use super::failure;
+
+/// No wait named by the other side is taken to be longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
+pub(super) async fn read(
+    mut answer: reqwest::Response,
+    limit: usize,
+    host: &str,
+    clock: &dyn Clock,
+) -> Result<HttpResponse, HttpError> {
+    let status = answer.status().as_u16();
+    let retry_after = retry_after(answer.headers(), clock);
+    let content_type =
+        answer.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+    if answer.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(failure::too_large(limit, host));
+    }
+    // Nearly every answer comes in one piece, which is passed on without a copy.
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failure::of_body(&error, host))? {
+        if first.len() + rest.len() + chunk.len() > limit {
+            return Err(failure::too_large(limit, host));
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&chunk);
+    }
+    let body = if rest.is_empty() { first } else { rest.freeze() };
+    Ok(HttpResponse { status, retry_after, content_type, body })
+}
+
+/// `Retry-After` in seconds or as a date.
+pub(super) fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+            Timestamp::from_millis(date.as_millisecond()).since(clock.now())
+        }
+    };
+    Some(wait.min(LONGEST_WAIT))
+}

@@ -1,0 +1,176 @@
+//! Every kind of channel, and how one is built from its configuration.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mc_content::FieldError;
+use mc_core::Secret;
+use mc_core::model::{Kind, Limits};
+use mc_core::ports::{
+    Capability, Clock, Http, HttpError, HttpErrorKind, Random, RateLimit, Route, SharedChannel,
+};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::http::{check_route, check_url};
+use crate::{dingtalk_robot, email_smtp, webhook, wecom_robot};
+
+/// A channel's configuration with its secrets opened.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// The channel's name, for texts.
+    pub name: &'a str,
+    /// What platform it speaks.
+    pub kind: Kind,
+    /// The kind's settings.
+    pub settings: &'a Map<String, Value>,
+    /// The kind's secrets, opened. A value that was a list or an object is its JSON.
+    pub secrets: &'a BTreeMap<String, Secret>,
+    /// Scheme and host in place of the platform's own.
+    pub base_url: Option<&'a str>,
+    /// The way out.
+    pub route: Route,
+    /// Limits below the platform's own.
+    pub limits: Limits,
+}
+
+/// What channels need from the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// The way out.
+    pub http: Arc<dyn Http>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+/// What the registry knows of a kind.
+pub(crate) struct Entry {
+    pub(crate) secrets: &'static [&'static str],
+    /// Whether the platform's own host may be replaced.
+    pub(crate) takes_base_url: bool,
+    pub(crate) capability: fn() -> Capability,
+    pub(crate) urls: fn(&Map<String, Value>) -> Vec<(String, String)>,
+    pub(crate) build: fn(&Setup<'_>, &Ports) -> Result<SharedChannel, Vec<FieldError>>,
+}
+
+/// One line per kind.
+const fn entry(kind: Kind) -> &'static Entry {
+    match kind {
+        Kind::WecomRobot => &wecom_robot::ENTRY,
+        Kind::DingtalkRobot => &dingtalk_robot::ENTRY,
+        Kind::EmailSmtp => &email_smtp::ENTRY,
+        Kind::Webhook => &webhook::ENTRY,
+    }
+}
+
+/// Builds a channel, or says everything that is wrong with its configuration.
+///
+/// # Behavior
+/// - Opens no connection and looks nothing up; [`admit`] looks at the addresses.
+/// - No problem's text holds a secret.
+pub fn build(setup: Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
+    let entry = entry(setup.kind);
+    let mut problems: Vec<FieldError> =
+        check_route(&setup.route).into_iter().map(|(at, detail)| FieldError::new(at, detail)).collect();
+    problems.extend(setup.base_url.and_then(|url| check_base_url(url, entry.takes_base_url)));
+    for name in setup.secrets.keys() {
+        if !entry.secrets.contains(&name.as_str()) {
+            let detail = match entry.secrets {
+                [] => "this kind has no secrets; remove it".to_owned(),
+                known => format!("this kind has no such secret; it has {}", known.join(", ")),
+            };
+            problems.push(FieldError::new(format!("/secrets/{name}"), detail));
+        }
+    }
+    match (entry.build)(&setup, ports) {
+        Ok(channel) if problems.is_empty() => Ok(channel),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    }
+}
+
+/// The secrets a kind takes.
+pub fn secret_names(kind: Kind) -> &'static [&'static str] {
+    entry(kind).secrets
+}
+
+/// The addresses in a kind's settings, each with its pointer. Only scheme, host and port are meant, as paths may be
+/// templates; an SMTP server is `smtp://host:port`.
+pub fn url_fields(kind: Kind, settings: &Map<String, Value>) -> Vec<(String, String)> {
+    (entry(kind).urls)(settings)
+}
+
+/// What a kind can do, before a channel's own settings.
+pub fn capability(kind: Kind) -> Capability {
+    (entry(kind).capability)()
+}
+
+/// Checks every address a configuration names against the egress rules, for the moment it is stored.
+///
+/// # Behavior
+/// - A name that does not resolve now is accepted: it is checked again when it is used.
+/// - What cannot be read at all is left to [`build`].
+pub async fn admit(
+    kind: Kind,
+    settings: &Map<String, Value>,
+    base_url: Option<&str>,
+    proxy: Option<&Secret>,
+    http: &dyn Http,
+) -> Vec<FieldError> {
+    let mut urls = url_fields(kind, settings);
+    urls.extend(base_url.map(|url| ("/base_url".to_owned(), url.to_owned())));
+    urls.extend(proxy.map(|url| ("/proxy".to_owned(), url.expose().to_owned())));
+    let mut problems = Vec::new();
+    for (pointer, url) in urls {
+        if let Err(error) = admit_one(&url, http).await
+            && error.kind == HttpErrorKind::Forbidden
+        {
+            problems.push(FieldError::new(pointer, error.text));
+        }
+    }
+    problems
+}
+
+async fn admit_one(url: &str, http: &dyn Http) -> Result<(), HttpError> {
+    let Ok(parsed) = Url::parse(url) else { return Ok(()) };
+    let host = parsed.host_str().unwrap_or_default();
+    // Written as http, odd spellings of an address are read as the address, and credentials stay out of sight.
+    match parsed.port() {
+        Some(port) => http.admit(&format!("http://{host}:{port}/")).await,
+        None => http.admit(&format!("http://{host}/")).await,
+    }
+}
+
+fn check_base_url(url: &str, taken: bool) -> Option<FieldError> {
+    let problem = |detail: String| Some(FieldError::new("/base_url", detail));
+    if !taken {
+        return problem("this kind names its server in settings; remove base_url".to_owned());
+    }
+    if let Err(detail) = check_url(url) {
+        return problem(detail);
+    }
+    if url.contains(['?', '#']) {
+        return problem("give scheme and host only, like https://im.example.com".to_owned());
+    }
+    None
+}
+
+/// The limit in force: the platform's own, unless the channel declares a lower one.
+pub(crate) fn effective_limit(platform: Option<RateLimit>, limits: &Limits) -> Option<RateLimit> {
+    use std::time::Duration;
+    let declared = match (limits.per_minute, limits.per_second) {
+        (Some(count), _) => Some(RateLimit { count, per: Duration::from_secs(60) }),
+        (None, Some(count)) => Some(RateLimit { count, per: Duration::from_secs(1) }),
+        (None, None) => None,
+    };
+    let per_day = |limit: &RateLimit| u128::from(limit.count) * 86_400_000 / limit.per.as_millis().max(1);
+    match (platform, declared) {
+        (Some(a), Some(b)) => Some(if per_day(&b) < per_day(&a) { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
