@@ -1,1 +1,45 @@
 //! Fake platforms that enforce the real rules and keep an inbox.
+//!
+//! A [`Sandbox`] answers on the platforms' own paths the way the platforms do: a wrong signature, an old
+//! timestamp, one byte too many or the 21st message in a minute fails with HTTP 200 and the platform's own
+//! code. What arrives, accepted or refused, is kept in an inbox that tests read through Rust methods and
+//! people read over HTTP.
+//!
+//! The rules come from the platforms' pages, never from our own client, so that a misreading on one side
+//! cannot hide on the other. Where a page is silent, the stricter reading is taken and the comment says so.
+//!
+//! | Platform | Path | Module |
+//! |---|---|---|
+//! | WeCom group robot | `POST /cgi-bin/webhook/send?key=`, `POST /cgi-bin/webhook/upload_media?key=` | `wecom` |
+//! | DingTalk robot | `POST /robot/send?access_token=&timestamp=&sign=` | `dingtalk` |
+//! | Self-built IM | `ANY /im/{*path}` | `im` |
+//! | Receiver of result webhooks | `POST /hook/{name}` | `hook` |
+//! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
+//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_hook/{name}`, `/_im/{*path}` | `control` |
+
+#![deny(missing_docs)]
+
+mod answer;
+mod control;
+mod dingtalk;
+mod faults;
+mod hook;
+mod im;
+mod inbox;
+mod item;
+mod mask;
+mod md5;
+mod options;
+mod rate;
+mod receive;
+mod request;
+mod sandbox;
+mod signing;
+mod smtp;
+mod wecom;
+
+pub use faults::{Fault, RetryAfter, SmtpStage};
+pub use im::{HmacEncoding, HmacRule, ImExpectation};
+pub use item::{Attachment, Item, Mail, Platform};
+pub use options::{Clock, RateLimit, SandboxOptions, SmtpOptions};
+pub use sandbox::Sandbox;

@@ -1,0 +1,129 @@
+//! What the platforms answer.
+
+use std::io;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::faults::{Fault, RetryAfter};
+use crate::item::Platform;
+
+/// Why a message is refused, in the platform's own number: `errcode`, HTTP status or SMTP reply code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) errcode: i64,
+    pub(crate) errmsg: String,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted,
+    /// Answered like accepted and not stored a second time.
+    Duplicate,
+    Refused(Refusal),
+}
+
+impl Refusal {
+    pub(crate) fn new(errcode: i64, errmsg: impl Into<String>) -> Refusal {
+        Refusal { errcode, errmsg: errmsg.into() }
+    }
+
+    /// A member of the wrong JSON type, in the words WeCom uses.
+    pub(crate) fn wrong_type(errcode: i64, name: &str) -> Refusal {
+        Refusal::new(errcode, format!("Warning: wrong json format. {name} has the wrong type"))
+    }
+
+    /// What a fault makes of a message.
+    pub(crate) fn by(fault: &Fault) -> Refusal {
+        let errcode = fault.errcode.unwrap_or_else(|| i64::from(status_of(fault).as_u16()));
+        Refusal::new(errcode, "refused by a fault")
+    }
+}
+
+impl From<Result<(), Refusal>> for Verdict {
+    fn from(result: Result<(), Refusal>) -> Verdict {
+        match result {
+            Ok(()) => Verdict::Accepted,
+            Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+}
+
+/// The platform's own answer; `n` is the item's number.
+pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response {
+    match (platform, verdict) {
+        (Platform::Wecom | Platform::Dingtalk | Platform::Smtp, Verdict::Refused(refusal)) => {
+            json_answer(StatusCode::OK, &errcode_body(platform, refusal.errcode, &refusal.errmsg))
+        }
+        (Platform::Im | Platform::Hook, Verdict::Refused(refusal)) => {
+            let status = u16::try_from(refusal.errcode).ok().and_then(|code| StatusCode::from_u16(code).ok());
+            let body = errcode_body(platform, refusal.errcode, &refusal.errmsg);
+            json_answer(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &body)
+        }
+        (Platform::Im, Verdict::Accepted | Verdict::Duplicate) => {
+            json_answer(StatusCode::OK, &json!({"code": 0, "data": {"message_id": format!("im-{n}")}}))
+        }
+        (Platform::Hook, Verdict::Accepted | Verdict::Duplicate) => StatusCode::NO_CONTENT.into_response(),
+        (Platform::Wecom | Platform::Dingtalk | Platform::Smtp, Verdict::Accepted | Verdict::Duplicate) => {
+            json_answer(StatusCode::OK, &errcode_body(platform, 0, "ok"))
+        }
+    }
+}
+
+/// The answer a fault prescribes.
+pub(crate) fn faulty(fault: &Fault) -> Response {
+    let (body, guessed_type) = match (&fault.body, fault.errcode) {
+        (Some(Value::String(text)), _) => (text.clone(), "text/html; charset=utf-8"),
+        (Some(value), _) => (value.to_string(), "application/json"),
+        (None, Some(errcode)) => {
+            (errcode_body(fault.platform, errcode, "refused by a fault").to_string(), "application/json")
+        }
+        (None, None) => (String::new(), "text/plain"),
+    };
+    let mut response = (status_of(fault), body).into_response();
+    set(&mut response, header::CONTENT_TYPE, fault.content_type.as_deref().unwrap_or(guessed_type));
+    match &fault.retry_after {
+        Some(RetryAfter::Seconds(seconds)) => {
+            set(&mut response, header::RETRY_AFTER, &seconds.to_string());
+        }
+        Some(RetryAfter::Text(text)) => set(&mut response, header::RETRY_AFTER, text),
+        None => {}
+    }
+    response
+}
+
+/// A response that ends the connection before a single byte of it is sent: the body fails at once, and the
+/// server gives up before it flushes the head.
+pub(crate) fn cut() -> Response {
+    let failure = async { Err::<Bytes, _>(io::Error::other("cut by a fault")) };
+    Response::new(Body::from_stream(futures_util::stream::once(failure)))
+}
+
+/// A JSON answer.
+pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (status, axum::Json(body)).into_response()
+}
+
+fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Value {
+    match platform {
+        Platform::Im => json!({"code": errcode, "message": errmsg}),
+        Platform::Wecom | Platform::Dingtalk | Platform::Hook | Platform::Smtp => {
+            json!({"errcode": errcode, "errmsg": errmsg})
+        }
+    }
+}
+
+fn status_of(fault: &Fault) -> StatusCode {
+    let fallback = if fault.retry_after.is_some() { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::OK };
+    fault.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(fallback)
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

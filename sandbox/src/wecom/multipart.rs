@@ -1,0 +1,67 @@
+//! Just enough `multipart/form-data` to find one file.
+
+/// The content of the part `name`, if it carries a `filename`.
+pub(super) fn file<'a>(content_type: &str, body: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let delimiter = format!("--{}", boundary(content_type)?);
+    let mut rest = after(body, delimiter.as_bytes())?;
+    let end = format!("\r\n{delimiter}");
+    while let Some(part) = rest.strip_prefix(b"\r\n") {
+        let length = find(part, end.as_bytes())?;
+        let (head, content) = split_head(&part[..length])?;
+        if is_file(head, name) {
+            return Some(content);
+        }
+        rest = &part[length + end.len()..];
+    }
+    None
+}
+
+fn boundary(content_type: &str) -> Option<&str> {
+    let mut parts = content_type.split(';').map(str::trim);
+    if !parts.next()?.eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let boundary = parts.find_map(|part| part.strip_prefix("boundary="))?.trim_matches('"');
+    (!boundary.is_empty()).then_some(boundary)
+}
+
+fn is_file(head: &[u8], name: &str) -> bool {
+    let head = String::from_utf8_lossy(head);
+    head.lines().any(|line| {
+        let Some((header, value)) = line.split_once(':') else { return false };
+        let mut parameters = value.split(';').map(str::trim);
+        header.eq_ignore_ascii_case("content-disposition")
+            && parameters.clone().any(|p| p == format!("name=\"{name}\"") || p == format!("name={name}"))
+            && parameters.any(|p| p.starts_with("filename=") || p.starts_with("filename*="))
+    })
+}
+
+fn split_head(part: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = find(part, b"\r\n\r\n")?;
+    Some((&part[..end], &part[end + 4..]))
+}
+
+fn after<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<&'a [u8]> {
+    find(bytes, needle).map(|at| &bytes[at + needle.len()..])
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file;
+
+    const TYPE: &str = "multipart/form-data; boundary=xx";
+
+    #[test]
+    fn the_named_file_is_found_among_the_parts() {
+        let body = b"--xx\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhi\r\n--xx\r\n\
+            Content-Disposition: form-data; name=\"media\"; filename=\"a.txt\"; filelength=7\r\n\
+            Content-Type: text/plain\r\n\r\nline\r\n2\r\n--xx--\r\n";
+        assert_eq!(file(TYPE, body, "media"), Some(b"line\r\n2".as_slice()));
+        assert_eq!(file(TYPE, body, "note"), None, "a part without a file name is no file");
+        assert_eq!(file("application/json", body, "media"), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! The sandbox against the rules of the platforms' pages.
+
+mod control;
+mod dingtalk;
+mod faults;
+mod hook_and_im;
+mod smtp;
+mod smtp_rules;
+mod support;
+mod wecom;
