@@ -1,1 +1,3 @@
 //! HTTP routers, authentication and problem answers.
+
+pub mod auth;

@@ -1,1 +1,4 @@
 //! The use-cases over the ports: accept, deliver, tell, schedule.
+
+pub mod seal;
+pub mod standard_webhooks;
