@@ -1,7 +1,7 @@
 //! Operators' passwords: argon2id, as PHC strings.
 //!
-//! The cost is OWASP's second choice for argon2id (19 MiB, two passes, one lane): about 20 ms on a server core. A hash
-//! keeps its own parameters, so they can be raised at any time; [`needs_rehash`] says when a login should store a new one.
+//! The cost is the minimum that OWASP recommends for argon2id: 19 MiB, two passes, one lane. A hash keeps its own
+//! parameters, so they can be raised at any time; [`needs_rehash`] says when a login should store a new one.
 
 use std::{fmt, sync::Arc};
 
