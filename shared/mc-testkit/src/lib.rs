@@ -1,1 +1,11 @@
 //! Behaviour suites, builders and a clock to turn by hand.
+//!
+//! [`store::all`] and [`queue::all`] hold a store or a queue to every `# Behavior` line of its port; each adapter's
+//! tests call them.
+#![deny(missing_docs)]
+
+pub mod ambient;
+pub mod queue;
+pub mod store;
+
+pub use ambient::{MockClock, SeqIds, SeqRandom};

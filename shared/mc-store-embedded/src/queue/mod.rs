@@ -1,0 +1,122 @@
+//! The queue in the same database.
+
+mod driver;
+pub(crate) mod line;
+pub(crate) mod lines;
+mod taken;
+mod time;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mc_core::Result;
+use mc_core::ports::{Commit, Family, Outgoing, Queue, QueueDepth};
+
+pub use driver::{Drive, run};
+pub use taken::Taken;
+
+use crate::open::Shared;
+use crate::writer::Request;
+
+/// While so many finished envelopes wait for room on the disk, no more are taken.
+const MOST_PARKED: u64 = 4096;
+
+/// How long to wait before looking again whether there is room.
+const PARKED_REST: Duration = Duration::from_secs(1);
+
+/// The queue of an open data folder. Clones share it.
+#[derive(Clone)]
+pub struct EmbeddedQueue {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for EmbeddedQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmbeddedQueue")
+    }
+}
+
+impl EmbeddedQueue {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Waits for the next envelope of a family whose time has come; groups take turns.
+    ///
+    /// Safe to cancel: an envelope that was not handed over stays in line.
+    pub async fn next(&self, family: Family) -> Taken {
+        self.next_among(family, |_| true).await
+    }
+
+    /// Like [`next`](Self::next), but passes over groups that may not be served now.
+    ///
+    /// Call [`wake`](Self::wake) when the answer for a group changes while somebody waits.
+    pub async fn next_among(&self, family: Family, may: impl Fn(&mc_core::ports::Group) -> bool) -> Taken {
+        let lines = &self.shared.lines;
+        let news = lines.news(family);
+        loop {
+            let mut told = std::pin::pin!(news.notified());
+            // From here on no news is missed, so looking and then waiting is safe.
+            told.as_mut().enable();
+            if self.shared.counters.parked.load(Relaxed) > MOST_PARKED {
+                tokio::time::sleep(PARKED_REST).await;
+                continue;
+            }
+            let look = lines.look(family, &may);
+            for request in look.requests {
+                self.shared.writer.tell(request);
+            }
+            if let Some(found) = look.found {
+                let first_here = lines.is_older_than_process(found.waiting.place.seq);
+                let mut taken = Taken::new(Arc::clone(&self.shared), family, found);
+                taken.mark(first_here).await;
+                return taken;
+            }
+            match look.until {
+                None => told.await,
+                Some(wait) => {
+                    let _ = tokio::time::timeout(wait, told).await;
+                }
+            }
+        }
+    }
+
+    /// Looks at the clock again, after a test turned it.
+    pub fn wake(&self) {
+        for family in Family::ALL {
+            self.shared.lines.news(family).notify_waiters();
+        }
+    }
+}
+
+#[async_trait]
+impl Queue for EmbeddedQueue {
+    async fn send(&self, tasks: Vec<Outgoing>) -> Result<()> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        self.shared.commit(Commit { tasks, ..Commit::default() }).await?;
+        Ok(())
+    }
+
+    async fn depths(&self) -> Result<Vec<QueueDepth>> {
+        Ok(Family::ALL.into_iter().map(|family| self.shared.lines.depth(family)).collect())
+    }
+
+    async fn redrive(&self, family: Family) -> Result<u64> {
+        let mut sent = 0;
+        // Only what lies there now: what crashes again meanwhile waits for the next redrive.
+        let mut left = self.shared.lines.depth(family).crash_loops;
+        loop {
+            let (rows, tasks) = self.shared.writer.ask(|reply| Request::Redrive { family, reply }).await??;
+            sent += tasks as u64;
+            left = left.saturating_sub(rows as u64);
+            if rows == 0 || left == 0 {
+                return Ok(sent);
+            }
+        }
+    }
+}

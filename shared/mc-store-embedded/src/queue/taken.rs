@@ -1,0 +1,142 @@
+//! An envelope in somebody's hands.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mc_core::ports::{Envelope, Family, MAX_DELAY, Verdict};
+use mc_core::{Error, ErrorKind, Result};
+use tokio::sync::oneshot;
+
+use super::lines::Found;
+use crate::open::Shared;
+use crate::row::{RowKey, Waiting};
+use crate::writer::{Reply, Request, Settle, Then};
+
+/// An envelope that was taken out of the line, and the duty to say what became of it.
+///
+/// Dropped without [`finish`](Self::finish) it counts as a crash and comes again; after the fifth time it goes to the
+/// crash loops.
+pub struct Taken {
+    shared: Arc<Shared>,
+    family: Family,
+    envelope: Envelope,
+    /// The row without its tasks, which are in the envelope; `None` when the envelope is no longer ours.
+    row: Option<Waiting>,
+    /// Whether anybody may have worked on it.
+    begun: bool,
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken").field("envelope", &self.envelope).finish_non_exhaustive()
+    }
+}
+
+impl Taken {
+    pub(super) fn new(shared: Arc<Shared>, family: Family, found: Found) -> Self {
+        let Found { group, mut waiting } = found;
+        let tasks = std::mem::take(&mut waiting.tasks);
+        Self { shared, family, envelope: Envelope { group, tasks }, row: Some(waiting), begun: false }
+    }
+
+    /// The envelope.
+    pub fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    /// The family it belongs to.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// How often it has been taken, this time included.
+    pub fn receives(&self) -> u32 {
+        self.row.as_ref().and_then(|row| u32::try_from(row.receives).ok()).unwrap_or(0)
+    }
+
+    /// Notes on the disk that it was taken once more. Only an envelope that may have ended an earlier process waits
+    /// for that note, so that it cannot end every process without being counted.
+    pub(super) async fn mark(&mut self, wait: bool) {
+        let Some(key) = self.key() else { return };
+        let Some(row) = &mut self.row else { return };
+        let receives = row.receives + 1;
+        if wait {
+            let noted = self.shared.writer.ask(|reply| Request::Mark { key, receives, reply: Some(reply) });
+            if let Err(error) = noted.await.flatten() {
+                tracing::warn!(error = %error, "the receipt of an envelope could not be noted");
+            }
+        } else {
+            self.shared.writer.tell(Request::Mark { key, receives, reply: None });
+        }
+        row.receives = receives;
+        self.begun = true;
+    }
+
+    /// Says what became of each task, in their order: what is done goes, the rest is sent again.
+    ///
+    /// The write joins the next group commit and is made again until it succeeds; a crash before it means that the
+    /// tasks come once more. Verdicts in a wrong number count as a crash.
+    pub fn finish(self, verdicts: Vec<Verdict>) {
+        self.settle(verdicts, None);
+    }
+
+    /// Like [`finish`](Self::finish), and waits until it is durable. After an error the write is still made later.
+    pub async fn finish_durably(self, verdicts: Vec<Verdict>) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.settle(verdicts, Some(reply));
+        answer.await.map_err(|_| {
+            Error::new(ErrorKind::Unavailable, "it is not known that the envelope was settled")
+        })?
+    }
+
+    /// Puts it back into line as if it had never been taken.
+    pub fn hand_back(mut self) {
+        if self.begun
+            && let Some(row) = &mut self.row
+        {
+            row.receives -= 1;
+        }
+        self.put_back();
+    }
+
+    fn settle(mut self, verdicts: Vec<Verdict>, reply: Option<Reply<Result<()>>>) {
+        if verdicts.len() != self.envelope.tasks.len() {
+            tracing::error!(
+                tasks = self.envelope.tasks.len(),
+                verdicts = verdicts.len(),
+                "a consumer answered with a wrong number of verdicts"
+            );
+            return;
+        }
+        let Some(key) = self.key() else { return };
+        self.row = None;
+        let now = self.shared.lines.now();
+        let again = verdicts.into_iter().filter_map(|verdict| match verdict {
+            Verdict::Done => None,
+            Verdict::Again { task, after } => {
+                let wait = i64::try_from(after.min(MAX_DELAY).as_millis()).unwrap_or(i64::MAX);
+                Some((task, now.saturating_add(wait)))
+            }
+        });
+        let settle = Settle { key, then: Then::Again(again.collect()) };
+        self.shared.writer.tell(Request::Settle { settle, reply });
+    }
+
+    fn key(&self) -> Option<RowKey> {
+        let row = self.row.as_ref()?;
+        Some(RowKey { family: self.family, group: self.envelope.group.clone(), place: row.place })
+    }
+
+    fn put_back(&mut self) {
+        if let Some(mut row) = self.row.take() {
+            row.tasks = std::mem::take(&mut self.envelope.tasks);
+            self.shared.lines.put_back(self.family, &self.envelope.group, row);
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.put_back();
+    }
+}
