@@ -48,9 +48,9 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// Notes a problem of a field.
-    pub(crate) fn problem(&mut self, name: &str, detail: impl Into<String>) {
-        self.problems.push(FieldError::new(format!("{}/{}", self.base, escape(name)), detail));
+    /// Notes a problem of a field, or of a place in it given as a pointer without its first slash.
+    pub(crate) fn problem(&mut self, place: &str, detail: impl Into<String>) {
+        self.problems.push(FieldError::new(format!("{}/{place}", self.base), detail));
     }
 
     /// All problems, those of unknown fields included.

@@ -9,6 +9,10 @@ pub mod http;
 pub mod registry;
 
 mod fields;
+mod outcome;
+mod overrides;
+mod reach;
+mod robot;
 
 mod dingtalk_robot;
 mod email_smtp;

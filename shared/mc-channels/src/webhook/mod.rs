@@ -1,25 +1,71 @@
-//! Any self-built IM with an HTTP API.
+//! Any self-built IM with an HTTP API: the request is described by small templates.
 
+mod api;
+mod config;
+mod render;
+mod sign;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use mc_content::FieldError;
-use mc_core::model::{AddressKind, Kind};
-use mc_core::ports::{Batching, Capability, SharedChannel};
+use mc_core::model::{AddressKind, Content, Kind};
+use mc_core::ports::{
+    Batching, Capability, Channel, CheckStep, Push, Receipt, RenderContext, RenderError, Rendered, Route,
+    SendError, SharedChannel,
+};
 
-use crate::registry::{Entry, Ports, Setup};
+use crate::reach;
+use crate::registry::{Entry, Ports, Setup, effective_limit};
+use config::Config;
 
 pub(crate) const ENTRY: Entry =
-    Entry { secrets: &["secret"], takes_base_url: true, capability, urls: |_| Vec::new(), build };
+    Entry { secrets: &["secret"], takes_base_url: true, capability, urls: config::urls, build };
 
 fn capability() -> Capability {
     Capability {
         kind: Kind::Webhook,
         batching: Batching::Broadcast,
-        addresses: &[AddressKind::Email],
+        addresses: &AddressKind::ALL,
+        // The receiver gets the same webhook-id on every try, but whether it looks is its own affair.
         dedupe: None,
         limit: None,
         concurrency: 128,
     }
 }
 
-fn build(_: &Setup<'_>, _: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
-    Err(vec![FieldError::new("/kind", "cannot be built yet")])
+fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
+    let config = config::read(setup)?;
+    let capability = Capability { limit: effective_limit(None, &setup.limits), ..capability() };
+    Ok(Arc::new(Webhook { config, capability, route: setup.route.clone(), ports: ports.clone() }))
+}
+
+struct Webhook {
+    config: Config,
+    capability: Capability,
+    route: Route,
+    ports: Ports,
+}
+
+#[async_trait]
+impl Channel for Webhook {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
+        render::render(&self.config, content, context)
+    }
+
+    async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {
+        api::send(&self.config, &self.route, &self.ports, &push).await
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        let mut steps = vec![reach::passed("settings", "the templates are in order")];
+        steps.extend(reach::reach(&*self.ports.http, &self.route, &self.config.url.origin).await);
+        steps
+    }
 }

@@ -1,0 +1,103 @@
+//! One call, and what its answer means.
+
+use bytes::Bytes;
+use mc_core::Secret;
+use mc_core::ports::{HttpRequest, HttpResponse, Push, Receipt, Route, SendError, SendFailure};
+use serde_json::Value;
+
+use super::config::Config;
+use crate::outcome::{failure, unanswered, words};
+use crate::registry::Ports;
+
+pub(super) async fn send(
+    config: &Config,
+    route: &Route,
+    ports: &Ports,
+    push: &Push<'_>,
+) -> Result<Receipt, SendError> {
+    let request = request(config, ports, push).ok_or_else(|| {
+        failure(
+            SendFailure::Permanent,
+            "bad_payload",
+            "the payload is not one that this channel has rendered",
+        )
+    })?;
+    let response = ports.http.call(route, request).await.map_err(unanswered)?;
+    judge(config, &response)
+}
+
+fn request(config: &Config, ports: &Ports, push: &Push<'_>) -> Option<HttpRequest> {
+    let payload = &push.part.payload;
+    let body = match payload.get("body")? {
+        Value::Null => Bytes::new(),
+        Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
+        document => serde_json::to_vec(document).ok()?.into(),
+    };
+    let given = payload.get("headers")?.as_object()?;
+    let mut headers = Vec::with_capacity(given.len() + 3);
+    for (name, value) in given {
+        headers.push((name.clone(), value.as_str()?.to_owned()));
+    }
+    headers.push(("webhook-id".to_owned(), push.push_id.to_owned()));
+    config.signer.sign(push.push_id, ports.clock.now(), &body, &mut headers);
+    let url = Secret::new(payload.get("url")?.as_str()?);
+    Some(HttpRequest { method: config.method, headers, ..HttpRequest::post_json(url, body) })
+}
+
+fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt, SendError> {
+    let status = response.status;
+    let accepted = match config.success.statuses.as_slice() {
+        [] => (200..300).contains(&status),
+        statuses => statuses.contains(&status),
+    };
+    let text = || words(&String::from_utf8_lossy(&response.body), [&config.secret]);
+    if !accepted {
+        return Err(failure(by_status(config, response), format!("http_{status}"), text()));
+    }
+    if config.success.answer.is_none() && config.message_id.is_none() {
+        return Ok(Receipt::default());
+    }
+    let answer = serde_json::from_slice::<Value>(&response.body).ok();
+    if let Some((pointer, expected)) = &config.success.answer {
+        let Some(answer) = &answer else {
+            // Something between us answered in the receiver's place, or it broke off: nobody knows.
+            return Err(failure(SendFailure::Doubt, format!("http_{status}"), "the answer is not JSON"));
+        };
+        let found = answer.pointer(pointer).unwrap_or(&Value::Null);
+        if !same(found, expected) {
+            return Err(failure(SendFailure::Permanent, words(&plain(found), [&config.secret]), text()));
+        }
+    }
+    let id = config.message_id.as_ref().and_then(|pointer| answer.as_ref()?.pointer(pointer));
+    Ok(Receipt { platform_id: id.filter(|id| !id.is_null()).map(plain), refused: Vec::new() })
+}
+
+/// What a status means for the next try.
+fn by_status(config: &Config, response: &HttpResponse) -> SendFailure {
+    let after = response.retry_after;
+    match response.status {
+        429 => SendFailure::Throttled { after },
+        408 | 425 | 500..=599 => SendFailure::Transient { after },
+        // The credentials, or a redirect that nobody follows: every message will meet it.
+        300..=399 | 401 | 403 | 405 | 407 => SendFailure::Channel,
+        // With a path made of values, it may be this message's room that is gone.
+        404 | 410 if !config.url.varies => SendFailure::Channel,
+        _ => SendFailure::Permanent,
+    }
+}
+
+/// Numbers and texts are compared by what they say, as many an API writes `"0"` for 0.
+fn same(found: &Value, expected: &Value) -> bool {
+    if found == expected {
+        return true;
+    }
+    let scalar = |value: &Value| value.is_string() || value.is_number();
+    scalar(found) && scalar(expected) && plain(found) == plain(expected)
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,302 @@
+//! Settings and secret of a webhook.
+
+use http::{HeaderName, StatusCode};
+use mc_content::{Escape, FieldError, Snippet};
+use mc_core::Secret;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::sign::Signer;
+use crate::fields::{Fields, escape, secret};
+use crate::http::check_url;
+use crate::registry::Setup;
+
+/// A webhook, ready to render and send.
+pub(super) struct Config {
+    pub(super) method: &'static str,
+    pub(super) url: UrlTemplate,
+    pub(super) headers: Vec<(String, Snippet)>,
+    pub(super) body: BodyTemplate,
+    pub(super) success: Success,
+    pub(super) message_id: Option<String>,
+    pub(super) signer: Signer,
+    /// Kept only to take it out of what a receiver repeats.
+    pub(super) secret: Secret,
+}
+
+/// A URL whose scheme, host and port are fixed.
+pub(super) struct UrlTemplate {
+    /// `https://im.example.com:8443`.
+    pub(super) origin: String,
+    /// Path and query.
+    pub(super) rest: Snippet,
+    /// Whether the path depends on the message, so that a 404 may be the message's fault.
+    pub(super) varies: bool,
+}
+
+/// What the request carries.
+pub(super) enum BodyTemplate {
+    /// Everything we know of the message, as JSON.
+    Default,
+    /// A text; `json` when it must turn out as JSON.
+    Text { template: Snippet, json: bool },
+    /// A JSON document whose texts are templates.
+    Json(JsonTemplate),
+}
+
+/// A JSON document whose texts are templates.
+pub(super) enum JsonTemplate {
+    Fixed(Value),
+    Text(Snippet),
+    List(Vec<JsonTemplate>),
+    Object(Vec<(String, JsonTemplate)>),
+}
+
+/// What counts as accepted.
+#[derive(Default)]
+pub(super) struct Success {
+    /// These statuses, or any 2xx when empty.
+    pub(super) statuses: Vec<u16>,
+    /// Where the answer says so, and what it says then.
+    pub(super) answer: Option<(String, Value)>,
+}
+
+/// The addresses in the settings.
+pub(super) fn urls(settings: &Map<String, Value>) -> Vec<(String, String)> {
+    let url = settings.get("url").and_then(Value::as_str);
+    url.map(|url| ("/settings/url".to_owned(), format!("{}/", split_origin(url).0))).into_iter().collect()
+}
+
+pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
+    let mut fields = Fields::new("/settings", setup.settings);
+    let url = read_url(&mut fields, setup.base_url);
+    let method = read_method(&mut fields);
+    let (headers, content_type) = read_headers(&mut fields);
+    let body = read_body(&mut fields, content_type.as_deref());
+    let success = read_success(&mut fields);
+    let message_id = read_pointer(&mut fields, "message_id_pointer");
+    if fields.optional::<Value>("login").is_some() {
+        fields.problem("login", "signing in before sending is not supported yet; use sign, or a header");
+    }
+    let secret = secret(setup.secrets, "secret").cloned();
+    let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
+    let mut problems = fields.finish();
+    problems.extend(secret_problem);
+    match (url, problems.is_empty()) {
+        (Some(url), true) => Ok(Config {
+            method,
+            url,
+            headers,
+            body,
+            success,
+            message_id,
+            signer,
+            secret: secret.unwrap_or_default(),
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Splits a URL behind its authority.
+fn split_origin(url: &str) -> (&str, &str) {
+    let from = url.find("://").map_or(0, |at| at + 3);
+    let end = url[from..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| from + at);
+    url.split_at(end)
+}
+
+fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+fn read_url(fields: &mut Fields<'_>, base_url: Option<&str>) -> Option<UrlTemplate> {
+    let url = fields.required("url", "the address to call, like https://im.example.com/send");
+    if url.is_empty() {
+        return None;
+    }
+    let (origin, rest) = split_origin(&url);
+    if is_template(origin) {
+        fields.problem("url", "scheme, host and port are literal; only path and query may be templates");
+        return None;
+    }
+    if let Err(detail) = check_url(origin) {
+        fields.problem("url", detail);
+        return None;
+    }
+    let origin = base_url.map_or(origin, |base| base.trim_end_matches('/')).to_owned();
+    let varies = is_template(rest.split('?').next().unwrap_or_default());
+    match Snippet::compile(rest, Escape::Url) {
+        Ok(rest) => Some(UrlTemplate { origin, rest, varies }),
+        Err(error) => {
+            fields.problem("url", error.detail);
+            None
+        }
+    }
+}
+
+fn read_method(fields: &mut Fields<'_>) -> &'static str {
+    let Some(method) = fields.optional::<String>("method") else { return "POST" };
+    let known = ["POST", "PUT", "PATCH", "GET", "DELETE"];
+    known.into_iter().find(|known| known.eq_ignore_ascii_case(&method)).unwrap_or_else(|| {
+        fields.problem("method", "is one of POST, PUT, PATCH, GET, DELETE");
+        "POST"
+    })
+}
+
+/// Headers that say how the request itself is carried, which are not a message's to set.
+const OWN_HEADERS: [&str; 9] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "upgrade",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+];
+
+/// Answers the headers and the content type, as far as it is one of them.
+fn read_headers(fields: &mut Fields<'_>) -> (Vec<(String, Snippet)>, Option<String>) {
+    let given: std::collections::BTreeMap<String, String> = fields.or_default("headers");
+    let mut headers = Vec::with_capacity(given.len());
+    let mut content_type = None;
+    for (name, value) in given {
+        let at = format!("headers/{}", escape(&name));
+        let lower = name.to_ascii_lowercase();
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            fields.problem(&at, "is not the name of a header");
+            continue;
+        }
+        if OWN_HEADERS.contains(&lower.as_str()) {
+            fields.problem(&at, "is set by Message Center itself; remove it");
+            continue;
+        }
+        if lower == "content-type" {
+            content_type = Some(value.to_ascii_lowercase());
+        }
+        match Snippet::compile(&value, Escape::None) {
+            Ok(snippet) => headers.push((lower, snippet)),
+            Err(error) => fields.problem(&at, error.detail),
+        }
+    }
+    (headers, content_type)
+}
+
+fn read_body(fields: &mut Fields<'_>, content_type: Option<&str>) -> BodyTemplate {
+    match fields.optional::<Value>("body") {
+        None => BodyTemplate::Default,
+        Some(Value::String(text)) => {
+            let (escape, json) = match content_type {
+                Some(t) if t.contains("json") => (Escape::Json, true),
+                Some(t) if t.contains("x-www-form-urlencoded") => (Escape::Url, false),
+                Some(_) => (Escape::None, false),
+                None if looks_like_json(&text) => (Escape::Json, true),
+                None => (Escape::None, false),
+            };
+            match Snippet::compile(&text, escape) {
+                Ok(template) => BodyTemplate::Text { template, json },
+                Err(error) => {
+                    fields.problem("body", error.detail);
+                    BodyTemplate::Default
+                }
+            }
+        }
+        Some(document) => match JsonTemplate::compile(document) {
+            Ok(template) => BodyTemplate::Json(template),
+            Err(error) => {
+                fields.problem(&format!("body{}", error.pointer), error.detail);
+                BodyTemplate::Default
+            }
+        },
+    }
+}
+
+/// Whether a text without a declared type is meant as JSON. `{{` and `{%` begin a template, not an object.
+fn looks_like_json(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with('[')
+        || text.starts_with('"')
+        || (text.starts_with('{') && !is_template(&text[..2.min(text.len())]))
+}
+
+impl JsonTemplate {
+    fn compile(value: Value) -> Result<Self, FieldError> {
+        Ok(match value {
+            Value::String(text) if is_template(&text) => Self::Text(Snippet::compile(&text, Escape::None)?),
+            Value::Array(items) => {
+                let items = items.into_iter().enumerate().map(|(at, item)| under(at, Self::compile(item)));
+                Self::List(items.collect::<Result<_, _>>()?)
+            }
+            Value::Object(members) => {
+                let members = members
+                    .into_iter()
+                    .map(|(name, item)| Ok((name.clone(), under(name, Self::compile(item))?)))
+                    .collect::<Result<_, FieldError>>()?;
+                Self::Object(members)
+            }
+            fixed => Self::Fixed(fixed),
+        })
+    }
+}
+
+fn under<T>(at: impl std::fmt::Display, result: Result<T, FieldError>) -> Result<T, FieldError> {
+    result.map_err(|error| FieldError::new(format!("/{at}{}", error.pointer), error.detail))
+}
+
+fn read_success(fields: &mut Fields<'_>) -> Success {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Statuses {
+        One(u16),
+        Many(Vec<u16>),
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Given {
+        status: Option<Statuses>,
+        pointer: Option<String>,
+        equals: Option<Value>,
+    }
+    let given: Given = fields.or_default("success");
+    let statuses = match given.status {
+        None => Vec::new(),
+        Some(Statuses::One(status)) => vec![status],
+        Some(Statuses::Many(statuses)) => statuses,
+    };
+    if statuses.iter().any(|status| StatusCode::from_u16(*status).is_err()) {
+        fields.problem("success/status", "is a list of HTTP statuses, like [200, 202]");
+    }
+    let answer = match (given.pointer, given.equals) {
+        (None, None) => None,
+        (Some(pointer), Some(equals)) => {
+            if !is_pointer(&pointer) {
+                fields.problem("success/pointer", POINTER_HINT);
+            }
+            Some((pointer, equals))
+        }
+        (Some(_), None) => {
+            fields.problem("success/equals", "is required with pointer: the value that means success");
+            None
+        }
+        (None, Some(_)) => {
+            fields
+                .problem("success/pointer", "is required with equals: where the value stands, like /errcode");
+            None
+        }
+    };
+    Success { statuses, answer }
+}
+
+const POINTER_HINT: &str = "is a JSON pointer, like /data/id";
+
+fn is_pointer(text: &str) -> bool {
+    text.is_empty() || text.starts_with('/')
+}
+
+fn read_pointer(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
+    let pointer: String = fields.optional(name)?;
+    if !is_pointer(&pointer) {
+        fields.problem(name, POINTER_HINT);
+    }
+    Some(pointer)
+}

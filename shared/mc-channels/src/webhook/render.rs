@@ -1,0 +1,187 @@
+//! From a content to a request.
+
+use mc_content::dialect;
+use mc_core::model::{Addresses, Content, Fact, Format};
+use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::config::{BodyTemplate, Config, JsonTemplate};
+use crate::overrides::{self, bad_override};
+
+/// A request larger than this is not made.
+const LARGEST_BODY: usize = 4 << 20;
+
+/// What the templates see.
+#[derive(Serialize)]
+struct View<'a> {
+    title: &'a str,
+    body: &'a str,
+    format: &'static str,
+    text: &'a str,
+    html: String,
+    data: &'a Map<String, Value>,
+    params: &'a Map<String, Value>,
+    to: Vec<&'a Addresses>,
+    url: Option<&'a str>,
+    facts: &'a [Fact],
+    message: Id<'a>,
+    delivery: Id<'a>,
+    project: &'a str,
+}
+
+#[derive(Serialize)]
+struct Id<'a> {
+    id: &'a str,
+}
+
+pub(super) fn render(
+    config: &Config,
+    content: &Content,
+    context: &RenderContext<'_>,
+) -> Result<Rendered, RenderError> {
+    let text = dialect::text(&content.body);
+    let message = context.message.to_string();
+    let source = match content.body.format {
+        Format::Text => text.clone(),
+        Format::Markdown => dialect::markdown_of(&body_alone(content)),
+        Format::Html => content.body.text.clone(),
+    };
+    let view = View {
+        title: &content.title,
+        body: &source,
+        format: content.body.format.as_str(),
+        text: &text,
+        html: dialect::html(&content.body),
+        data: context.data,
+        params: context.params,
+        to: context.to.iter().map(|recipient| &recipient.addresses).collect(),
+        url: content.url.as_deref(),
+        facts: &content.facts,
+        message: Id { id: &message },
+        delivery: Id { id: context.delivery },
+        project: context.project,
+    };
+    let url = render_url(config, &view)?;
+    let mut headers = render_headers(config, &view)?;
+    let mut body = render_body(&config.body, &view)?;
+    if context.overrides.is_some() {
+        body = patch(body, context.overrides)?;
+    }
+    let used = match &body {
+        Value::Null => 0,
+        Value::String(text) => text.len(),
+        document => document.to_string().len(),
+    };
+    if used > LARGEST_BODY {
+        return Err(RenderError::new(
+            "too_large",
+            format!("the request would carry {used} bytes; at most {LARGEST_BODY}"),
+        ));
+    }
+    if !body.is_null() && !headers.contains_key("content-type") {
+        headers.insert("content-type".to_owned(), content_type(&config.body, &body).into());
+    }
+    let payload = json!({"method": config.method, "url": url, "headers": headers, "body": body});
+    Ok(Rendered {
+        parts: vec![Part { payload }],
+        text,
+        warnings: Vec::new(),
+        size: Size { used, allowed: LARGEST_BODY, unit: SizeUnit::Bytes },
+    })
+}
+
+fn body_alone(content: &Content) -> Content {
+    Content { body: content.body.clone(), ..Content::new("", content.body.format, "") }
+}
+
+fn render_url(config: &Config, view: &View<'_>) -> Result<String, RenderError> {
+    let rest = config.url.rest.render(view)?;
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    if config.url.varies && path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(RenderError::new("bad_url", "a value put into the URL's path is \".\" or \"..\""));
+    }
+    Ok(format!("{}{rest}", config.url.origin))
+}
+
+fn render_headers(config: &Config, view: &View<'_>) -> Result<Map<String, Value>, RenderError> {
+    let mut headers = Map::new();
+    for (name, template) in &config.headers {
+        let value = template.render(view)?;
+        if value.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(RenderError::new(
+                "bad_header",
+                format!("the header {name} would hold a line break or another control character"),
+            ));
+        }
+        headers.insert(name.clone(), value.into());
+    }
+    Ok(headers)
+}
+
+/// A text is sent as it is, anything else as its JSON.
+fn render_body(template: &BodyTemplate, view: &View<'_>) -> Result<Value, RenderError> {
+    match template {
+        BodyTemplate::Default => Ok(json!({
+            "title": view.title,
+            "body": view.body,
+            "format": view.format,
+            "text": view.text,
+            "data": view.data,
+            "to": view.to,
+            "url": view.url,
+            "facts": view.facts,
+            "message": view.message,
+            "delivery": view.delivery,
+            "project": view.project,
+        })),
+        BodyTemplate::Text { template, json } => {
+            let text = template.render(view)?;
+            if *json && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+                return Err(RenderError::new(
+                    "bad_body",
+                    format!(
+                        "the body template does not give JSON: {error}; `{{{{ value | tojson }}}}` writes a whole value"
+                    ),
+                ));
+            }
+            Ok(Value::String(text))
+        }
+        BodyTemplate::Json(template) => render_json(template, view),
+    }
+}
+
+fn render_json(template: &JsonTemplate, view: &View<'_>) -> Result<Value, RenderError> {
+    Ok(match template {
+        JsonTemplate::Fixed(value) => value.clone(),
+        JsonTemplate::Text(text) => Value::String(text.render(view)?),
+        JsonTemplate::List(items) => {
+            Value::Array(items.iter().map(|item| render_json(item, view)).collect::<Result<_, _>>()?)
+        }
+        JsonTemplate::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, item)| Ok((name.clone(), render_json(item, view)?)))
+                .collect::<Result<_, RenderError>>()?,
+        ),
+    })
+}
+
+/// The native payload of a webhook is its body; address and headers are the channel's own.
+fn patch(body: Value, patch: Option<&Value>) -> Result<Value, RenderError> {
+    let mut document = match body {
+        Value::String(text) => serde_json::from_str(&text).map_err(|_| {
+            bad_override("this channel's body is not JSON, so nothing in it can be overridden")
+        })?,
+        document => document,
+    };
+    overrides::apply(&mut document, patch, &[])?;
+    Ok(document)
+}
+
+fn content_type(template: &BodyTemplate, body: &Value) -> &'static str {
+    match (template, body) {
+        (BodyTemplate::Text { json: false, .. }, Value::String(_)) => "text/plain; charset=utf-8",
+        _ => "application/json; charset=utf-8",
+    }
+}

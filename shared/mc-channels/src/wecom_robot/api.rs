@@ -1,0 +1,91 @@
+//! One call to a WeCom robot, and what its answer means.
+
+use std::time::Duration;
+
+use mc_core::Secret;
+use mc_core::ports::{Http, HttpRequest, HttpResponse, Push, Receipt, Route, SendError, SendFailure};
+
+use super::config::Config;
+use crate::outcome::{ErrcodeAnswer, failure, not_json, unanswered, words};
+use crate::robot;
+
+pub(super) async fn send(
+    config: &Config,
+    route: &Route,
+    http: &dyn Http,
+    push: &Push<'_>,
+) -> Result<Receipt, SendError> {
+    let robot = &config.robots[robot::lane(push.slot, config.robots.len())];
+    let request = HttpRequest::post_json(robot.url.clone(), push.part.payload.to_string());
+    let response = http.call(route, request).await.map_err(unanswered)?;
+    judge(&response, &robot.key)
+}
+
+/// Reads the answer. The HTTP status says nothing as soon as there is an errcode.
+fn judge(response: &HttpResponse, key: &Secret) -> Result<Receipt, SendError> {
+    let answer = ErrcodeAnswer::read(&response.body).ok_or_else(|| not_json(response))?;
+    match answer.errcode {
+        Some(0) => Ok(Receipt::default()),
+        // Some successes omit the code.
+        None if (200..300).contains(&response.status) => Ok(Receipt::default()),
+        None => Err(not_json(response)),
+        Some(code) => {
+            let text = words(answer.errmsg.as_deref().unwrap_or_default(), [key]);
+            Err(failure(classify(code), code.to_string(), text))
+        }
+    }
+}
+
+/// The error table (pages 90313 and 91770; 45009 for "too fast" is practice, not documentation).
+fn classify(code: i64) -> SendFailure {
+    match code {
+        // System busy; version conflict; too many concurrent calls.
+        -1 | 6000 | 45033 | 45035 => SendFailure::Transient { after: None },
+        // Over 20 a minute: the ban lasts a minute.
+        45009 | 45036 => SendFailure::Throttled { after: Some(Duration::from_secs(60)) },
+        // Key unknown or robot removed; group forbids pushes; disabled; not in the group; bad id; address not
+        // trusted; no permission; corporation gone.
+        93000 | 93001 | 93004 | 93008 | 93019 | 60020 | 48001 | 48002 | 48004 | 48005 | 48006 | 301_007
+        | 2_000_002 => SendFailure::Channel,
+        // Everything else is about this message: empty, too long, malformed, forbidden words.
+        _ => SendFailure::Permanent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Case {
+        status: u16,
+        content_type: Option<String>,
+        body: String,
+        expected: String,
+    }
+
+    #[test]
+    fn every_answer_has_its_meaning() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
+        for case in cases {
+            let response = HttpResponse {
+                status: case.status,
+                retry_after: None,
+                content_type: case.content_type,
+                body: Bytes::from(case.body.clone()),
+            };
+            let key = Secret::new("693a91f6-7xxx-4bc4-97a0-0ec2sifa5aaa");
+            let outcome = match judge(&response, &key) {
+                Ok(receipt) => format!("{receipt:?}"),
+                Err(error) => {
+                    assert!(!error.to_string().contains(key.expose()), "{error}");
+                    format!("{:?} {}", error.failure, error.code)
+                }
+            };
+            assert!(outcome.starts_with(&case.expected), "{}: {outcome}, not {}", case.body, case.expected);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! From a content to WeCom's messages.
+
+use mc_content::{dialect, split::split};
+use mc_core::model::{AddressKind, Content, Format};
+use mc_core::ports::{Part, RenderContext, RenderError, Rendered, SizeUnit, Warning};
+use serde_json::{Value, json};
+
+use super::config::Markdown;
+use crate::overrides;
+use crate::robot::{self, Mentions};
+
+/// Bytes of a `text`.
+const TEXT_LIMIT: usize = 2048;
+/// Bytes of a `markdown` or `markdown_v2`.
+const MARKDOWN_LIMIT: usize = 4096;
+/// Mentions inside a text take no more of it than this.
+const MENTIONS_LIMIT: usize = 1024;
+
+/// Whom a message goes to is the channel's and the caller's `to`, not an override's.
+const PROTECTED: [&str; 2] = ["text.mentioned_list", "text.mentioned_mobile_list"];
+
+pub(super) fn render(
+    markdown: Markdown,
+    content: &Content,
+    context: &RenderContext<'_>,
+) -> Result<Rendered, RenderError> {
+    let mut warnings = Vec::new();
+    let mentions = Mentions::of(context.to, AddressKind::Wecom);
+    let plain = robot::plain(content);
+    let (payloads, allowed) = match (content.body.format, markdown) {
+        (Format::Text, _) => (text(&plain, &mentions)?, TEXT_LIMIT),
+        (Format::Html, _) => {
+            warnings.push(robot::html_warning());
+            (text(&plain, &mentions)?, TEXT_LIMIT)
+        }
+        (Format::Markdown, Markdown::V1) => {
+            let source = dialect::wecom(&dialect::markdown_of(content), &mut warnings);
+            (markdown_v1(&source, &mentions, &mut warnings)?, MARKDOWN_LIMIT)
+        }
+        (Format::Markdown, Markdown::V2) => {
+            let source = dialect::wecom_v2(&dialect::markdown_of(content), &mut warnings);
+            if !mentions.is_empty() {
+                warnings.push(Warning::new(
+                    "mention_dropped",
+                    "markdown_v2 has no mentions; nobody is mentioned",
+                ));
+            }
+            let parts = pieces(&source, MARKDOWN_LIMIT)?;
+            let payloads = parts
+                .into_iter()
+                .map(|part| json!({"msgtype": "markdown_v2", "markdown_v2": {"content": part}}));
+            (payloads.collect(), MARKDOWN_LIMIT)
+        }
+    };
+    warnings.extend(robot::split_warning(payloads.len()));
+    let mut parts = Vec::with_capacity(payloads.len());
+    let mut used = 0;
+    for mut payload in payloads {
+        overrides::apply(&mut payload, context.overrides, &PROTECTED)?;
+        robot::clean(&mut payload);
+        used = used.max(content_size(&payload)?);
+        parts.push(Part { payload });
+    }
+    Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, allowed) })
+}
+
+/// The size of what a payload says, which an override may have changed.
+fn content_size(payload: &Value) -> Result<usize, RenderError> {
+    let kind = payload["msgtype"].as_str().unwrap_or_default();
+    let used = payload[kind]["content"].as_str().map_or(0, str::len);
+    let allowed = match kind {
+        "text" => TEXT_LIMIT,
+        "markdown" | "markdown_v2" => MARKDOWN_LIMIT,
+        _ => return Ok(used),
+    };
+    if used > allowed { Err(too_large(used, allowed)) } else { Ok(used) }
+}
+
+fn pieces(text: &str, allowed: usize) -> Result<Vec<String>, RenderError> {
+    if text.trim().is_empty() {
+        return Err(RenderError::new(
+            "empty",
+            "the content has neither title nor body; WeCom refuses empty messages",
+        ));
+    }
+    split(text, allowed, SizeUnit::Bytes).map_err(|used| too_large(used, allowed))
+}
+
+fn too_large(used: usize, allowed: usize) -> RenderError {
+    RenderError::new("too_large", format!("{used} bytes; WeCom takes {allowed} in one message"))
+}
+
+fn text(plain: &str, mentions: &Mentions) -> Result<Vec<Value>, RenderError> {
+    let mut payloads: Vec<Value> = pieces(plain, TEXT_LIMIT)?
+        .into_iter()
+        .map(|part| json!({"msgtype": "text", "text": {"content": part}}))
+        .collect();
+    // The first part calls people, so that they begin to read at the beginning.
+    if let Some(first) = payloads.first_mut() {
+        if !mentions.ids.is_empty() {
+            first["text"]["mentioned_list"] = mentions.ids.clone().into();
+        }
+        if !mentions.mobiles.is_empty() {
+            first["text"]["mentioned_mobile_list"] = mentions.mobiles.clone().into();
+        }
+    }
+    Ok(payloads)
+}
+
+fn markdown_v1(
+    source: &str,
+    mentions: &Mentions,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Value>, RenderError> {
+    if !mentions.mobiles.is_empty() {
+        warnings.push(Warning::new(
+            "mention_dropped",
+            "WeCom's Markdown mentions user ids only; people with just a mobile number are not mentioned",
+        ));
+    }
+    let mut calls = String::new();
+    for id in &mentions.ids {
+        let call = format!("<@{id}>");
+        if calls.len() + call.len() > MENTIONS_LIMIT || id.contains(['<', '>']) {
+            warnings
+                .push(Warning::new("mention_dropped", format!("{id} is not mentioned: no room for more")));
+            continue;
+        }
+        calls.push_str(&call);
+    }
+    let room = if calls.is_empty() { 0 } else { calls.len() + 1 };
+    let mut parts = pieces(source, MARKDOWN_LIMIT - room)?;
+    if let Some(first) = parts.first_mut()
+        && room > 0
+    {
+        first.push('\n');
+        first.push_str(&calls);
+    }
+    Ok(parts.into_iter().map(|part| json!({"msgtype": "markdown", "markdown": {"content": part}})).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::id::MessageId;
+    use mc_core::model::{Addresses, Recipient};
+    use serde_json::Map;
+
+    use super::*;
+
+    fn rendered(
+        markdown: Markdown,
+        content: &Content,
+        to: &[Recipient],
+        overrides: Option<&Value>,
+    ) -> Result<Rendered, RenderError> {
+        let empty = Map::new();
+        let context = RenderContext {
+            project: "default",
+            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
+            delivery: "dlv_1",
+            to,
+            data: &empty,
+            params: &empty,
+            overrides,
+        };
+        render(markdown, content, &context)
+    }
+
+    fn people() -> Vec<Recipient> {
+        let person = |wecom: Option<&str>, mobile: Option<&str>| Recipient {
+            addresses: Addresses {
+                wecom: wecom.map(Into::into),
+                mobile: mobile.map(Into::into),
+                ..Addresses::default()
+            },
+            data: None,
+        };
+        vec![person(Some("zhangsan"), Some("13800000000")), person(None, Some("+86 139 0000 0000"))]
+    }
+
+    #[test]
+    fn text_mentions_in_lists() {
+        let content = Content::new("Deploy", Format::Text, "done\u{7}\r\n\"ok\"");
+        let rendered = rendered(Markdown::V1, &content, &people(), None).unwrap();
+        assert_eq!(
+            rendered.parts[0].payload,
+            json!({"msgtype": "text", "text": {
+                "content": "Deploy\ndone\n\"ok\"",
+                "mentioned_list": ["zhangsan"],
+                "mentioned_mobile_list": ["13900000000"],
+            }})
+        );
+    }
+
+    #[test]
+    fn markdown_mentions_in_the_text() {
+        let content = Content::new("", Format::Markdown, "**done**");
+        let v1 = rendered(Markdown::V1, &content, &people(), None).unwrap();
+        let text = v1.parts[0].payload["markdown"]["content"].as_str().unwrap();
+        assert!(text.ends_with("\n<@zhangsan>"), "{text}");
+        assert_eq!(v1.warnings[0].code, "mention_dropped");
+        let v2 = rendered(Markdown::V2, &content, &people(), None).unwrap();
+        assert_eq!(v2.parts[0].payload["msgtype"], "markdown_v2");
+        assert_eq!(v2.warnings[0].code, "mention_dropped");
+    }
+
+    #[test]
+    fn long_texts_become_parts_that_fit() {
+        let body = "一行字。\n".repeat(600);
+        for (format, kind, allowed) in
+            [(Format::Text, "text", 2048), (Format::Markdown, "markdown", 4096), (Format::Html, "text", 2048)]
+        {
+            let content = Content::new("长", format, body.clone());
+            let rendered = rendered(Markdown::V1, &content, &people(), None).unwrap();
+            assert!(rendered.parts.len() > 1, "{kind}");
+            for part in &rendered.parts {
+                assert!(part.payload[kind]["content"].as_str().unwrap().len() <= allowed);
+            }
+            assert!(rendered.size.used <= allowed && rendered.size.allowed == allowed);
+            assert!(rendered.warnings.iter().any(|warning| warning.code == "split"));
+        }
+    }
+
+    #[test]
+    fn overrides_change_the_form_but_not_the_recipients() {
+        let content = Content::new("", Format::Text, "hello");
+        let card = json!({"msgtype": "template_card", "text": null});
+        assert_eq!(rendered(Markdown::V1, &content, &[], Some(&card)).unwrap_err().code, "bad_override");
+        let longer = json!({"text": {"content": "x".repeat(2049)}});
+        assert_eq!(rendered(Markdown::V1, &content, &[], Some(&longer)).unwrap_err().code, "too_large");
+        let other = json!({"text": {"content": "other\u{1}"}});
+        let rendered = rendered(Markdown::V1, &content, &[], Some(&other)).unwrap();
+        assert_eq!(rendered.parts[0].payload["text"]["content"], "other");
+    }
+
+    #[test]
+    fn nothing_to_say_is_refused() {
+        let content = Content::new(" ", Format::Text, "\n");
+        assert_eq!(rendered(Markdown::V1, &content, &[], None).unwrap_err().code, "empty");
+    }
+}
