@@ -1,25 +1,74 @@
 //! E-mail through an SMTP server.
 
-use mc_content::FieldError;
-use mc_core::model::{AddressKind, Kind};
-use mc_core::ports::{Batching, Capability, SharedChannel};
+mod api;
+mod config;
+mod message;
+mod pool;
+mod render;
+mod replies;
 
-use crate::registry::{Entry, Ports, Setup};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mc_content::FieldError;
+use mc_core::model::{AddressKind, Content, Kind};
+use mc_core::ports::{
+    Batching, Capability, Channel, CheckStep, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
+    SharedChannel,
+};
+
+use crate::registry::{Entry, Ports, Setup, effective_limit};
+use config::{Config, DEFAULT_CONNECTIONS};
+use pool::Pool;
 
 pub(crate) const ENTRY: Entry =
-    Entry { secrets: &["password"], takes_base_url: false, capability, urls: |_| Vec::new(), build };
+    Entry { secrets: &["password"], takes_base_url: false, capability, urls: config::urls, build };
 
 fn capability() -> Capability {
     Capability {
         kind: Kind::EmailSmtp,
+        // One refused address would take the whole transaction along, so each has its own.
         batching: Batching::Single,
         addresses: &[AddressKind::Email],
         dedupe: None,
         limit: None,
-        concurrency: 4,
+        concurrency: DEFAULT_CONNECTIONS,
     }
 }
 
-fn build(_: &Setup<'_>, _: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
-    Err(vec![FieldError::new("/kind", "cannot be built yet")])
+fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
+    let config = Arc::new(config::read(setup)?);
+    let capability = Capability {
+        limit: effective_limit(None, &setup.limits),
+        concurrency: config.connections,
+        ..capability()
+    };
+    let pool = Pool::new(Arc::clone(&config), ports);
+    Ok(Arc::new(EmailSmtp { config, capability, pool, ports: ports.clone() }))
+}
+
+struct EmailSmtp {
+    config: Arc<Config>,
+    capability: Capability,
+    pool: Pool,
+    ports: Ports,
+}
+
+#[async_trait]
+impl Channel for EmailSmtp {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
+        render::render(&self.config, content, context)
+    }
+
+    async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {
+        api::send(&self.config, &self.pool, &*self.ports.clock, &push).await
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        api::check(&self.config, &self.pool, &*self.ports.http).await
+    }
 }

@@ -1,0 +1,184 @@
+//! Settings and password of an SMTP account.
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
+use mc_content::FieldError;
+use mc_core::Secret;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use url::Host;
+
+use crate::fields::{Fields, secret};
+use crate::registry::Setup;
+
+/// Connections that a channel keeps to its server, unless it says otherwise.
+pub(super) const DEFAULT_CONNECTIONS: usize = 4;
+
+/// How the connection is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Security {
+    /// TLS from the first byte, usually on port 465.
+    #[default]
+    Tls,
+    /// TLS after `STARTTLS`, never without, usually on port 587.
+    Starttls,
+    /// Nothing; for servers inside a trusted network.
+    None,
+}
+
+pub(super) struct Config {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) security: Security,
+    pub(super) from: Mailbox,
+    pub(super) reply_to: Option<Mailbox>,
+    pub(super) credentials: Option<Credentials>,
+    /// Kept only to take it out of what a server repeats.
+    pub(super) password: Secret,
+    pub(super) connections: usize,
+    pub(super) tls_ca: Option<String>,
+}
+
+/// The server as an address, as far as the settings can be read.
+pub(super) fn urls(settings: &Map<String, Value>) -> Vec<(String, String)> {
+    let Some(host) = settings.get("host").and_then(Value::as_str) else { return Vec::new() };
+    let port = settings.get("port").and_then(Value::as_u64).unwrap_or(465);
+    let host =
+        if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    vec![("/settings/host".to_owned(), format!("smtp://{host}:{port}"))]
+}
+
+pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
+    let mut fields = Fields::new("/settings", setup.settings);
+    let host = fields.required("host", "the SMTP server, like smtp.example.com");
+    if !host.is_empty() && !is_host(&host) {
+        fields.problem("host", "is a name or an address alone, like smtp.example.com");
+    }
+    let security: Security = fields.or_default("security");
+    let port = fields.optional::<u16>("port").unwrap_or(match security {
+        Security::Tls => 465,
+        Security::Starttls => 587,
+        Security::None => 25,
+    });
+    let from = fields.required("from", "the sender, like Alerts <alerts@example.com>");
+    let from = mailbox(&mut fields, "from", &from);
+    let reply_to = fields.optional::<String>("reply_to");
+    let reply_to = reply_to.and_then(|text| mailbox(&mut fields, "reply_to", &text));
+    let username = fields.optional::<String>("username").filter(|name| !name.is_empty());
+    let connections = fields.optional::<usize>("max_connections").unwrap_or(DEFAULT_CONNECTIONS);
+    if !(1..=64).contains(&connections) {
+        fields.problem("max_connections", "is a number from 1 to 64");
+    }
+    let mut problems = fields.finish();
+    let password = secret(setup.secrets, "password").cloned();
+    if username.is_some() && password.is_none() {
+        problems.push(FieldError::new(
+            "/secrets/password",
+            "is required with a username; many providers want an app password or 授权码",
+        ));
+    }
+    if setup.route.proxy.is_some() {
+        problems.push(FieldError::new("/proxy", "SMTP does not go through a proxy; remove it"));
+    }
+    let Some(from) = from.filter(|_| problems.is_empty()) else { return Err(problems) };
+    let credentials = password.as_ref().map(|password| {
+        let username = username.unwrap_or_else(|| from.email.to_string());
+        Credentials::new(username, password.expose().to_owned())
+    });
+    Ok(Config {
+        host,
+        port,
+        security,
+        from,
+        reply_to,
+        credentials,
+        password: password.unwrap_or_default(),
+        connections,
+        tls_ca: setup.route.tls_ca.clone(),
+    })
+}
+
+fn is_host(text: &str) -> bool {
+    text.parse::<std::net::IpAddr>().is_ok() || Host::parse(text).is_ok()
+}
+
+fn mailbox(fields: &mut Fields<'_>, name: &str, text: &str) -> Option<Mailbox> {
+    if text.is_empty() {
+        return None;
+    }
+    if text.contains(['\r', '\n', '\0']) {
+        fields.problem(name, "holds a line break; that could smuggle in a header");
+        return None;
+    }
+    match text.parse() {
+        Ok(mailbox) => Some(mailbox),
+        Err(_) => {
+            fields.problem(name, "is an address, like alerts@example.com or Alerts <alerts@example.com>");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use mc_core::model::{Kind, Limits};
+    use mc_core::ports::Route;
+    use serde_json::json;
+
+    use super::*;
+
+    fn try_read(settings: Value, secrets: &[(&str, &str)], route: Route) -> Result<Config, Vec<String>> {
+        let secrets: BTreeMap<_, _> =
+            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
+        let setup = Setup {
+            name: "mail",
+            kind: Kind::EmailSmtp,
+            settings: settings.as_object().unwrap(),
+            secrets: &secrets,
+            base_url: None,
+            route,
+            limits: Limits::default(),
+        };
+        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+    }
+
+    #[test]
+    fn ports_follow_security_and_the_account_follows_the_sender() {
+        for (security, port) in [("tls", 465), ("starttls", 587), ("none", 25)] {
+            let settings =
+                json!({"host": "smtp.example.com", "security": security, "from": "告警 <a@example.com>"});
+            let config = try_read(settings, &[("password", "p")], Route::default()).ok().unwrap();
+            assert_eq!(config.port, port);
+            assert!(config.credentials == Some(Credentials::new("a@example.com".into(), "p".into())));
+            assert_eq!(config.from.name.as_deref(), Some("告警"));
+        }
+    }
+
+    #[test]
+    fn every_problem_has_its_place() {
+        let good = json!({"host": "h.example.com", "from": "a@example.com"});
+        let proxied = Route { proxy: Some(Secret::new("http://p:1")), tls_ca: None };
+        let cases = [
+            (json!({}), Route::default(), vec!["/settings/host", "/settings/from"]),
+            (json!({"host": "smtp://h", "from": "a@b.c"}), Route::default(), vec!["/settings/host"]),
+            (json!({"host": "h", "from": "a@b.c\r\nBcc: x@y.z"}), Route::default(), vec!["/settings/from"]),
+            (
+                json!({"host": "h", "from": "nobody", "port": 70000}),
+                Route::default(),
+                vec!["/settings/port", "/settings/from"],
+            ),
+            (
+                json!({"host": "h", "from": "a@b.c", "username": "u"}),
+                Route::default(),
+                vec!["/secrets/password"],
+            ),
+            (good, proxied, vec!["/proxy"]),
+        ];
+        for (settings, route, expected) in cases {
+            assert_eq!(try_read(settings.clone(), &[], route).err().unwrap(), expected, "{settings}");
+        }
+    }
+}
