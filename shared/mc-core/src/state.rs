@@ -218,6 +218,11 @@ impl Counts {
         self.0[state as usize] += n;
     }
 
+    /// Takes up to `n` out of a state.
+    pub fn take(&mut self, state: State, n: u32) {
+        self.0[state as usize] = self.0[state as usize].saturating_sub(n);
+    }
+
     /// Adds another count to this one.
     pub fn merge(&mut self, other: &Counts) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {

@@ -1,4 +1,21 @@
-//! The use-cases over the ports: accept, deliver, tell, schedule.
+//! The use-cases of Message Center, over the ports: accept, deliver, tell, schedule, and the views of it all.
+//!
+//! Nothing here knows which cloud it runs on; `mc_core::ports` is all it sees of the world.
 
+pub mod accept;
+pub mod center;
+pub mod dead;
+pub mod deliver;
+pub mod due;
+pub mod keys;
+pub mod pace;
+pub mod repo;
+pub mod retry;
 pub mod seal;
+pub mod share;
 pub mod standard_webhooks;
+pub mod syslog;
+pub mod tell;
+pub mod view;
+
+pub use center::{Center, Parts};

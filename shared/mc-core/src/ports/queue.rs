@@ -98,6 +98,9 @@ pub enum Task {
         /// Which share of it.
         #[serde(rename = "s")]
         share: u32,
+        /// Through which channel, so that its pace can be kept before anything is read.
+        #[serde(rename = "c")]
+        channel: Arc<str>,
         /// A slot reserved for it, if it had to wait for one.
         #[serde(rename = "slot", default, skip_serializing_if = "Option::is_none")]
         slot: Option<Slot>,

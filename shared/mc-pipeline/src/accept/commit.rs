@@ -1,0 +1,452 @@
+//! Writing what was accepted: shares first, heads last, then the queue, all in one commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mc_core::Timestamp;
+use mc_core::id::MessageId;
+use mc_core::model::{AttachmentRef, DeliveryPlan, MessageDoc, Recipient};
+use mc_core::ports::{Attrs, Commit, Group, Item, MAX_DELAY, Op, Outgoing, Task, WriteError};
+use mc_core::state::MessageStatus;
+use mc_core::{Error, Result as CoreResult};
+use serde::{Deserialize, Serialize};
+
+use super::plan::{self, Plan};
+use super::request::SendRequest;
+use super::{Caller, Refusal};
+use crate::center::Center;
+use crate::share::{self, Share, attr};
+use crate::{due, keys};
+
+/// For how long a repeated request is recognised.
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(86_400);
+
+/// The answer to a message that was accepted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Its id.
+    pub id: MessageId,
+    /// `queued` or `scheduled`.
+    pub status: MessageStatus,
+    /// The template it keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<mc_core::model::TemplateRef>,
+    /// What begins.
+    pub deliveries: Vec<AcceptedDelivery>,
+    /// Where to look at it.
+    pub url: String,
+}
+
+/// One channel's part of an accepted message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AcceptedDelivery {
+    /// Its id.
+    pub id: String,
+    /// The channel.
+    pub channel: String,
+    /// How many recipients.
+    pub recipients: usize,
+}
+
+/// What makes a repeated request the same request.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// A hash of path and body.
+    pub hash: String,
+}
+
+/// A record of what a key was used for.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    hash: String,
+    results: Vec<RecordedResult>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RecordedResult {
+    Accepted(Accepted),
+    Refused { code: String, detail: String },
+}
+
+/// What became of one message of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It can no longer be lost.
+    Accepted(Accepted),
+    /// It was refused; nothing of it was kept.
+    Refused(Refusal),
+    /// It was refused when the request came the first time.
+    RefusedBefore {
+        /// The code it was refused with.
+        code: String,
+        /// The words it was refused with.
+        detail: String,
+    },
+}
+
+/// The answer to a request of one or many messages.
+#[derive(Debug)]
+pub struct Answer {
+    /// One per message, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Whether an earlier request with the same key was answered again.
+    pub replayed: bool,
+}
+
+/// Accepts messages: each by itself, all that pass in one commit.
+///
+/// With an `Idempotency-Key` the record of the key is written in the same commit; a second request with the key and
+/// the same body is answered from it.
+pub async fn accept(
+    center: &Center,
+    caller: &Caller,
+    requests: Vec<Result<SendRequest, Refusal>>,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
+    let now = center.clock.now();
+    if let Some(idempotency) = &idempotency
+        && let Some(answer) = replay(center, caller, idempotency).await?
+    {
+        return Ok(answer);
+    }
+    let mut commit = Commit::default();
+    let mut outcomes = Vec::with_capacity(requests.len());
+    for request in requests {
+        let id = MessageId::new(center.ids.ulid(now));
+        let planned = match request {
+            Ok(request) => plan::plan(center, caller, request, id, now).await,
+            Err(refusal) => Err(refusal),
+        };
+        outcomes.push(match planned {
+            Ok(plan) => Outcome::Accepted(lay_out(center, caller, plan, id, now, &mut commit).await?),
+            // Only the store's own trouble ends the whole request.
+            Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
+            Err(refusal) => Outcome::Refused(refusal),
+        });
+    }
+    if !outcomes.iter().any(|o| matches!(o, Outcome::Accepted(_))) {
+        return Ok(Answer { outcomes, replayed: false });
+    }
+    if let Some(idempotency) = &idempotency {
+        commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
+    }
+    match center.store.commit(commit).await {
+        Ok(_) => {
+            for outcome in &outcomes {
+                if let Outcome::Accepted(accepted) = outcome {
+                    metrics::counter!("message_center_messages_accepted_total").increment(1);
+                    tracing::debug!(message.id = %accepted.id, "accepted");
+                }
+            }
+            Ok(Answer { outcomes, replayed: false })
+        }
+        // The same key at the same instant: the other one won, answer what it answered.
+        Err(WriteError::Conflict(_)) => match idempotency {
+            Some(idempotency) => replay(center, caller, &idempotency).await?.ok_or_else(|| {
+                Refusal::Failed(Error::new(mc_core::ErrorKind::Internal, "an idempotency record vanished"))
+            }),
+            None => Err(Refusal::Failed(Error::new(
+                mc_core::ErrorKind::Internal,
+                "a commit without guard conflicted",
+            ))),
+        },
+        Err(WriteError::Failed(error)) => Err(Refusal::Failed(error)),
+    }
+}
+
+async fn replay(
+    center: &Center,
+    caller: &Caller,
+    idempotency: &Idempotency,
+) -> Result<Option<Answer>, Refusal> {
+    let key = keys::idempotency(&caller.project, &idempotency.key);
+    let Some(item) = center.store.get(&key).await? else { return Ok(None) };
+    let record: Record = share::json(&item.attrs, attr::DOC)?
+        .ok_or_else(|| Error::new(mc_core::ErrorKind::Corrupt, "an idempotency record has no document"))?;
+    if record.hash != idempotency.hash {
+        return Err(Refusal::Conflict {
+            code: "idempotency_key_reused",
+            detail:
+                "this Idempotency-Key was used for another request within the last 24 hours; use a new one"
+                    .into(),
+        });
+    }
+    let outcomes = record
+        .results
+        .into_iter()
+        .map(|r| match r {
+            RecordedResult::Accepted(accepted) => Outcome::Accepted(accepted),
+            RecordedResult::Refused { code, detail } => Outcome::RefusedBefore { code, detail },
+        })
+        .collect();
+    Ok(Some(Answer { outcomes, replayed: true }))
+}
+
+fn record(
+    caller: &Caller,
+    idempotency: &Idempotency,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> CoreResult<Op> {
+    let results = outcomes
+        .iter()
+        .map(|o| match o {
+            Outcome::Accepted(accepted) => RecordedResult::Accepted(accepted.clone()),
+            Outcome::Refused(Refusal::Invalid { code, detail, .. } | Refusal::Conflict { code, detail }) => {
+                RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() }
+            }
+            Outcome::Refused(Refusal::NotFound(code)) => {
+                RecordedResult::Refused { code: "not_found".to_owned(), detail: (*code).to_owned() }
+            }
+            Outcome::Refused(Refusal::Failed(_)) => {
+                RecordedResult::Refused { code: "internal".to_owned(), detail: String::new() }
+            }
+            Outcome::RefusedBefore { code, detail } => {
+                RecordedResult::Refused { code: code.clone(), detail: detail.clone() }
+            }
+        })
+        .collect();
+    let doc = serde_json::to_vec(&Record { hash: idempotency.hash.clone(), results })?;
+    let item =
+        Item::new(keys::idempotency(&caller.project, &idempotency.key), Attrs::new().with(attr::DOC, doc));
+    Ok(Op::put_new(item.expiring(now.after(IDEMPOTENCY_LIFE))))
+}
+
+/// Adds a planned message to the commit.
+async fn lay_out(
+    center: &Center,
+    caller: &Caller,
+    mut plan: Plan,
+    id: MessageId,
+    now: Timestamp,
+    commit: &mut Commit,
+) -> CoreResult<Accepted> {
+    let start = plan.request.send_at.map_or(now, |at| at.max(now));
+    let beginning: Vec<usize> = plan.beginning().map(|(i, _)| i).collect();
+    let deliveries = plan
+        .parts
+        .iter()
+        .enumerate()
+        .map(|(i, p)| DeliveryPlan {
+            channel: p.channel.name.to_string(),
+            kind: p.channel.doc.kind,
+            recipients: if beginning.contains(&i) { p.count() as u32 } else { 0 },
+        })
+        .collect();
+    let accepted = Accepted {
+        id,
+        status: if start > now { MessageStatus::Scheduled } else { MessageStatus::Queued },
+        template: plan.template.as_ref().map(|(reference, _)| reference.clone()),
+        deliveries: beginning
+            .iter()
+            .map(|i| AcceptedDelivery {
+                id: id.delivery(*i),
+                channel: plan.parts[*i].channel.name.to_string(),
+                recipients: plan.parts[*i].count(),
+            })
+            .collect(),
+        url: format!("/v1/messages/{id}"),
+    };
+    let attachments = keep_attachments(center, &mut plan, id, start).await?;
+    let request = plan.request;
+    let mut draft = Draft {
+        id,
+        project: caller.project.clone(),
+        doc: MessageDoc {
+            template: plan.template.map(|(reference, _)| reference),
+            content: request.content,
+            data: request.data,
+            to: Vec::new(),
+            mode: plan.mode,
+            deliveries,
+            overrides: request.overrides,
+            attachments,
+            send_at: request.send_at,
+            expire_at: request.expire_at,
+            priority: request.priority,
+            reference: request.reference,
+            tags: request.tags,
+            created_at: now,
+            request_id: Some(caller.request_id.clone()),
+            sender: Some(caller.sender.clone()),
+            retry_of: None,
+        },
+        parts: Vec::new(),
+        start,
+    };
+    for index in beginning {
+        let part = &mut plan.parts[index];
+        draft.parts.push(DraftPart {
+            delivery: index,
+            broadcast: part.broadcast,
+            recipients: std::mem::take(&mut part.recipients),
+        });
+    }
+    draft.add_to(center, commit)?;
+    Ok(accepted)
+}
+
+async fn keep_attachments(
+    center: &Center,
+    plan: &mut Plan,
+    id: MessageId,
+    start: Timestamp,
+) -> CoreResult<Vec<AttachmentRef>> {
+    let mut kept = Vec::with_capacity(plan.request.attachments.len());
+    let files = std::mem::take(&mut plan.files);
+    for (i, (attachment, file)) in
+        std::mem::take(&mut plan.request.attachments).into_iter().zip(files).enumerate()
+    {
+        // Filed under the day it is sent, so that a file outlives a long schedule.
+        let blob = format!("{}/{}.{i}", start.day(), id.ulid());
+        let size = file.as_ref().map(|f| f.len() as u64);
+        let stored = match file {
+            Some(bytes) => {
+                center.blobs.put(&blob, bytes).await?;
+                Some(blob)
+            }
+            None => None,
+        };
+        kept.push(AttachmentRef {
+            filename: attachment.filename,
+            content_type: attachment.content_type,
+            blob: stored,
+            url: attachment.url,
+            size,
+        });
+    }
+    Ok(kept)
+}
+
+/// A message about to be written, whether it was asked for or repeats another's failed recipients.
+pub struct Draft {
+    /// Its id.
+    pub id: MessageId,
+    /// Its project.
+    pub project: Arc<str>,
+    /// What was accepted, without recipients.
+    pub doc: MessageDoc,
+    /// Who gets it, by delivery.
+    pub parts: Vec<DraftPart>,
+    /// Not before.
+    pub start: Timestamp,
+}
+
+/// The recipients of one delivery.
+pub struct DraftPart {
+    /// Which delivery.
+    pub delivery: usize,
+    /// Whether one push reaches them all.
+    pub broadcast: bool,
+    /// Who.
+    pub recipients: Vec<Recipient>,
+}
+
+impl Draft {
+    /// Adds the message's items and tasks to a commit: shares first, the head last.
+    pub fn add_to(mut self, center: &Center, commit: &mut Commit) -> CoreResult<()> {
+        let mut shares = Vec::new();
+        for part in std::mem::take(&mut self.parts) {
+            if part.broadcast {
+                shares.push((part.delivery, 1, part.recipients));
+                continue;
+            }
+            let mut rest = part.recipients;
+            while !rest.is_empty() {
+                let tail = rest.split_off(rest.len().min(share::MAX_RECIPIENTS));
+                shares.push((part.delivery, rest.len(), rest));
+                rest = tail;
+            }
+        }
+        let count = shares.len() as i64;
+        let mut inline = None;
+        let alone = shares.len() == 1;
+        for (index, (delivery, letters, recipients)) in (1..).zip(shares) {
+            let within = alone && (recipients.len() <= 1 || size_of(&recipients)? <= share::INLINE_BYTES);
+            let share = Share::new(if within { 0 } else { index }, delivery, letters, self.start);
+            let task = self.task(center, share.index, delivery, commit)?;
+            commit.tasks.extend(task);
+            if within {
+                self.doc.to = recipients;
+                inline = Some(share);
+            } else {
+                add_share(center, &self.project, self.id, &share, &recipients, commit)?;
+            }
+        }
+        let mut attrs =
+            Attrs::new().with(attr::DOC, serde_json::to_vec(&self.doc)?).with(attr::SHARES, count);
+        if let Some(share) = inline {
+            share.begin(&mut attrs);
+        }
+        if let Some(reference) = &self.doc.reference {
+            let key = mc_core::ports::Key::new(
+                keys::reference_partition(&self.project, reference),
+                self.id.ulid().to_string(),
+            );
+            let forget = self.start.after(center.tuning.retention);
+            commit.ops.push(Op::put_new(Item::new(key, Attrs::new()).expiring(forget)));
+        }
+        commit.ops.push(Op::put_new(Item::new(keys::head(&self.project, self.id, center.spread), attrs)));
+        Ok(())
+    }
+
+    /// The task of one share: into the queue, or into the due index when it lies far ahead.
+    fn task(
+        &self,
+        center: &Center,
+        share: u32,
+        delivery: usize,
+        commit: &mut Commit,
+    ) -> CoreResult<Option<Outgoing>> {
+        let plan = &self.doc.deliveries[delivery];
+        let outgoing = Outgoing {
+            family: plan.kind.family(),
+            group: Group::of(&self.project, self.doc.priority),
+            task: Task::Deliver {
+                project: self.project.clone(),
+                message: self.id,
+                share,
+                channel: plan.channel.as_str().into(),
+                slot: None,
+            },
+            delay: self.start.since(self.doc.created_at),
+        };
+        if outgoing.delay <= MAX_DELAY {
+            return Ok(Some(outgoing));
+        }
+        commit.ops.push(due::row(center, &outgoing, self.start)?);
+        Ok(None)
+    }
+}
+
+/// Adds a share with items of its own.
+pub fn add_share(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    share: &Share,
+    recipients: &[Recipient],
+    commit: &mut Commit,
+) -> CoreResult<()> {
+    let mut attrs = Attrs::new();
+    share.begin(&mut attrs);
+    if recipients.len() <= share::MAX_RECIPIENTS && size_of(recipients)? <= share::INLINE_BYTES {
+        attrs.set(attr::RECIPIENTS, serde_json::to_vec(recipients)?);
+    } else {
+        // Recipients are written once and never again, so they are told at once when to be forgotten.
+        let forget = share.due.after(center.tuning.retention + center.tuning.give_up_after);
+        for (chunk, some) in recipients.chunks(share::MAX_RECIPIENTS).enumerate() {
+            let key = keys::cold(project, id, share.index, chunk, center.spread);
+            let cold = Attrs::new().with(attr::RECIPIENTS, serde_json::to_vec(some)?);
+            commit.ops.push(Op::put_new(Item::new(key, cold).expiring(forget)));
+        }
+    }
+    commit.ops.push(Op::put_new(Item::new(keys::share(project, id, share.index, center.spread), attrs)));
+    Ok(())
+}
+
+fn size_of(recipients: &[Recipient]) -> CoreResult<usize> {
+    Ok(serde_json::to_vec(recipients)?.len())
+}

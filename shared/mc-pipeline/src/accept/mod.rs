@@ -1,0 +1,76 @@
+//! From a request to a message that can no longer be lost.
+//!
+//! Parse ([`request`]), check against templates, channels and addresses and lay out the shares ([`plan`]), show
+//! ([`preview`]) or write everything at once ([`commit`]).
+
+pub mod address;
+pub mod commit;
+pub mod plan;
+pub mod preview;
+pub mod request;
+
+use std::sync::Arc;
+
+use mc_content::FieldError;
+use mc_core::Error;
+
+pub use commit::{Accepted, AcceptedDelivery, Idempotency, accept};
+pub use preview::{DryRun, Preview, QuotaUse, dry_run};
+pub use request::SendRequest;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The project everything happens in.
+    pub project: Arc<str>,
+    /// The access key or operator.
+    pub sender: Arc<str>,
+    /// The id of the request.
+    pub request_id: Arc<str>,
+}
+
+/// Why a request is not carried out. Nothing was changed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The request itself is wrong: 422, or 400 when it cannot even be read.
+    Invalid {
+        /// Stable, snake_case.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// The fields, by JSON pointer.
+        errors: Vec<FieldError>,
+    },
+    /// There is no such thing: 404.
+    NotFound(&'static str),
+    /// It cannot be done any more, or not that way: 409.
+    Conflict {
+        /// Stable, snake_case.
+        code: &'static str,
+        /// For people.
+        detail: String,
+    },
+    /// A port failed.
+    Failed(Error),
+}
+
+impl Refusal {
+    /// One field is wrong.
+    pub fn field(code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let errors = vec![FieldError { pointer: pointer.into(), detail: detail.clone() }];
+        Refusal::Invalid { code, detail, errors }
+    }
+
+    /// Several fields are wrong.
+    pub fn fields(code: &'static str, errors: Vec<FieldError>) -> Self {
+        let detail = errors.first().map(|e| e.detail.clone()).unwrap_or_default();
+        Refusal::Invalid { code, detail, errors }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Failed(error)
+    }
+}

@@ -1,0 +1,435 @@
+//! Checking a request against everything that can be known at once, and laying out its shares.
+
+use std::sync::Arc;
+
+use mc_content::{FieldError, Target};
+use mc_core::Timestamp;
+use mc_core::id::MessageId;
+use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef};
+use mc_core::ports::{Batching, RenderContext, Rendered};
+use serde_json::{Map, Value};
+
+use super::request::{SendRequest, To};
+use super::{Caller, Refusal, address, request};
+use crate::center::Center;
+use crate::repo::{ChannelEntry, TemplateEntry};
+
+/// At most this many recipients in one message.
+pub const MAX_RECIPIENTS: usize = 10_000;
+
+/// At most this many bytes of attachments inside one message.
+pub const MAX_ATTACHED: usize = 2_621_440;
+
+/// A request that passed, with what was looked up for it.
+pub struct Plan {
+    /// What was asked.
+    pub request: SendRequest,
+    /// How the channels share.
+    pub mode: Mode,
+    /// The template, if it is one.
+    pub template: Option<(TemplateRef, Arc<TemplateEntry>)>,
+    /// The project's common parameters.
+    pub project: Option<Arc<ProjectDoc>>,
+    /// One part per channel, in routing order.
+    pub parts: Vec<PlanPart>,
+    /// Attachments' bytes, in the request's order; `None` for those given by URL.
+    pub files: Vec<Option<bytes::Bytes>>,
+}
+
+/// What one channel will do.
+pub struct PlanPart {
+    /// The channel.
+    pub channel: Arc<ChannelEntry>,
+    /// Whom it begins with.
+    pub recipients: Vec<Recipient>,
+    /// Whether one push reaches everybody.
+    pub broadcast: bool,
+}
+
+impl PlanPart {
+    /// How many recipients count for this part: a broadcast has one, the group it reaches.
+    pub fn count(&self) -> usize {
+        if self.broadcast {
+            usize::from(!self.recipients.is_empty() || self.broadcast)
+        } else {
+            self.recipients.len()
+        }
+    }
+}
+
+/// Checks a request and lays it out. Changes nothing and calls no platform.
+pub async fn plan(
+    center: &Center,
+    caller: &Caller,
+    mut request: SendRequest,
+    id: MessageId,
+    now: Timestamp,
+) -> Result<Plan, Refusal> {
+    check_shape(&request, now)?;
+    let files = check_attachments(&request)?;
+    let template = find_template(center, caller, &request).await?;
+    let routing = routing(&request, template.as_ref().map(|(_, t)| t.as_ref()))?;
+    let channels = find_channels(center, caller, &routing, request.routing.is_some()).await?;
+    check_overrides(&request, &routing)?;
+    let recipients = recipients(std::mem::take(&mut request.to))?;
+    let parts = share_out(routing.mode, channels, recipients)?;
+    let project = center.projects.get(&caller.project).await?;
+    let plan = Plan { request, mode: routing.mode, template, project, parts, files };
+    plan.check_rendering(caller, id)?;
+    Ok(plan)
+}
+
+fn check_shape(request: &SendRequest, now: Timestamp) -> Result<(), Refusal> {
+    let mut errors = Vec::new();
+    let mut wrong = |pointer: &str, detail: &str| {
+        errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+    };
+    match (&request.template, &request.content) {
+        (Some(_), Some(_)) => wrong("/content", "give either a template or a content, not both"),
+        (None, None) => wrong("/template", "name a template, or give a content {title, body, format}"),
+        _ => {}
+    }
+    if let Some(content) = &request.content
+        && content.title.is_empty()
+        && content.body.is_empty()
+    {
+        wrong("/content/body", "the content is empty");
+    }
+    if request.to.len() > MAX_RECIPIENTS {
+        wrong("/to", "a message has at most 10000 recipients; send several messages");
+    }
+    if let Some(reference) = &request.reference
+        && (reference.is_empty() || reference.len() > 128 || reference.chars().any(char::is_control))
+    {
+        wrong("/reference", "a reference is 1 to 128 bytes without control characters");
+    }
+    if request.tags.len() > 20 {
+        wrong("/tags", "a message has at most 20 tags");
+    }
+    for (i, tag) in request.tags.iter().enumerate() {
+        if tag.is_empty() || tag.len() > 64 || tag.chars().any(char::is_control) {
+            wrong(&format!("/tags/{i}"), "a tag is 1 to 64 bytes without control characters");
+        }
+    }
+    let start = request.send_at.map_or(now, |at| at.max(now));
+    if request.expire_at.is_some_and(|at| at <= start) {
+        wrong("/expire_at", "this time has passed before the message could be sent");
+    }
+    let far = now.after(std::time::Duration::from_secs(5 * 366 * 86_400));
+    if request.send_at.is_some_and(|at| at > far) {
+        wrong("/send_at", "a message can be scheduled at most five years ahead");
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_request", errors)) }
+}
+
+fn check_attachments(request: &SendRequest) -> Result<Vec<Option<bytes::Bytes>>, Refusal> {
+    use base64::Engine;
+    let mut total = 0;
+    let mut files = Vec::with_capacity(request.attachments.len());
+    for (i, attachment) in request.attachments.iter().enumerate() {
+        let at = |field: &str| format!("/attachments/{i}/{field}");
+        let name = &attachment.filename;
+        if name.is_empty()
+            || name.len() > 255
+            || name.chars().any(|c| c.is_control() || c == '/' || c == '\\')
+        {
+            let detail = "a file name is 1 to 255 bytes without slashes and control characters";
+            return Err(Refusal::field("invalid_request", at("filename"), detail));
+        }
+        let media = &attachment.content_type;
+        if !media.contains('/') || media.len() > 128 || media.chars().any(|c| c.is_control() || !c.is_ascii())
+        {
+            return Err(Refusal::field(
+                "invalid_request",
+                at("content_type"),
+                "not a media type like application/pdf",
+            ));
+        }
+        match (&attachment.content, &attachment.url) {
+            (Some(content), None) => {
+                let bytes = base64::engine::general_purpose::STANDARD
+                    .decode(content)
+                    .map_err(|_| Refusal::field("invalid_request", at("content"), "not standard base64"))?;
+                total += bytes.len();
+                files.push(Some(bytes.into()));
+            }
+            (None, Some(_)) => files.push(None),
+            _ => {
+                let detail = "give either content (base64) or url";
+                return Err(Refusal::field("invalid_request", at("content"), detail));
+            }
+        }
+    }
+    if total > MAX_ATTACHED {
+        let detail = "inline attachments are at most 2.5 MiB together; give larger ones by url";
+        return Err(Refusal::field("attachments_too_large", "/attachments", detail));
+    }
+    Ok(files)
+}
+
+async fn find_template(
+    center: &Center,
+    caller: &Caller,
+    request: &SendRequest,
+) -> Result<Option<(TemplateRef, Arc<TemplateEntry>)>, Refusal> {
+    let Some(name) = &request.template else { return Ok(None) };
+    let Some(entry) = center.templates.current(&caller.project, name).await? else {
+        let detail = format!("there is no template {name:?} in this project");
+        return Err(Refusal::field("unknown_template", "/template", detail));
+    };
+    Ok(Some((TemplateRef { name: name.clone(), version: entry.doc.version }, entry)))
+}
+
+fn routing(request: &SendRequest, template: Option<&TemplateEntry>) -> Result<Routing, Refusal> {
+    let routing = request.routing.as_ref().or_else(|| template.and_then(|t| t.doc.body.routing.as_ref()));
+    match routing {
+        Some(routing) if !routing.channels.is_empty() => Ok(routing.clone()),
+        _ => Err(Refusal::field(
+            "no_routing",
+            "/routing",
+            "name the channels: {\"mode\": \"all\", \"channels\": [\"…\"]}, here or in the template",
+        )),
+    }
+}
+
+async fn find_channels(
+    center: &Center,
+    caller: &Caller,
+    routing: &Routing,
+    of_request: bool,
+) -> Result<Vec<Arc<ChannelEntry>>, Refusal> {
+    let mut channels: Vec<Arc<ChannelEntry>> = Vec::with_capacity(routing.channels.len());
+    if routing.channels.len() > 20 {
+        return Err(Refusal::field("invalid_request", "/routing/channels", "at most 20 channels"));
+    }
+    for (i, name) in routing.channels.iter().enumerate() {
+        let pointer = if of_request { format!("/routing/channels/{i}") } else { "/template".to_owned() };
+        let Some(entry) = center.channels.get(&caller.project, name).await? else {
+            let detail = format!("there is no channel {name:?} in this project");
+            return Err(Refusal::field("unknown_channel", pointer, detail));
+        };
+        if !entry.doc.enabled {
+            let detail = format!("the channel {name:?} is switched off");
+            return Err(Refusal::field("channel_disabled", pointer, detail));
+        }
+        if channels.iter().any(|c| c.name == entry.name) {
+            return Err(Refusal::field("invalid_request", pointer, format!("{name:?} is named twice")));
+        }
+        channels.push(entry);
+    }
+    Ok(channels)
+}
+
+fn check_overrides(request: &SendRequest, routing: &Routing) -> Result<(), Refusal> {
+    for (name, patch) in &request.overrides {
+        let pointer = format!("/overrides/{}", request::escape(name));
+        if !routing.channels.contains(name) {
+            let detail = format!("{name:?} is not among the message's channels");
+            return Err(Refusal::field("unknown_channel", pointer, detail));
+        }
+        if !patch.is_object() {
+            return Err(Refusal::field(
+                "invalid_request",
+                pointer,
+                "an override is a JSON object (a merge patch)",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn recipients(to: Vec<To>) -> Result<Vec<Recipient>, Refusal> {
+    let mut recipients = Vec::with_capacity(to.len());
+    for (i, entry) in to.into_iter().enumerate() {
+        match entry {
+            To::Name(name) if name.starts_with('@') => {
+                let detail = format!("there is no group {name:?} in this project");
+                return Err(Refusal::field("unknown_group", format!("/to/{i}"), detail));
+            }
+            To::Name(name) => {
+                let detail = format!("there is no contact {name:?} in this project");
+                return Err(Refusal::field("unknown_contact", format!("/to/{i}"), detail));
+            }
+            To::Person(person) => {
+                if let Some((kind, detail)) = address::first_problem(&person.addresses) {
+                    let pointer = format!("/to/{i}/{}", kind.as_str());
+                    return Err(Refusal::field("invalid_address", pointer, detail));
+                }
+                recipients.push(person);
+            }
+        }
+    }
+    Ok(recipients)
+}
+
+/// Gives every channel its recipients.
+fn share_out(
+    mode: Mode,
+    channels: Vec<Arc<ChannelEntry>>,
+    recipients: Vec<Recipient>,
+) -> Result<Vec<PlanPart>, Refusal> {
+    let takes = |channel: &ChannelEntry, recipient: &Recipient| {
+        let capability = channel.channel.capability();
+        capability.batching == Batching::Broadcast
+            || recipient.addresses.first_of(capability.addresses).is_some()
+    };
+    for (i, recipient) in recipients.iter().enumerate() {
+        if !channels.iter().any(|c| takes(c, recipient)) {
+            let kinds: Vec<&str> = channels.iter().map(|c| c.doc.kind.as_str()).collect();
+            let detail = format!("none of the channels ({}) can reach this recipient", kinds.join(", "));
+            return Err(Refusal::field("no_address", format!("/to/{i}"), detail));
+        }
+    }
+    let broadcasts = |c: &ChannelEntry| c.channel.capability().batching == Batching::Broadcast;
+    let begins = match mode {
+        Mode::All => None,
+        Mode::First => channels.first().map(|c| broadcasts(c)),
+    };
+    if recipients.is_empty() && !(channels.iter().any(|c| broadcasts(c)) && begins != Some(false)) {
+        return Err(Refusal::field("no_recipients", "/to", "name at least one recipient"));
+    }
+    let mut parts: Vec<PlanPart> = channels
+        .into_iter()
+        .map(|channel| PlanPart { broadcast: broadcasts(&channel), channel, recipients: Vec::new() })
+        .collect();
+    match mode {
+        Mode::All => {
+            for part in &mut parts {
+                part.recipients = recipients.iter().filter(|r| takes(&part.channel, r)).cloned().collect();
+            }
+            parts.retain(|p| p.broadcast || !p.recipients.is_empty());
+        }
+        Mode::First => {
+            for recipient in recipients {
+                if let Some(part) = parts.iter_mut().find(|p| takes(&p.channel, &recipient)) {
+                    part.recipients.push(recipient);
+                }
+            }
+        }
+    }
+    Ok(parts)
+}
+
+impl Plan {
+    /// The parts that begin now. In mode `first` a broadcast begins only where it is first in line for somebody.
+    pub fn beginning(&self) -> impl Iterator<Item = (usize, &PlanPart)> {
+        let mode = self.mode;
+        self.parts.iter().enumerate().filter(move |(i, p)| match mode {
+            Mode::All => true,
+            Mode::First => !p.recipients.is_empty() || (*i == 0 && p.broadcast),
+        })
+    }
+
+    /// The content for one channel, with a recipient's own values or without.
+    pub fn content(&self, channel: &ChannelEntry, data: &Map<String, Value>) -> Result<Content, Refusal> {
+        let Some((_, template)) = &self.template else {
+            let inline = self.request.content.as_ref();
+            return inline.map(mc_content::inline).ok_or_else(|| {
+                Refusal::field(
+                    "invalid_request",
+                    "/content",
+                    "the message has neither a template nor a content",
+                )
+            });
+        };
+        let empty = Map::new();
+        let params = self.project.as_ref().map_or(&empty, |p| &p.params);
+        let target = Target { kind: channel.doc.kind, channel: Some(&channel.name) };
+        template
+            .compiled
+            .render(target, data, params)
+            .map_err(|e| Refusal::field(e.code, "/data", format!("{} (channel {})", e.detail, channel.name)))
+    }
+
+    /// What a content becomes on one channel, for the recipients given.
+    pub fn render(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        index: usize,
+        to: &[Recipient],
+        data: &Map<String, Value>,
+    ) -> Result<Rendered, Refusal> {
+        let channel = &self.parts[index].channel;
+        let content = self.content(channel, data)?;
+        let empty = Map::new();
+        let params = self.project.as_ref().map_or(&empty, |p| &p.params);
+        let context = RenderContext {
+            project: &caller.project,
+            message: id,
+            delivery: &id.delivery(index),
+            to,
+            data,
+            params,
+            overrides: self.request.overrides.get(&*channel.name),
+        };
+        channel.channel.render(&content, &context).map_err(|e| {
+            let pointer = match e.code {
+                "bad_override" => format!("/overrides/{}", request::escape(&channel.name)),
+                _ if self.template.is_some() => "/data".to_owned(),
+                _ => "/content/body".to_owned(),
+            };
+            Refusal::field(e.code, pointer, format!("{} (channel {})", e.detail, channel.name))
+        })
+    }
+
+    /// Renders once per channel, so that what is accepted can be sent; checks each recipient's own values.
+    fn check_rendering(&self, caller: &Caller, id: MessageId) -> Result<(), Refusal> {
+        self.check_data()?;
+        for (index, part) in self.parts.iter().enumerate() {
+            let shared: Vec<&Recipient> = part.recipients.iter().filter(|r| r.data.is_none()).collect();
+            let first =
+                if part.broadcast { &part.recipients[..] } else { part.recipients.get(..1).unwrap_or(&[]) };
+            if part.broadcast || !shared.is_empty() || part.recipients.is_empty() {
+                // A channel that may come later in mode `first` is checked with whoever begins.
+                if part.broadcast
+                    || !shared.is_empty()
+                    || self.parts.iter().all(|p| p.recipients.iter().all(|r| r.data.is_none()))
+                {
+                    self.render(caller, id, index, first, &self.request.data)?;
+                }
+            }
+            if part.broadcast || self.template.is_none() {
+                continue;
+            }
+            for recipient in &part.recipients {
+                if let Some(own) = &recipient.data {
+                    self.content(&part.channel, &merged(&self.request.data, own))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the values against the template's declaration, where it has one.
+    fn check_data(&self) -> Result<(), Refusal> {
+        let Some((_, template)) = &self.template else { return Ok(()) };
+        if template.doc.body.variables.is_none() {
+            return Ok(());
+        }
+        let alone = self.parts.iter().any(|p| p.broadcast || p.recipients.iter().any(|r| r.data.is_none()));
+        let mut errors = Vec::new();
+        if alone {
+            errors.extend(prefixed(template.compiled.check_data(&self.request.data)));
+        }
+        for recipient in self.parts.iter().filter(|p| !p.broadcast).flat_map(|p| &p.recipients) {
+            if let Some(own) = &recipient.data
+                && errors.len() < 20
+            {
+                errors.extend(prefixed(template.compiled.check_data(&merged(&self.request.data, own))));
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_data", errors)) }
+    }
+}
+
+fn prefixed(errors: Vec<FieldError>) -> impl Iterator<Item = FieldError> {
+    errors.into_iter().map(|e| FieldError { pointer: format!("/data{}", e.pointer), detail: e.detail })
+}
+
+/// The message's values with a recipient's own over them.
+pub fn merged(shared: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = shared.clone();
+    all.extend(own.iter().map(|(k, v)| (k.clone(), v.clone())));
+    all
+}

@@ -1,0 +1,91 @@
+//! What would be sent, by the same path that sends it.
+
+use mc_core::Timestamp;
+use mc_core::id::MessageId;
+use mc_core::model::Kind;
+use mc_core::ports::{Rendered, Size, Warning};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::plan::{self, merged};
+use super::request::SendRequest;
+use super::{Caller, Refusal};
+use crate::center::Center;
+use crate::pace;
+
+/// One channel's or kind's view of a content.
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    /// The kind.
+    pub kind: Kind,
+    /// The channel, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Exactly what would be sent; the first part of a split content.
+    pub payload: Value,
+    /// All parts, when there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Value>,
+    /// The content as plain text.
+    pub text: String,
+    /// What was degraded.
+    pub warnings: Vec<Warning>,
+    /// How close it comes to the limit.
+    pub size: Size,
+}
+
+impl Preview {
+    /// The preview of a rendering.
+    pub fn of(kind: Kind, channel: Option<String>, rendered: Rendered) -> Self {
+        let Rendered { parts, text, warnings, size } = rendered;
+        let mut payloads: Vec<Value> = parts.into_iter().map(|p| p.payload).collect();
+        let payload = payloads.first().cloned().unwrap_or(Value::Null);
+        if payloads.len() < 2 {
+            payloads.clear();
+        }
+        Self { kind, channel, payload, parts: payloads, text, warnings, size }
+    }
+}
+
+/// How much of a channel's quota a message would take.
+#[derive(Debug, Serialize)]
+pub struct QuotaUse {
+    /// The channel.
+    pub channel: String,
+    /// Pushes it would make.
+    pub would_use: usize,
+    /// Pushes left in the current window, where the channel has a limit.
+    pub remaining: Option<u32>,
+}
+
+/// The answer to a dry run.
+#[derive(Debug, Serialize)]
+pub struct DryRun {
+    /// One per channel that would begin.
+    pub previews: Vec<Preview>,
+    /// One per channel that would begin.
+    pub quota: Vec<QuotaUse>,
+}
+
+/// Does everything that accepting does, except to accept.
+pub async fn dry_run(center: &Center, caller: &Caller, request: SendRequest) -> Result<DryRun, Refusal> {
+    let now: Timestamp = center.clock.now();
+    let id = MessageId::new(center.ids.ulid(now));
+    let plan = plan::plan(center, caller, request, id, now).await?;
+    let (mut previews, mut quota) = (Vec::new(), Vec::new());
+    for (index, part) in plan.beginning() {
+        let first = part.recipients.first();
+        let own = first.filter(|_| !part.broadcast).and_then(|r| r.data.as_ref());
+        let data = own.map(|own| merged(&plan.request.data, own));
+        let to = if part.broadcast { &part.recipients[..] } else { part.recipients.get(..1).unwrap_or(&[]) };
+        let rendered = plan.render(caller, id, index, to, data.as_ref().unwrap_or(&plan.request.data))?;
+        let pushes = rendered.parts.len() * part.count();
+        previews.push(Preview::of(part.channel.doc.kind, Some(part.channel.name.to_string()), rendered));
+        quota.push(QuotaUse {
+            channel: part.channel.name.to_string(),
+            would_use: pushes,
+            remaining: pace::remaining(center, &caller.project, &part.channel).await?,
+        });
+    }
+    Ok(DryRun { previews, quota })
+}

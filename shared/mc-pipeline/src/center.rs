@@ -1,0 +1,126 @@
+//! Everything the use-cases share: the ports, and the documents read through them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mc_channels::registry;
+use mc_core::ports::{Blobs, Clock, Http, Ids, Queue, Random, Store};
+
+use crate::repo::{AccessKeys, Channels, Operators, Projects, Templates, Webhooks};
+use crate::seal::Sealer;
+
+/// What a place to run in provides.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// Attachments.
+    pub blobs: Arc<dyn Blobs>,
+    /// The guarded way out.
+    pub http: Arc<dyn Http>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Seals secrets.
+    pub sealer: Arc<Sealer>,
+    /// Durations that differ between places.
+    pub tuning: Tuning,
+}
+
+/// Durations that differ between places to run in.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// How long a message is kept after its final state.
+    pub retention: Duration,
+    /// How long a consumer may hold a share; longer than any single push.
+    pub lease: Duration,
+    /// Leases granted before this are over: where one process owns the store, those of the process before it.
+    pub leases_from: mc_core::Timestamp,
+    /// A share that could not be sent for so long is given up.
+    pub give_up_after: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_secs(30 * 86_400),
+            lease: Duration::from_secs(90),
+            leases_from: mc_core::Timestamp::EPOCH,
+            give_up_after: Duration::from_secs(86_400),
+        }
+    }
+}
+
+/// The message center: one per process.
+pub struct Center {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// Attachments.
+    pub blobs: Arc<dyn Blobs>,
+    /// The guarded way out.
+    pub http: Arc<dyn Http>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Seals secrets.
+    pub sealer: Arc<Sealer>,
+    /// Durations.
+    pub tuning: Tuning,
+    /// How many partitions a day has.
+    pub spread: u8,
+    /// Access keys.
+    pub access_keys: AccessKeys,
+    /// Channels.
+    pub channels: Channels,
+    /// Operators.
+    pub operators: Operators,
+    /// Projects.
+    pub projects: Projects,
+    /// Templates.
+    pub templates: Templates,
+    /// Webhooks.
+    pub webhooks: Webhooks,
+    /// One reservation at a time per channel.
+    pub(crate) pacing: crate::pace::Locks,
+}
+
+impl Center {
+    /// Puts the parts together. Reads and opens nothing yet.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { store, queue, blobs, http, clock, ids, random, sealer, tuning } = parts;
+        let ports = registry::Ports { http: http.clone(), clock: clock.clone(), random: random.clone() };
+        Self {
+            spread: store.spread(),
+            access_keys: AccessKeys::new(store.clone(), clock.clone()),
+            channels: Channels::new(store.clone(), clock.clone(), sealer.clone(), ports),
+            operators: Operators::new(store.clone(), clock.clone()),
+            projects: Projects::new(store.clone(), clock.clone()),
+            templates: Templates::new(store.clone(), clock.clone()),
+            webhooks: Webhooks::new(store.clone(), clock.clone()),
+            pacing: crate::pace::Locks::default(),
+            store,
+            queue,
+            blobs,
+            http,
+            clock,
+            ids,
+            random,
+            sealer,
+            tuning,
+        }
+    }
+
+    /// A new ULID as text, for keys that only need to be unique and in order.
+    pub(crate) fn unique(&self) -> String {
+        self.ids.ulid(self.clock.now()).to_string()
+    }
+}

@@ -1,0 +1,103 @@
+//! Dead letters: tasks that repeating cannot help, kept until somebody mends the cause and sends them again.
+
+use std::time::Duration;
+
+use mc_core::model::Priority;
+use mc_core::ports::{Attrs, Commit, Family, Group, Item, Key, Op, Outgoing, Query, Task};
+use mc_core::{Error, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::center::Center;
+use crate::keys;
+use crate::share::{self, attr};
+use crate::syslog;
+
+/// One dead letter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// When it was given up.
+    pub at: Timestamp,
+    /// The task.
+    pub task: Task,
+    /// Why, without secrets.
+    pub reason: String,
+}
+
+/// Writes a dead letter.
+pub async fn put(center: &Center, task: &Task, error: &Error) -> Result<()> {
+    let project = project_of(task);
+    let letter = DeadLetter { at: center.clock.now(), task: task.clone(), reason: error.to_string() };
+    let key = Key::new(keys::dead_partition(project), center.unique());
+    center
+        .store
+        .write(Op::put(Item::new(key, Attrs::new().with(attr::DOC, serde_json::to_vec(&letter)?))))
+        .await?;
+    metrics::counter!("message_center_dead_letters_total").increment(1);
+    syslog::note(center, project, "dead_letter", json!({"reason": letter.reason})).await
+}
+
+fn project_of(task: &Task) -> &str {
+    match task {
+        Task::Deliver { project, .. } | Task::Notify { project, .. } => project,
+    }
+}
+
+/// A page of dead letters, newest first.
+pub async fn list(
+    center: &Center,
+    project: &str,
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<(Vec<(String, DeadLetter)>, Option<String>)> {
+    let mut query = Query::prefix(keys::dead_partition(project), "", limit);
+    query.newest_first = true;
+    if let Some(cursor) = cursor {
+        query.to = cursor.to_owned();
+    }
+    let page = center.store.query(&query).await?;
+    let next = page.more.then(|| page.items.last().map(|i| i.key.sk.clone())).flatten();
+    let mut letters = Vec::with_capacity(page.items.len());
+    for item in &page.items {
+        if let Some(letter) = share::json(&item.attrs, attr::DOC)? {
+            letters.push((item.key.sk.clone(), letter));
+        }
+    }
+    Ok((letters, next))
+}
+
+/// Sends dead letters again: those named, or all; answers how many.
+pub async fn redrive(center: &Center, project: &str, ids: Option<&[String]>) -> Result<usize> {
+    let mut count = 0;
+    let mut cursor: Option<String> = None;
+    loop {
+        let (letters, next) = list(center, project, 200, cursor.as_deref()).await?;
+        for (id, letter) in letters {
+            if ids.is_none_or(|ids| ids.contains(&id)) {
+                let outgoing = outgoing(center, letter.task).await?;
+                // The task first, the letter after: a crash between sends it twice, and its claim finds the work done.
+                center.store.commit(Commit { guard: None, ops: Vec::new(), tasks: vec![outgoing] }).await?;
+                center
+                    .store
+                    .write(Op::Delete(Key::new(keys::dead_partition(project), id), Vec::new()))
+                    .await?;
+                count += 1;
+            }
+        }
+        match next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(count),
+        }
+    }
+}
+
+async fn outgoing(center: &Center, task: Task) -> Result<Outgoing> {
+    let (family, group) = match &task {
+        Task::Deliver { project, channel, .. } => {
+            let doc = center.channels.doc(project, channel).await?;
+            (doc.map_or(Family::Webhook, |d| d.kind.family()), Group::of(project, Priority::Normal))
+        }
+        Task::Notify { project, .. } => (Family::Webhook, Group::of(project, Priority::Normal)),
+    };
+    Ok(Outgoing { family, group, task, delay: Duration::ZERO })
+}

@@ -1,0 +1,238 @@
+//! Pace, claim, render, push, record, tell: the way of one share.
+//!
+//! [`Deliverer`] is the consumer of every family's queue. A task names a share; the share is claimed by one
+//! conditional write that also answers it ([`claim`]), its content is rendered and pushed ([`push`]), the outcome is
+//! written under the condition that nobody claimed it since, and the message's head learns of every share that is
+//! decided ([`settle`]). Only then the task is done. Every step can be repeated.
+
+mod claim;
+pub(crate) mod load;
+mod push;
+mod record;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use mc_core::id::MessageId;
+use mc_core::model::Priority;
+use mc_core::ports::{Commit, Consumer, Envelope, Group, MAX_DELAY, Outgoing, Slot, Task, Verdict};
+use mc_core::{Error, Result, Retry, Timestamp};
+
+pub use settle::{settle, settle_time};
+
+use crate::center::Center;
+use crate::repo::ChannelEntry;
+use crate::{dead, due, pace, tell};
+
+/// Works on the tasks of every queue.
+pub struct Deliverer {
+    center: Arc<Center>,
+}
+
+/// A share to deliver, as its task names it.
+#[derive(Clone)]
+pub(crate) struct Job {
+    project: Arc<str>,
+    message: MessageId,
+    share: u32,
+    channel: Arc<str>,
+    slot: Option<Slot>,
+}
+
+impl Job {
+    fn task(&self, slot: Option<Slot>) -> Task {
+        Task::Deliver {
+            project: self.project.clone(),
+            message: self.message,
+            share: self.share,
+            channel: self.channel.clone(),
+            slot,
+        }
+    }
+}
+
+/// What a job has before it is claimed.
+enum Ready {
+    /// A slot now.
+    Now(Slot),
+    /// A slot later, or none within the horizon.
+    Later(Option<Slot>, Duration),
+    /// The channel is not there (any more).
+    NoChannel,
+}
+
+impl Deliverer {
+    /// A consumer for this center.
+    pub fn new(center: Arc<Center>) -> Self {
+        Self { center }
+    }
+
+    /// Reserves the slots of all of an envelope's jobs, in one write per channel.
+    async fn pace(
+        &self,
+        jobs: &[Job],
+        priority: Priority,
+    ) -> Result<Vec<(Option<Arc<ChannelEntry>>, Ready)>> {
+        let now = self.center.clock.now();
+        let mut entries: HashMap<(Arc<str>, Arc<str>), Option<Arc<ChannelEntry>>> = HashMap::new();
+        let mut wanting: HashMap<(Arc<str>, Arc<str>), usize> = HashMap::new();
+        let fresh = |slot: &Option<Slot>| slot.filter(|s| now <= s.at.after(pace::STALE));
+        for job in jobs {
+            let key = (job.project.clone(), job.channel.clone());
+            if !entries.contains_key(&key) {
+                entries.insert(key.clone(), self.center.channels.get(&job.project, &job.channel).await?);
+            }
+            if fresh(&job.slot).is_none() {
+                *wanting.entry(key).or_default() += 1;
+            }
+        }
+        let mut slots: HashMap<(Arc<str>, Arc<str>), (Vec<Slot>, Duration)> = HashMap::new();
+        for (key, count) in wanting {
+            if let Some(Some(entry)) = entries.get(&key) {
+                let reserved =
+                    pace::reserve(&self.center, &key.0, entry, count, priority, pace::HORIZON).await?;
+                let (mut some, wait) = match reserved {
+                    Ok(some) => (some, pace::HORIZON),
+                    Err(wait) => (Vec::new(), wait),
+                };
+                some.reverse();
+                slots.insert(key, (some, wait));
+            }
+        }
+        let ready = jobs.iter().map(|job| {
+            let key = (job.project.clone(), job.channel.clone());
+            let Some(entry) = entries.get(&key).cloned().flatten() else { return (None, Ready::NoChannel) };
+            let slot = match fresh(&job.slot) {
+                Some(slot) => Some(slot),
+                None => slots.get_mut(&key).and_then(|(some, _)| some.pop()),
+            };
+            let ready = match slot {
+                Some(slot) if slot.at <= now => Ready::Now(slot),
+                Some(slot) => Ready::Later(Some(slot), slot.at.since(now)),
+                None => Ready::Later(None, slots.get(&key).map_or(pace::HORIZON, |(_, wait)| *wait)),
+            };
+            (Some(entry), ready)
+        });
+        Ok(ready.collect())
+    }
+
+    /// Delivers one share; a store that fails for now has the task come again.
+    async fn job(
+        &self,
+        job: Job,
+        entry: Option<Arc<ChannelEntry>>,
+        ready: Ready,
+        priority: Priority,
+    ) -> Verdict {
+        let slot = match ready {
+            Ready::Now(slot) => Some(slot),
+            Ready::NoChannel => None,
+            Ready::Later(slot, after) => {
+                return Verdict::Again { task: job.task(slot), after: after.min(MAX_DELAY) };
+            }
+        };
+        match self.deliver(&job, entry, slot, priority).await {
+            Ok(Step::Done) => Verdict::Done,
+            Ok(Step::Again(at)) => self.again(&job, at, priority).await,
+            Err(error) => self.after_error(job.task(job.slot), &error).await,
+        }
+    }
+
+    /// Sends the task again at `at`; far ahead that is a row in the due index.
+    async fn again(&self, job: &Job, at: Timestamp, priority: Priority) -> Verdict {
+        let after = at.since(self.center.clock.now());
+        if after <= MAX_DELAY {
+            return Verdict::Again { task: job.task(None), after };
+        }
+        let family = match self.center.channels.get(&job.project, &job.channel).await {
+            Ok(Some(entry)) => entry.doc.kind.family(),
+            Ok(None) | Err(_) => return Verdict::Again { task: job.task(None), after: MAX_DELAY },
+        };
+        let outgoing = Outgoing {
+            family,
+            group: Group::of(&job.project, priority),
+            task: job.task(None),
+            delay: Duration::ZERO,
+        };
+        let written = match due::row(&self.center, &outgoing, at) {
+            Ok(row) => {
+                self.center.store.commit(Commit { guard: None, ops: vec![row], tasks: Vec::new() }).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        match written {
+            Ok(_) => Verdict::Done,
+            Err(error) => self.after_error(job.task(None), &Error::from(error)).await,
+        }
+    }
+
+    /// A failure that may pass has the task come again; any other puts it where people can look at it.
+    async fn after_error(&self, task: Task, error: &Error) -> Verdict {
+        if error.retry == Retry::Never {
+            tracing::error!(error = %error, "a task cannot be worked on and becomes a dead letter");
+            match dead::put(&self.center, &task, error).await {
+                Ok(()) => return Verdict::Done,
+                Err(error) => tracing::warn!(error = %error, "a dead letter could not be written"),
+            }
+        }
+        tracing::warn!(error = %error, "a task could not be worked on and comes again");
+        metrics::counter!("message_center_task_errors_total").increment(1);
+        Verdict::Again { task, after: Duration::from_secs_f64(2.0 + 4.0 * self.center.random.unit()) }
+    }
+}
+
+/// What follows from the work on a share.
+enum Step {
+    /// Nothing: it is final and told, or somebody else's.
+    Done,
+    /// It comes again.
+    Again(Timestamp),
+}
+
+#[async_trait]
+impl Consumer for Deliverer {
+    async fn consume(&self, envelope: Envelope) -> Vec<Verdict> {
+        let priority = priority_of(&envelope.group);
+        let mut verdicts: Vec<Option<Verdict>> = vec![None; envelope.tasks.len()];
+        let (mut jobs, mut places, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, task) in envelope.tasks.into_iter().enumerate() {
+            match task {
+                Task::Deliver { project, message, share, channel, slot } => {
+                    jobs.push(Job { project, message, share, channel, slot });
+                    places.push(i);
+                }
+                Task::Notify { project, webhook, event } => notices.push((i, project, webhook, event)),
+            }
+        }
+        let told = join_all(notices.into_iter().map(|(i, project, webhook, event)| async move {
+            (i, tell::notify(&self.center, &project, &webhook, &event).await)
+        }));
+        let delivered = async {
+            match self.pace(&jobs, priority).await {
+                Ok(ready) => {
+                    let work = jobs.into_iter().zip(ready);
+                    join_all(work.map(|(job, (entry, ready))| self.job(job, entry, ready, priority))).await
+                }
+                Err(error) => join_all(jobs.iter().map(|j| self.after_error(j.task(j.slot), &error))).await,
+            }
+        };
+        let (told, delivered) = tokio::join!(told, delivered);
+        for (i, verdict) in told.into_iter().chain(places.into_iter().zip(delivered)) {
+            verdicts[i] = Some(verdict);
+        }
+        verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Done)).collect()
+    }
+}
+
+/// The priority a group was made of.
+fn priority_of(group: &Group) -> Priority {
+    match group.as_str().rsplit(':').next() {
+        Some("high") => Priority::High,
+        Some("bulk") => Priority::Bulk,
+        _ => Priority::Normal,
+    }
+}

@@ -1,0 +1,225 @@
+//! Rendering and pushing a claimed share.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use mc_content::Target;
+use mc_core::model::{Content, MessageDoc, Priority, ProjectDoc, Recipient};
+use mc_core::ports::{
+    Attachment, Batching, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure, Slot,
+};
+use mc_core::{Error, ErrorKind, Result};
+use serde_json::Map;
+use tokio::sync::SemaphorePermit;
+
+use super::Job;
+use super::claim::Claim;
+use crate::accept::plan::merged;
+use crate::center::Center;
+use crate::pace;
+use crate::repo::{ChannelEntry, TemplateEntry};
+use crate::share::Share;
+
+/// At most this many pushes of one share run at a time.
+const WIDTH: usize = 8;
+
+/// Everything the pushes of one share have in common.
+pub struct Work<'a> {
+    pub center: &'a Center,
+    pub job: &'a Job,
+    pub entry: &'a ChannelEntry,
+    pub doc: &'a MessageDoc,
+    pub template: Option<Arc<TemplateEntry>>,
+    pub project: Option<Arc<ProjectDoc>>,
+    pub files: Vec<Attachment>,
+    pub priority: Priority,
+    pub slot: Slot,
+}
+
+/// One push of a share: the letters it decides, and the recipients it names.
+pub struct Planned {
+    pub units: Vec<usize>,
+    pub to: Vec<Recipient>,
+}
+
+/// How one push ended.
+pub struct Ended {
+    pub units: Vec<usize>,
+    pub result: std::result::Result<Receipt, SendError>,
+    /// How many parts of a split content are sent, counted from the first.
+    pub parts: usize,
+    /// The next part has no slot yet: it goes on then.
+    pub waiting: Option<mc_core::Timestamp>,
+}
+
+/// Reads the message's own version of its template.
+pub async fn template(center: &Center, job: &Job, doc: &MessageDoc) -> Result<Option<Arc<TemplateEntry>>> {
+    let Some(reference) = &doc.template else { return Ok(None) };
+    let entry = center.templates.version(&job.project, &reference.name, reference.version).await?;
+    entry.map(Some).ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "a message's template version is missing")
+            .with("template", &reference.name)
+    })
+}
+
+/// The pushes that the undecided recipients of a share make.
+pub fn plan(entry: &ChannelEntry, share: &Share, recipients: &[Recipient]) -> Vec<Planned> {
+    let open = share.open();
+    let one = |i: usize| recipients.get(i).cloned().into_iter().collect::<Vec<_>>();
+    match entry.channel.capability().batching {
+        Batching::Broadcast if open.is_empty() => Vec::new(),
+        Batching::Broadcast => vec![Planned { units: open, to: recipients.to_vec() }],
+        Batching::Single => open.into_iter().map(|i| Planned { units: vec![i], to: one(i) }).collect(),
+        Batching::UpTo(n) => {
+            let own = |i: &usize| recipients.get(*i).is_some_and(|r| r.data.is_some());
+            let (alone, together): (Vec<usize>, Vec<usize>) = open.into_iter().partition(own);
+            let groups = together.chunks(n.max(1)).map(<[usize]>::to_vec);
+            groups
+                .chain(alone.into_iter().map(|i| vec![i]))
+                .map(|units| Planned { to: units.iter().flat_map(|i| one(*i)).collect(), units })
+                .collect()
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Pushes a few at a time. The slot of the task is used for the first push, more are reserved as needed; pushes
+    /// that find no slot now are not begun.
+    pub async fn run(
+        &self,
+        claim: &Claim,
+        planned: Vec<Planned>,
+    ) -> Result<(Vec<Ended>, Option<std::time::Duration>)> {
+        let mut slots = vec![self.slot];
+        let mut wait = None;
+        if planned.len() > 1 {
+            let more = planned.len() - 1;
+            let now = std::time::Duration::ZERO;
+            match pace::reserve(self.center, &self.job.project, self.entry, more, self.priority, now).await? {
+                Ok(some) => {
+                    wait = (some.len() < more).then_some(std::time::Duration::from_secs(1));
+                    slots.extend(some);
+                }
+                Err(later) => wait = Some(later),
+            }
+        }
+        let extra: Vec<SemaphorePermit<'_>> =
+            (1..planned.len().min(WIDTH)).map_while(|_| self.entry.permits.try_acquire().ok()).collect();
+        let width = 1 + extra.len();
+        let mut ended = Vec::with_capacity(planned.len());
+        let mut rest = planned.into_iter().zip(slots).peekable();
+        while rest.peek().is_some() {
+            let some = rest.by_ref().take(width).map(|(p, slot)| self.one(claim, p, slot));
+            ended.extend(join_all(some).await);
+        }
+        Ok((ended, wait))
+    }
+
+    /// One push, part by part.
+    async fn one(&self, claim: &Claim, planned: Planned, slot: Slot) -> Ended {
+        let Planned { units, to } = planned;
+        let broadcast = self.entry.channel.capability().batching == Batching::Broadcast;
+        let begin = if broadcast { claim.share.parts } else { 0 };
+        let delivery = self.job.message.delivery(claim.share.delivery);
+        let ended = |units, result, parts| Ended { units, result, parts, waiting: None };
+        let rendered = match self.render(&to, broadcast, &delivery) {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                let error = SendError {
+                    failure: SendFailure::Permanent,
+                    code: error.code.to_owned(),
+                    text: error.detail,
+                };
+                return ended(units, Err(error), begin);
+            }
+        };
+        let mut receipt = Receipt::default();
+        let total = rendered.parts.len();
+        let mut slot = slot;
+        for (i, part) in rendered.parts.iter().enumerate().skip(begin) {
+            if i > begin {
+                match pace::reserve(
+                    self.center,
+                    &self.job.project,
+                    self.entry,
+                    1,
+                    self.priority,
+                    std::time::Duration::ZERO,
+                )
+                .await
+                {
+                    Ok(Ok(some)) => slot = some.first().copied().unwrap_or(slot),
+                    Ok(Err(wait)) => {
+                        let waiting = Some(self.center.clock.now().after(wait));
+                        return Ended { units, result: Ok(receipt), parts: i, waiting };
+                    }
+                    Err(_) => {
+                        let waiting = Some(self.center.clock.now().after(std::time::Duration::from_secs(5)));
+                        return Ended { units, result: Ok(receipt), parts: i, waiting };
+                    }
+                }
+            }
+            let push_id = push_id(self.job, &units, i, total);
+            let push = Push {
+                project: &self.job.project,
+                message: self.job.message,
+                delivery: &delivery,
+                push_id: &push_id,
+                part,
+                to: &to,
+                attachments: &self.files,
+                slot: Some(slot),
+            };
+            match self.entry.channel.send(push).await {
+                Ok(mut accepted) => {
+                    receipt.platform_id = accepted.platform_id.or(receipt.platform_id);
+                    receipt.refused.append(&mut accepted.refused);
+                }
+                Err(error) => return ended(units, Err(error), i),
+            }
+        }
+        ended(units, Ok(receipt), total)
+    }
+
+    fn render(
+        &self,
+        to: &[Recipient],
+        broadcast: bool,
+        delivery: &str,
+    ) -> std::result::Result<Rendered, RenderError> {
+        let own = if broadcast { None } else { to.first().and_then(|r| r.data.as_ref()) };
+        let data = own.map(|own| merged(&self.doc.data, own));
+        let data = data.as_ref().unwrap_or(&self.doc.data);
+        let empty = Map::new();
+        let params = self.project.as_ref().map_or(&empty, |p| &p.params);
+        let content: Content = match (&self.template, &self.doc.content) {
+            (Some(template), _) => {
+                let target = Target { kind: self.entry.doc.kind, channel: Some(&self.entry.name) };
+                template.compiled.render(target, data, params)?
+            }
+            (None, Some(inline)) => mc_content::inline(inline),
+            (None, None) => return Err(RenderError::new("no_content", "the message has no content")),
+        };
+        let context = RenderContext {
+            project: &self.job.project,
+            message: self.job.message,
+            delivery,
+            to,
+            data,
+            params,
+            overrides: self.doc.overrides.get(&*self.entry.name),
+        };
+        self.entry.channel.render(&content, &context)
+    }
+}
+
+/// The same for every try of a push, different for every other push.
+fn push_id(job: &Job, units: &[usize], part: usize, parts: usize) -> String {
+    let first = units.first().copied().unwrap_or(0);
+    let ulid = job.message.ulid();
+    if parts > 1 {
+        format!("{ulid}-{}-{first}-{part}", job.share)
+    } else {
+        format!("{ulid}-{}-{first}", job.share)
+    }
+}

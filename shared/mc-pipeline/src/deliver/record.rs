@@ -1,0 +1,395 @@
+//! From claim to recorded outcome.
+
+use std::time::Duration;
+
+use mc_core::model::{Attempt, MessageDoc, OnDoubt, Outcome, Priority};
+use mc_core::ports::{Change, Commit, Op, SendError, SendFailure, Slot, WriteError};
+use mc_core::state::State;
+use mc_core::{Result, Timestamp};
+
+use super::claim::{Claim, Claimed, claim};
+use super::push::{self, Ended, Work};
+use super::{Deliverer, Job, Step, load, settle};
+use crate::repo::ChannelEntry;
+use crate::retry::{self, Next};
+use crate::share::{self, Head, Phase, Share};
+use crate::{due, tell};
+
+impl Deliverer {
+    /// The whole way of one share, from its claim to its telling.
+    pub(super) async fn deliver(
+        &self,
+        job: &Job,
+        entry: Option<std::sync::Arc<ChannelEntry>>,
+        slot: Option<Slot>,
+        priority: Priority,
+    ) -> Result<Step> {
+        let center = &*self.center;
+        // The permit comes before the claim, so that a share never waits with its lease running.
+        let _permit = match &entry {
+            Some(entry) => entry.permits.acquire().await.ok(),
+            None => None,
+        };
+        let mut claim = match claim(center, job).await? {
+            Claimed::Ours(claim) => claim,
+            Claimed::Final(share) => {
+                settle::settle(center, &job.project, job.message, &share).await?;
+                return Ok(Step::Done);
+            }
+            Claimed::Step(step) => return Ok(step),
+        };
+        let Some(head) = load::message(center, job, &claim).await? else {
+            tracing::warn!(message.id = %job.message, "a share has no message; it is left alone");
+            return Ok(Step::Done);
+        };
+        let doc = &head.doc;
+        let began = center.clock.now();
+        let mut tally = Tally::default();
+        match (&entry, slot) {
+            _ if doc.expire_at.is_some_and(|at| at <= began) => expire(&mut claim.share, began),
+            (Some(entry), Some(slot)) if entry.doc.enabled => {
+                let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
+                if claim.in_doubt && hold {
+                    for i in claim.share.open() {
+                        claim.share.decide(i, State::InDoubt);
+                    }
+                } else {
+                    tally = self.push(job, entry, doc, &mut claim, slot, priority).await?;
+                }
+            }
+            _ => {
+                let text = "the channel was deleted or switched off";
+                fail_open(&mut claim.share, "channel_gone", text);
+                tally.outcome = Some((Outcome::Failed, Some("channel_gone".into()), Some(text.into())));
+            }
+        }
+        self.record(job, entry.as_deref(), head, *claim, began, tally, priority).await
+    }
+
+    async fn push(
+        &self,
+        job: &Job,
+        entry: &ChannelEntry,
+        doc: &MessageDoc,
+        claim: &mut Claim,
+        slot: Slot,
+        priority: Priority,
+    ) -> Result<Tally> {
+        let center = &*self.center;
+        let recipients = load::recipients(center, &job.project, job.message, &claim.share, doc).await?;
+        let planned = push::plan(entry, &claim.share, &recipients);
+        let mut tally = Tally::default();
+        let files = match load::attachments(center, &doc.attachments).await? {
+            Ok(files) => files,
+            Err(error) => {
+                let units = claim.share.open();
+                tally.add(
+                    entry,
+                    &mut claim.share,
+                    Ended { units, result: Err(error), parts: 0, waiting: None },
+                );
+                return Ok(tally);
+            }
+        };
+        let work = Work {
+            center,
+            job,
+            entry,
+            doc,
+            template: push::template(center, job, doc).await?,
+            project: center.projects.get(&job.project).await?,
+            files,
+            priority,
+            slot,
+        };
+        let (ended, wait) = work.run(claim, planned).await?;
+        if let Some(wait) = wait {
+            tally.wait_until(center.clock.now().after(wait));
+        }
+        for one in ended {
+            tally.add(entry, &mut claim.share, one);
+        }
+        Ok(tally)
+    }
+
+    /// Writes the outcome down, then tells the message's head if the share is decided.
+    #[expect(clippy::too_many_arguments, reason = "everything an outcome is made of, in one place")]
+    async fn record(
+        &self,
+        job: &Job,
+        entry: Option<&ChannelEntry>,
+        head: Head,
+        claim: Claim,
+        began: Timestamp,
+        tally: Tally,
+        priority: Priority,
+    ) -> Result<Step> {
+        let center = &*self.center;
+        let now = center.clock.now();
+        let Claim { item, mut share, .. } = claim;
+        let key = item.key;
+        let next = self.next_try(&head.doc, &mut share, &tally, now);
+        if let Some((outcome, code, text)) = tally.outcome {
+            share.note_attempt(Attempt {
+                at: began,
+                ms: u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX),
+                outcome,
+                code,
+                text: text.map(|t| share::clip(&t, 300)),
+                next,
+            });
+        }
+        let mine = share.still_mine();
+        share.recorded = share.attempt;
+        share.leased = Timestamp::EPOCH;
+        share.phase = if next.is_some() { Phase::Retrying } else { Phase::Final };
+        share.due = next.unwrap_or(share.due);
+        count(entry, &share, began, now);
+        let mut changes = share.changes()?;
+        if let Some(at) = next {
+            let mut ops = Vec::new();
+            let far = at.since(now) > mc_core::ports::MAX_DELAY;
+            if far && let Some(entry) = entry {
+                ops.push(due::row(center, &self.outgoing(job, entry, priority), at)?);
+            }
+            let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ops, tasks: Vec::new() };
+            return match center.store.commit(commit).await {
+                Ok(_) if far => Ok(Step::Done),
+                Ok(_) => Ok(Step::Again(at)),
+                Err(error) => lost(job, error),
+            };
+        }
+        if tally.channel_failed
+            && let Some(entry) = entry
+        {
+            let error = share.errors.last();
+            let (code, text) = error.map_or(("", ""), |e| (e.code.as_str(), e.text.as_str()));
+            tell::channel_failing(center, &job.project, &entry.name, code, text).await?;
+        }
+        if job.share == 0 {
+            // The share and the head are one item: one write decides both.
+            return match settle::settle_inline(center, &job.project, job.message, head, &share, changes, mine)
+                .await
+            {
+                Ok(()) => Ok(Step::Done),
+                Err(error) => lost(job, error),
+            };
+        }
+        changes.push(Change::Expire(Some(now.after(center.tuning.retention))));
+        match center.store.write(Op::Update(key, changes, mine)).await {
+            Ok(_) => {
+                settle::settle(center, &job.project, job.message, &share).await?;
+                Ok(Step::Done)
+            }
+            Err(error) => lost(job, error),
+        }
+    }
+
+    /// When the share's undecided recipients are tried again; those who will not be are decided here.
+    fn next_try(
+        &self,
+        doc: &MessageDoc,
+        share: &mut Share,
+        tally: &Tally,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let open = share.open();
+        if open.is_empty() {
+            return None;
+        }
+        let start = doc.send_at.map_or(doc.created_at, |at| at.max(doc.created_at));
+        let give_up = start.after(self.center.tuning.give_up_after);
+        let until = doc.expire_at.map_or(give_up, |at| at.min(give_up));
+        let waiting = tally.waiting.filter(|_| tally.failure.is_none());
+        let next = match (waiting, &tally.failure) {
+            (Some(at), _) if at <= until => Next::At(at),
+            (None, Some((failure, _, _))) => {
+                let failures = 1 + share.log.iter().rev().take_while(|a| a.outcome != Outcome::Sent).count();
+                retry::next(failures, *failure, now, until, &*self.center.random)
+            }
+            _ => Next::GiveUp,
+        };
+        match next {
+            Next::At(at) => {
+                for i in open {
+                    share.decide(i, State::Retrying);
+                }
+                Some(at)
+            }
+            Next::GiveUp if doc.expire_at.is_some_and(|at| at <= give_up) => {
+                expire(share, now);
+                None
+            }
+            Next::GiveUp => {
+                metrics::counter!("message_center_gave_up_total").increment(open.len() as u64);
+                let (code, text) = match &tally.failure {
+                    Some((_, code, text)) => (code.clone(), format!("given up: {text}")),
+                    None => ("gave_up".to_owned(), "given up: its turn never came".to_owned()),
+                };
+                fail_open(share, &code, &text);
+                None
+            }
+        }
+    }
+
+    fn outgoing(&self, job: &Job, entry: &ChannelEntry, priority: Priority) -> mc_core::ports::Outgoing {
+        mc_core::ports::Outgoing {
+            family: entry.doc.kind.family(),
+            group: mc_core::ports::Group::of(&job.project, priority),
+            task: job.task(None),
+            delay: Duration::ZERO,
+        }
+    }
+}
+
+/// The outcome could not be written: somebody else has the share, or the store fails for now.
+fn lost(job: &Job, error: WriteError) -> Result<Step> {
+    match error {
+        WriteError::Failed(error) => Err(error),
+        WriteError::Conflict(_) => {
+            tracing::warn!(message.id = %job.message, "a lease ran out during a push; the outcome is the next holder's");
+            Ok(Step::Done)
+        }
+    }
+}
+
+fn expire(share: &mut Share, now: Timestamp) {
+    for i in share.open() {
+        share.decide(i, State::Expired);
+    }
+    share.note_attempt(Attempt {
+        at: now,
+        ms: 0,
+        outcome: Outcome::Expired,
+        code: Some("expired".to_owned()),
+        text: Some("its expire_at passed before it could be sent".to_owned()),
+        next: None,
+    });
+}
+
+fn fail_open(share: &mut Share, code: &str, text: &str) {
+    for i in share.open() {
+        share.decide(i, State::Failed);
+        share.note_error(i, code, text);
+    }
+}
+
+/// What the pushes of one claim came to.
+#[derive(Default)]
+struct Tally {
+    outcome: Option<(Outcome, Option<String>, Option<String>)>,
+    failure: Option<(SendFailure, String, String)>,
+    waiting: Option<Timestamp>,
+    channel_failed: bool,
+}
+
+impl Tally {
+    fn wait_until(&mut self, at: Timestamp) {
+        self.waiting = Some(self.waiting.map_or(at, |w| w.max(at)));
+    }
+
+    /// Applies one push's end to the share's letters.
+    fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
+        let Ended { units, result, parts, waiting } = ended;
+        share.parts = share.parts.max(parts);
+        match result {
+            Ok(receipt) => {
+                if let Some(at) = waiting {
+                    self.wait_until(at);
+                    return;
+                }
+                share.platform_ids.extend(receipt.platform_id);
+                for refused in &receipt.refused {
+                    if let Some(unit) = units.get(refused.index) {
+                        share.decide(*unit, State::Failed);
+                        share.note_error(*unit, &refused.code, &refused.text);
+                        self.note(Outcome::Failed, &refused.code, &refused.text);
+                    }
+                }
+                let sent = units.len().saturating_sub(receipt.refused.len());
+                for unit in units {
+                    share.decide(unit, State::Sent);
+                }
+                if sent > 0 && self.outcome.is_none() {
+                    self.outcome = Some((Outcome::Sent, None, None));
+                }
+            }
+            Err(error) => self.fail(entry, share, &units, error),
+        }
+    }
+
+    fn fail(&mut self, entry: &ChannelEntry, share: &mut Share, units: &[usize], error: SendError) {
+        let SendError { failure, code, text } = error;
+        let label = match failure {
+            SendFailure::Permanent => "permanent",
+            SendFailure::Channel => "channel",
+            SendFailure::Throttled { .. } => "throttled",
+            SendFailure::Transient { .. } => "transient",
+            SendFailure::Doubt => "doubt",
+        };
+        metrics::counter!("message_center_push_failures_total", "kind" => entry.doc.kind.as_str(), "class" => label)
+            .increment(1);
+        let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
+        match failure {
+            SendFailure::Permanent | SendFailure::Channel => {
+                for unit in units {
+                    share.decide(*unit, State::Failed);
+                    share.note_error(*unit, &code, &text);
+                }
+                self.channel_failed |= failure == SendFailure::Channel;
+                self.note(Outcome::Failed, &code, &text);
+            }
+            SendFailure::Doubt if hold => {
+                for unit in units {
+                    share.decide(*unit, State::InDoubt);
+                    share.note_error(*unit, &code, &text);
+                }
+                metrics::counter!("message_center_in_doubt_total").increment(1);
+                self.note(Outcome::InDoubt, &code, &text);
+            }
+            SendFailure::Doubt => {
+                metrics::counter!("message_center_in_doubt_total").increment(1);
+                self.note(Outcome::InDoubt, &code, &text);
+                self.keep(failure, code, text);
+            }
+            SendFailure::Throttled { .. } | SendFailure::Transient { .. } => {
+                self.note(Outcome::Failed, &code, &text);
+                self.keep(failure, code, text);
+            }
+        }
+    }
+
+    /// A failure names the attempt even when other pushes went well.
+    fn note(&mut self, outcome: Outcome, code: &str, text: &str) {
+        let failed = matches!(self.outcome, Some((Outcome::Failed | Outcome::InDoubt, ..)));
+        if !failed {
+            self.outcome = Some((outcome, Some(code.to_owned()), Some(text.to_owned())));
+        }
+    }
+
+    /// Of several failures that may be repeated, the one with the longest wait decides.
+    fn keep(&mut self, failure: SendFailure, code: String, text: String) {
+        let wait = |f: &SendFailure| match f {
+            SendFailure::Throttled { after } | SendFailure::Transient { after } => after.unwrap_or_default(),
+            SendFailure::Permanent | SendFailure::Channel | SendFailure::Doubt => Duration::ZERO,
+        };
+        if self.failure.as_ref().is_none_or(|(old, ..)| wait(&failure) > wait(old)) {
+            self.failure = Some((failure, code, text));
+        }
+    }
+}
+
+fn count(entry: Option<&ChannelEntry>, share: &Share, began: Timestamp, now: Timestamp) {
+    let Some(entry) = entry else { return };
+    let kind = entry.doc.kind.as_str();
+    metrics::histogram!("message_center_push_duration_seconds", "kind" => kind)
+        .record(now.since(began).as_secs_f64());
+    if share.phase == Phase::Final {
+        for (state, n) in share.counts().iter() {
+            metrics::counter!("message_center_recipients_total", "kind" => kind, "state" => state.as_str())
+                .increment(u64::from(n));
+        }
+    } else {
+        metrics::counter!("message_center_retries_total", "kind" => kind).increment(1);
+    }
+}

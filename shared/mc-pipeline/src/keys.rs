@@ -1,0 +1,147 @@
+//! The one place that knows where everything lives in the store.
+//!
+//! | what | partition | sort key |
+//! |---|---|---|
+//! | message head | `m#project#day#spread` | `m#ulid` |
+//! | share (hot) | the message's | `s#ulid#index` |
+//! | share's recipients (cold) | the message's | `c#ulid#index#chunk` |
+//! | message by reference | `r#project#reference` | ulid |
+//! | idempotency record | `i#project#key` | `i` |
+//! | event | `e#project#day` of the message | event id |
+//! | event by time | `el#project#day` of the event | `millis#event id` |
+//! | telling of an event to a webhook | `wn#project#webhook` | event id |
+//! | due task | `due#spread` | `millis#ulid` |
+//! | dead letter | `dead#project` | ulid |
+//! | pace of a channel | `pace#project#channel` | `p` |
+//! | system log | `log#project#day` | ulid |
+//! | documents (channels, templates …) | `doc kind#project` | name |
+//!
+//! The day and the spread follow from the message's id, so an id is enough to find its message.
+
+use mc_core::Timestamp;
+use mc_core::id::MessageId;
+use mc_core::ports::Key;
+
+/// The partition of a message and all of its shares.
+pub fn message_partition(project: &str, id: MessageId, spread: u8) -> String {
+    let shard = if spread <= 1 { 0 } else { (id.ulid().random() % u128::from(spread)) as u8 };
+    day_partition(project, &id.time().day(), shard)
+}
+
+/// One of the partitions of a project's day.
+pub fn day_partition(project: &str, day: &str, shard: u8) -> String {
+    format!("m#{project}#{day}#{shard:02}")
+}
+
+/// A message's head.
+pub fn head(project: &str, id: MessageId, spread: u8) -> Key {
+    Key::new(message_partition(project, id, spread), head_sort(id))
+}
+
+/// The sort key of a head.
+pub fn head_sort(id: MessageId) -> String {
+    format!("m#{}", id.ulid())
+}
+
+/// A share with what changes.
+pub fn share(project: &str, id: MessageId, index: u32, spread: u8) -> Key {
+    Key::new(message_partition(project, id, spread), format!("{}{index:05}", share_prefix(id)))
+}
+
+/// What all of a message's shares begin with.
+pub fn share_prefix(id: MessageId) -> String {
+    format!("s#{}#", id.ulid())
+}
+
+/// What all of the items with a share's recipients begin with.
+pub fn cold_prefix(id: MessageId, index: u32) -> String {
+    format!("c#{}#{index:05}#", id.ulid())
+}
+
+/// Up to 200 of a share's recipients, written once.
+pub fn cold(project: &str, id: MessageId, index: u32, chunk: usize, spread: u8) -> Key {
+    Key::new(message_partition(project, id, spread), format!("{}{chunk:04}", cold_prefix(id, index)))
+}
+
+/// The partition of the messages of one reference.
+pub fn reference_partition(project: &str, reference: &str) -> String {
+    format!("r#{project}#{reference}")
+}
+
+/// The record that makes a request with an `Idempotency-Key` happen once.
+pub fn idempotency(project: &str, key: &str) -> Key {
+    Key::new(format!("i#{project}#{key}"), "i")
+}
+
+/// An event; its day is that of its message, so that its id is enough to find it.
+pub fn event(project: &str, day: &str, id: &str) -> Key {
+    Key::new(format!("e#{project}#{day}"), id)
+}
+
+/// The partition of one day's events in the order they happened.
+pub fn event_list_partition(project: &str, day: &str) -> String {
+    format!("el#{project}#{day}")
+}
+
+/// The place of an event in that order.
+pub fn event_list_sort(at: Timestamp, id: &str) -> String {
+    format!("{}#{id}", millis(at))
+}
+
+/// The telling of one event to one webhook.
+pub fn telling(project: &str, webhook: &str, event: &str) -> Key {
+    Key::new(telling_partition(project, webhook), event)
+}
+
+/// The partition of all tellings of one webhook.
+pub fn telling_partition(project: &str, webhook: &str) -> String {
+    format!("wn#{project}#{webhook}")
+}
+
+/// One of the partitions of tasks that lie further ahead than a queue's delay.
+pub fn due_partition(shard: u8) -> String {
+    format!("due#{shard:02}")
+}
+
+/// A due task's place in time.
+pub fn due_sort(at: Timestamp, unique: &str) -> String {
+    format!("{}#{unique}", millis(at))
+}
+
+/// The partition of a project's dead letters.
+pub fn dead_partition(project: &str) -> String {
+    format!("dead#{project}")
+}
+
+/// The slots a channel has used.
+pub fn pace(project: &str, channel: &str) -> Key {
+    Key::new(format!("pace#{project}#{channel}"), "p")
+}
+
+/// The partition of one day of a project's system log.
+pub fn log_partition(project: &str, day: &str) -> String {
+    format!("log#{project}#{day}")
+}
+
+/// Milliseconds so that they sort as text.
+pub fn millis(at: Timestamp) -> String {
+    format!("{:013}", at.millis().max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_enough_to_find_its_message() {
+        let id = MessageId::new(ulid(1_700_000_000_000, 7));
+        let key = head("default", id, 4);
+        assert_eq!(key.pk, "m#default#20231114#03");
+        assert!(key.sk.starts_with("m#01HF"));
+        assert_eq!(share("default", id, 3, 4).pk, key.pk);
+    }
+
+    fn ulid(ms: u64, random: u128) -> ulid::Ulid {
+        ulid::Ulid::from_parts(ms, random)
+    }
+}

@@ -1,0 +1,108 @@
+//! Access keys: found by their public half on every call, listed by project.
+
+use std::sync::Arc;
+
+use mc_core::model::AccessKey;
+use mc_core::ports::{Clock, Store};
+use mc_core::{Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::cache::Cache;
+use super::docs::{Docs, Listed};
+
+/// What a project's list holds of a key; the key itself lies under its public half.
+#[derive(Serialize, Deserialize)]
+struct Entry {}
+
+/// When a key was last used, written apart from the key so that a call never rewrites it.
+#[derive(Serialize, Deserialize)]
+struct Used {
+    at: Timestamp,
+}
+
+/// The access keys, with a cache.
+pub struct AccessKeys {
+    keys: Docs<AccessKey>,
+    lists: Docs<Entry>,
+    used: Docs<Used>,
+    cache: Cache<String, AccessKey>,
+    told: Cache<String, ()>,
+    clock: Arc<dyn Clock>,
+}
+
+const SORT: &str = "k";
+
+impl AccessKeys {
+    /// Access keys in this store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Docs::new(store.clone(), "ak"),
+            lists: Docs::new(store.clone(), "aks"),
+            used: Docs::new(store, "aku"),
+            cache: Cache::default(),
+            told: Cache::default(),
+            clock,
+        }
+    }
+
+    /// The key of a public half, at most a minute old.
+    pub async fn get(&self, access_key_id: &str) -> Result<Option<Arc<AccessKey>>> {
+        let now = self.clock.now();
+        if let Some(found) = self.cache.fresh(access_key_id, now) {
+            return Ok(Some(found));
+        }
+        let Some(key) = self.keys.get(access_key_id, SORT).await? else { return Ok(None) };
+        let key = Arc::new(key);
+        self.cache.keep(access_key_id.to_owned(), key.clone(), now);
+        Ok(Some(key))
+    }
+
+    /// Makes or changes a key.
+    pub async fn put(&self, key: &AccessKey) -> Result<()> {
+        self.keys.put(&key.access_key_id, SORT, key).await?;
+        self.lists.put(&key.project, &key.access_key_id, &Entry {}).await?;
+        self.cache.forget(key.access_key_id.as_str());
+        Ok(())
+    }
+
+    /// Deletes a key.
+    pub async fn delete(&self, key: &AccessKey) -> Result<()> {
+        self.cache.forget(key.access_key_id.as_str());
+        self.keys.delete(&key.access_key_id, SORT).await?;
+        self.lists.delete(&key.project, &key.access_key_id).await?;
+        Ok(())
+    }
+
+    /// A page of a project's keys, each with when it was last used.
+    pub async fn list(
+        &self,
+        project: &str,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Listed<(AccessKey, Option<Timestamp>)>> {
+        let page = self.lists.list(project, limit, cursor).await?;
+        let mut items = Vec::with_capacity(page.items.len());
+        for (id, _) in page.items {
+            if let Some(key) = self.keys.get(&id, SORT).await? {
+                let used = self.last_used(&id).await?;
+                items.push((id, (key, used)));
+            }
+        }
+        Ok(Listed { items, next_cursor: page.next_cursor })
+    }
+
+    /// When the key was last used, to about a minute.
+    pub async fn last_used(&self, access_key_id: &str) -> Result<Option<Timestamp>> {
+        Ok(self.used.get(access_key_id, "u").await?.map(|u| u.at))
+    }
+
+    /// Notes that the key was used, at most once a minute.
+    pub async fn note_use(&self, access_key_id: &str) -> Result<()> {
+        let now = self.clock.now();
+        if self.told.fresh(access_key_id, now).is_some() {
+            return Ok(());
+        }
+        self.told.keep(access_key_id.to_owned(), Arc::new(()), now);
+        self.used.put(access_key_id, "u", &Used { at: now }).await
+    }
+}

@@ -1,0 +1,188 @@
+//! Channels: stored documents, and the live channels built from them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mc_channels::registry;
+use mc_content::FieldError;
+use mc_core::model::{ChannelDoc, Kind};
+use mc_core::ports::{Clock, RateLimit, Route, SharedChannel, Store};
+use mc_core::{Error, ErrorKind, Result, Secret};
+use tokio::sync::Semaphore;
+
+use super::cache::Cache;
+use super::docs::{Docs, Listed, Put};
+use crate::seal::Sealer;
+
+/// A channel ready to push.
+pub struct ChannelEntry {
+    /// Its name.
+    pub name: Arc<str>,
+    /// As it is stored.
+    pub doc: ChannelDoc,
+    /// Built from it.
+    pub channel: SharedChannel,
+    /// What must be kept to per lane: the platform's limit and the operator's, together.
+    pub limits: Vec<RateLimit>,
+    /// Pushes that may run at a time.
+    pub permits: Arc<Semaphore>,
+}
+
+/// The channels, with a cache of live ones.
+pub struct Channels {
+    docs: Docs<ChannelDoc>,
+    cache: Cache<String, ChannelEntry>,
+    clock: Arc<dyn Clock>,
+    sealer: Arc<Sealer>,
+    ports: registry::Ports,
+}
+
+impl Channels {
+    /// Channels in this store.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        sealer: Arc<Sealer>,
+        ports: registry::Ports,
+    ) -> Self {
+        Self { docs: Docs::new(store, "channels"), cache: Cache::default(), clock, sealer, ports }
+    }
+
+    /// What a sealed value of a channel is bound to.
+    pub fn seal_context(project: &str, channel: &str, field: &str) -> String {
+        format!("channel/{project}/{channel}/{field}")
+    }
+
+    /// The live channel, at most a minute old.
+    pub async fn get(&self, project: &str, name: &str) -> Result<Option<Arc<ChannelEntry>>> {
+        let now = self.clock.now();
+        let key = format!("{project}#{name}");
+        if let Some(found) = self.cache.fresh(key.as_str(), now) {
+            return Ok(Some(found));
+        }
+        let Some(doc) = self.docs.get(project, name).await? else { return Ok(None) };
+        // An unchanged channel keeps its connections and its permits.
+        let same = self.cache.any(key.as_str()).filter(|old| old.doc.updated_at == doc.updated_at);
+        let entry = match same {
+            Some(same) => same,
+            None => Arc::new(self.open(project, name, doc)?),
+        };
+        self.cache.keep(key, entry.clone(), now);
+        Ok(Some(entry))
+    }
+
+    /// Opens a stored channel's secrets and builds it.
+    fn open(&self, project: &str, name: &str, doc: ChannelDoc) -> Result<ChannelEntry> {
+        let open = |field: &str, sealed: &str| {
+            self.sealer.open(&Self::seal_context(project, name, field), sealed).map_err(|e| {
+                Error::new(ErrorKind::Sealed, "a channel's secret cannot be opened")
+                    .with("channel", name)
+                    .with("field", field)
+                    .because(e)
+            })
+        };
+        let mut secrets = BTreeMap::new();
+        for (field, sealed) in &doc.secrets {
+            secrets.insert(field.clone(), Secret::new(open(field, sealed)?.as_str()));
+        }
+        let proxy = doc.proxy.as_deref().map(|p| open("proxy", p)).transpose()?;
+        let proxy = proxy.map(|p| Secret::new(p.as_str()));
+        self.build(name, doc, &secrets, proxy).map_err(|errors| {
+            let detail = errors.first().map(|e| format!("{} {}", e.pointer, e.detail)).unwrap_or_default();
+            Error::new(ErrorKind::Corrupt, "a stored channel is no longer valid")
+                .with("channel", name)
+                .with("detail", detail)
+        })
+    }
+
+    /// Builds a channel from a document and its opened secrets, or says what is wrong with them.
+    pub fn build(
+        &self,
+        name: &str,
+        doc: ChannelDoc,
+        secrets: &BTreeMap<String, Secret>,
+        proxy: Option<Secret>,
+    ) -> std::result::Result<ChannelEntry, Vec<FieldError>> {
+        let channel = registry::build(
+            registry::Setup {
+                name,
+                kind: doc.kind,
+                settings: &doc.settings,
+                secrets,
+                base_url: doc.base_url.as_deref(),
+                route: Route { proxy, tls_ca: doc.tls_ca.clone() },
+                limits: doc.limits,
+            },
+            &self.ports,
+        )?;
+        let limits = limits_of(&doc, channel.capability().limit);
+        let permits = Arc::new(Semaphore::new(channel.capability().concurrency.max(1)));
+        Ok(ChannelEntry { name: name.into(), doc, channel, limits, permits })
+    }
+
+    /// Opens what is sealed, for a `PUT` that keeps secrets it does not name.
+    pub fn unseal(&self, project: &str, name: &str, field: &str, sealed: &str) -> Result<Secret> {
+        self.sealer
+            .open(&Self::seal_context(project, name, field), sealed)
+            .map(|plain| Secret::new(plain.as_str()))
+            .map_err(|e| Error::new(ErrorKind::Sealed, "a channel's secret cannot be opened").because(e))
+    }
+
+    /// Seals a value of a channel.
+    pub fn seal(&self, project: &str, name: &str, field: &str, value: &str) -> Result<String> {
+        self.sealer
+            .seal(&Self::seal_context(project, name, field), value)
+            .map_err(|e| Error::new(ErrorKind::Sealed, "a channel's secret cannot be sealed").because(e))
+    }
+
+    /// The stored document as it is now.
+    pub async fn doc(&self, project: &str, name: &str) -> Result<Option<ChannelDoc>> {
+        self.docs.get(project, name).await
+    }
+
+    /// Makes or replaces a channel.
+    pub async fn put(&self, project: &str, name: &str, mut doc: ChannelDoc) -> Result<(Put, ChannelDoc)> {
+        let before = self.docs.get(project, name).await?;
+        let now = self.clock.now();
+        doc.created_at = before.as_ref().map_or(now, |b| b.created_at);
+        // A change within the same millisecond must still be seen as one.
+        doc.updated_at =
+            before.as_ref().map_or(now, |b| now.max(b.updated_at.after(Duration::from_millis(1))));
+        self.docs.put(project, name, &doc).await?;
+        self.cache.forget(format!("{project}#{name}").as_str());
+        Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
+    }
+
+    /// Deletes a channel; answers whether there was one.
+    pub async fn delete(&self, project: &str, name: &str) -> Result<bool> {
+        self.cache.forget(format!("{project}#{name}").as_str());
+        self.docs.delete(project, name).await
+    }
+
+    /// A page of channels.
+    pub async fn list(
+        &self,
+        project: &str,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Listed<ChannelDoc>> {
+        self.docs.list(project, limit, cursor).await
+    }
+
+    /// What a kind can do, before there is a channel of it.
+    pub fn capability(kind: Kind) -> mc_core::ports::Capability {
+        registry::capability(kind)
+    }
+}
+
+/// The platform's limit and the operator's own, of which every one is kept.
+fn limits_of(doc: &ChannelDoc, platform: Option<RateLimit>) -> Vec<RateLimit> {
+    let own = [
+        (doc.limits.per_second, Duration::from_secs(1)),
+        (doc.limits.per_minute, Duration::from_secs(60)),
+        (doc.limits.per_day, Duration::from_secs(86_400)),
+    ];
+    let own = own.into_iter().filter_map(|(count, per)| count.map(|count| RateLimit { count, per }));
+    platform.into_iter().chain(own).collect()
+}

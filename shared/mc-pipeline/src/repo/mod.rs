@@ -1,0 +1,19 @@
+//! Documents people configure: kept as one JSON each, cached for about a minute, listed by name.
+
+mod access_keys;
+mod cache;
+mod channels;
+mod docs;
+mod operators;
+mod projects;
+mod templates;
+mod webhooks;
+
+pub use access_keys::AccessKeys;
+pub use cache::Cache;
+pub use channels::{ChannelEntry, Channels};
+pub use docs::{Docs, Listed, Put};
+pub use operators::{Operators, Session};
+pub use projects::Projects;
+pub use templates::{PutError, TemplateEntry, Templates};
+pub use webhooks::Webhooks;

@@ -1,0 +1,73 @@
+//! Projects.
+
+use std::sync::Arc;
+
+use mc_core::Result;
+use mc_core::model::ProjectDoc;
+use mc_core::ports::{Clock, Store};
+
+use super::cache::Cache;
+use super::docs::{Docs, Listed, Put};
+
+/// All projects belong to nobody.
+const OWNER: &str = "all";
+
+/// The projects, with a cache.
+pub struct Projects {
+    docs: Docs<ProjectDoc>,
+    cache: Cache<String, ProjectDoc>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Projects {
+    /// Projects in this store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { docs: Docs::new(store, "projects"), cache: Cache::default(), clock }
+    }
+
+    /// The project, at most a minute old.
+    pub async fn get(&self, name: &str) -> Result<Option<Arc<ProjectDoc>>> {
+        let now = self.clock.now();
+        if let Some(found) = self.cache.fresh(name, now) {
+            return Ok(Some(found));
+        }
+        let Some(doc) = self.docs.get(OWNER, name).await? else { return Ok(None) };
+        let doc = Arc::new(doc);
+        self.cache.keep(name.to_owned(), doc.clone(), now);
+        Ok(Some(doc))
+    }
+
+    /// Makes or replaces a project.
+    pub async fn put(&self, name: &str, mut doc: ProjectDoc) -> Result<(Put, ProjectDoc)> {
+        let before = self.docs.get(OWNER, name).await?;
+        doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
+        doc.updated_at = self.clock.now();
+        self.docs.put(OWNER, name, &doc).await?;
+        self.cache.forget(name);
+        Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
+    }
+
+    /// Makes a project unless it is there.
+    pub async fn ensure(&self, name: &str) -> Result<()> {
+        let now = self.clock.now();
+        let doc = ProjectDoc {
+            display_name: String::new(),
+            params: serde_json::Map::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        self.docs.put_new(OWNER, name, &doc).await?;
+        Ok(())
+    }
+
+    /// Deletes a project's document; answers whether there was one.
+    pub async fn delete(&self, name: &str) -> Result<bool> {
+        self.cache.forget(name);
+        self.docs.delete(OWNER, name).await
+    }
+
+    /// A page of projects.
+    pub async fn list(&self, limit: usize, cursor: Option<&str>) -> Result<Listed<ProjectDoc>> {
+        self.docs.list(OWNER, limit, cursor).await
+    }
+}

@@ -1,0 +1,197 @@
+//! Telling callers what happened, by Standard Webhooks.
+//!
+//! An event is stored once under an id that follows from its message, so that telling it again tells the same; a task
+//! per endpoint then posts it until it arrives ([`notify`]).
+
+mod notify;
+mod replay;
+
+use std::time::Duration;
+
+use mc_core::id::MessageId;
+use mc_core::model::{Event, EventKind};
+use mc_core::ports::{Attrs, Commit, Family, Group, Item, Op, Outgoing, Task};
+use mc_core::state::{MessageStatus, State};
+use mc_core::{Result, Timestamp};
+use serde_json::{Value, json};
+
+pub use notify::{Telling, TellingAttempt, TellingState, notify};
+pub use replay::replay;
+
+use crate::center::Center;
+use crate::deliver::settle_time;
+use crate::keys;
+use crate::share::{Final, Head, Share, attr};
+use crate::syslog;
+
+/// For how long events are kept and can be replayed.
+pub const EVENT_LIFE: Duration = Duration::from_secs(30 * 86_400);
+
+/// Tells of a share that is decided, and of its message if that was the last one.
+pub async fn settled(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Head,
+    share: &Share,
+    last: Final,
+) -> Result<()> {
+    let webhooks = center.webhooks.of(project).await?;
+    if webhooks.is_empty() {
+        return Ok(());
+    }
+    let wanted = |kind: EventKind| webhooks.iter().any(|(_, w)| w.enabled && w.events.contains(&kind));
+    let mut events = Vec::new();
+    let of_share = [
+        (EventKind::DeliverySent, &[State::Sent, State::Delivered, State::Read][..]),
+        (EventKind::DeliveryFailed, &[State::Failed, State::Expired, State::Suppressed, State::InDoubt][..]),
+    ];
+    for (kind, states) in of_share {
+        if !wanted(kind) {
+            continue;
+        }
+        let recipients = recipients(center, project, id, head, share, states).await?;
+        if !recipients.is_empty() {
+            let word = kind.as_str().rsplit('.').next().unwrap_or_default();
+            events.push((
+                format!("evt_{}-{}-{word}", id.ulid(), share.index),
+                Event {
+                    kind,
+                    timestamp: last.at,
+                    data: json!({
+                        "message_id": id,
+                        "reference": head.doc.reference,
+                        "delivery_id": id.delivery(share.delivery),
+                        "channel": head.doc.deliveries[share.delivery].channel,
+                        "recipients": recipients,
+                        "sequence": sequence(last.at, 1),
+                    }),
+                },
+            ));
+        }
+    }
+    if head.is_final() && wanted(EventKind::MessageCompleted) {
+        let at = settle_time(head);
+        let counts = head.counts();
+        events.push((
+            format!("evt_{}-completed", id.ulid()),
+            Event {
+                kind: EventKind::MessageCompleted,
+                timestamp: at,
+                data: json!({
+                    "message_id": id,
+                    "reference": head.doc.reference,
+                    "status": MessageStatus::of_decided(&counts),
+                    "counts": counts,
+                    "sequence": sequence(at, 9),
+                }),
+            },
+        ));
+    }
+    emit(center, project, &id.time().day(), events).await
+}
+
+/// Orders a message's events: by time, and within a moment by what must come first.
+fn sequence(at: Timestamp, rank: i64) -> i64 {
+    at.millis() * 10 + rank
+}
+
+async fn recipients(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Head,
+    share: &Share,
+    states: &[State],
+) -> Result<Vec<Value>> {
+    let chosen: Vec<usize> =
+        (0..share.letters.len()).filter(|i| states.contains(&share.state_of(*i))).collect();
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let people = crate::view::named_recipients(center, project, id, head, share).await?;
+    Ok(chosen
+        .into_iter()
+        .map(|i| {
+            let error = share.errors.iter().find(|e| e.index as usize == i);
+            let mut told = json!({"address": people.get(i), "status": share.state_of(i)});
+            if let Some(error) = error {
+                told["code"] = Value::from(error.code.clone());
+                told["text"] = Value::from(error.text.clone());
+            }
+            told
+        })
+        .collect())
+}
+
+/// Stores events and queues a task per endpoint that wants them.
+///
+/// An event that is stored already stays as it is; its tasks are queued again, and a task that finds its event told
+/// is done.
+pub async fn emit(center: &Center, project: &str, day: &str, events: Vec<(String, Event)>) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let webhooks = center.webhooks.of(project).await?;
+    let now = center.clock.now();
+    let mut commit = Commit::default();
+    for (id, event) in events {
+        let interested = webhooks.iter().filter(|(_, w)| w.enabled && w.events.contains(&event.kind));
+        let tasks: Vec<Outgoing> = interested.map(|(name, _)| task(project, name, &id)).collect();
+        if tasks.is_empty() {
+            continue;
+        }
+        let doc = serde_json::to_vec(&event)?;
+        let item = Item::new(keys::event(project, day, &id), Attrs::new().with(attr::DOC, doc));
+        let listed = mc_core::ports::Key::new(
+            keys::event_list_partition(project, &event.timestamp.day()),
+            keys::event_list_sort(event.timestamp, &id),
+        );
+        commit.ops.push(Op::put_new(item.expiring(now.after(EVENT_LIFE))));
+        commit.ops.push(Op::put_new(Item::new(listed, Attrs::new()).expiring(now.after(EVENT_LIFE))));
+        commit.tasks.extend(tasks);
+    }
+    if !commit.tasks.is_empty() {
+        center.store.commit(commit).await?;
+    }
+    Ok(())
+}
+
+/// The task of telling one endpoint of one event.
+fn task(project: &str, webhook: &str, event: &str) -> Outgoing {
+    Outgoing {
+        family: Family::Webhook,
+        // A group of its own: results never wait behind messages, nor messages behind results.
+        group: Group::from_text(format!("{project}:results")),
+        task: Task::Notify { project: project.into(), webhook: webhook.to_owned(), event: event.to_owned() },
+        delay: Duration::ZERO,
+    }
+}
+
+/// Says, at most once an hour, that a channel's own configuration is refused by its platform.
+pub async fn channel_failing(
+    center: &Center,
+    project: &str,
+    channel: &str,
+    code: &str,
+    text: &str,
+) -> Result<()> {
+    let now = center.clock.now();
+    let key = mc_core::ports::Key::new(format!("cf#{project}"), channel);
+    let hour = Item::new(key, Attrs::new()).expiring(now.after(Duration::from_secs(3600)));
+    match center.store.write(Op::put_new(hour)).await {
+        Ok(_) => {}
+        Err(mc_core::ports::WriteError::Conflict(_)) => return Ok(()),
+        Err(mc_core::ports::WriteError::Failed(error)) => return Err(error),
+    }
+    let detail = json!({"channel": channel, "code": code, "text": text});
+    syslog::note(center, project, "channel.failing", detail.clone()).await?;
+    let id = format!("evt_{}-failing", center.unique());
+    emit(
+        center,
+        project,
+        &now.day(),
+        vec![(id, Event { kind: EventKind::ChannelFailing, timestamp: now, data: detail })],
+    )
+    .await
+}

@@ -1,0 +1,175 @@
+//! Cancelling, and sending again to those who were not reached.
+
+use std::time::Duration;
+
+use mc_core::Timestamp;
+use mc_core::id::MessageId;
+use mc_core::model::{DeliveryPlan, Recipient};
+use mc_core::ports::{Attr, Batching, Change, Commit, Cond, Op, WriteError};
+use mc_core::state::State;
+
+use super::message::{self, MessageView};
+use crate::accept::commit::{Accepted, AcceptedDelivery, Draft, DraftPart};
+use crate::accept::{Caller, Refusal};
+use crate::center::Center;
+use crate::deliver::{load, settle};
+use crate::keys;
+use crate::share::{Head, Phase, Share, attr};
+
+/// Stops what is not yet claimed.
+pub async fn cancel(center: &Center, caller: &Caller, id: MessageId) -> Result<MessageView, Refusal> {
+    let project = &*caller.project;
+    let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
+    let now = center.clock.now();
+    let mut stopped = 0;
+    // Whatever happens next, nothing new begins for this message.
+    let mark = Op::Update(
+        head.key.clone(),
+        vec![Change::set(attr::CANCELED, now)],
+        vec![Cond::Exists, Cond::Absent(attr::CANCELED.into())],
+    );
+    if !head.is_final() {
+        match center.store.write(mark).await {
+            Ok(_) | Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Failed(error)) => return Err(error.into()),
+        }
+    }
+    for mut share in message::shares(center, project, id, &head).await? {
+        if matches!(share.phase, Phase::Queued | Phase::Retrying)
+            && stop(center, project, id, &mut share, now).await?
+        {
+            settle(center, project, id, &share).await?;
+            stopped += 1;
+        }
+    }
+    if stopped == 0 {
+        return Err(Refusal::Conflict {
+            code: "too_late",
+            detail: "everything of this message is already being sent or decided".into(),
+        });
+    }
+    message::get(center, project, id).await?.ok_or(Refusal::NotFound("message"))
+}
+
+/// Decides a share's open recipients as cancelled, unless it was claimed meanwhile.
+async fn stop(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    share: &mut Share,
+    now: Timestamp,
+) -> Result<bool, Refusal> {
+    let key = if share.index == 0 {
+        keys::head(project, id, center.spread)
+    } else {
+        keys::share(project, id, share.index, center.spread)
+    };
+    let before = share.phase;
+    for i in share.open() {
+        share.decide(i, State::Canceled);
+    }
+    share.phase = Phase::Final;
+    let mut changes = share.changes()?;
+    changes.push(Change::Expire(Some(now.after(center.tuning.retention))));
+    let conds = vec![
+        Cond::Eq(attr::PHASE.into(), before.as_str().into()),
+        Cond::Eq(attr::ATTEMPT.into(), Attr::Num(share.attempt)),
+    ];
+    match center.store.write(Op::Update(key, changes, conds)).await {
+        Ok(_) => Ok(true),
+        Err(WriteError::Conflict(_)) => Ok(false),
+        Err(WriteError::Failed(error)) => Err(error.into()),
+    }
+}
+
+/// A new message for those who failed or are held in doubt.
+pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Accepted, Refusal> {
+    let project = &*caller.project;
+    let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
+    let shares = message::shares(center, project, id, &head).await?;
+    let mut parts: Vec<DraftPart> = Vec::new();
+    for share in &shares {
+        if let Some(part) = unreached(center, project, id, &head, share).await? {
+            match parts.iter_mut().find(|p| p.delivery == part.delivery) {
+                Some(same) => same.recipients.extend(part.recipients),
+                None => parts.push(part),
+            }
+        }
+    }
+    if parts.is_empty() {
+        return Err(Refusal::Conflict {
+            code: "nothing_to_retry",
+            detail: "no recipient of this message has failed or is in doubt".into(),
+        });
+    }
+    parts.sort_by_key(|p| p.delivery);
+    let now = center.clock.now();
+    let again = MessageId::new(center.ids.ulid(now));
+    let mut doc = head.doc.clone();
+    for (i, plan) in doc.deliveries.iter_mut().enumerate() {
+        plan.recipients = parts.iter().find(|p| p.delivery == i).map_or(0, |p| p.count(plan));
+    }
+    doc.to = Vec::new();
+    doc.send_at = None;
+    doc.expire_at = doc.expire_at.filter(|at| *at > now.after(Duration::from_secs(1)));
+    doc.created_at = now;
+    doc.request_id = Some(caller.request_id.clone());
+    doc.sender = Some(caller.sender.clone());
+    doc.retry_of = Some(id);
+    let deliveries = doc
+        .deliveries
+        .iter()
+        .enumerate()
+        .filter(|(_, plan)| plan.recipients > 0)
+        .map(|(i, plan)| AcceptedDelivery {
+            id: again.delivery(i),
+            channel: plan.channel.clone(),
+            recipients: plan.recipients as usize,
+        })
+        .collect();
+    let accepted = Accepted {
+        id: again,
+        status: mc_core::state::MessageStatus::Queued,
+        template: doc.template.clone(),
+        deliveries,
+        url: format!("/v1/messages/{again}"),
+    };
+    let draft = Draft { id: again, project: caller.project.clone(), doc, parts, start: now };
+    let mut commit = Commit::default();
+    draft.add_to(center, &mut commit)?;
+    center.store.commit(commit).await.map_err(mc_core::Error::from)?;
+    Ok(accepted)
+}
+
+impl DraftPart {
+    fn count(&self, _plan: &DeliveryPlan) -> u32 {
+        if self.broadcast { 1 } else { self.recipients.len() as u32 }
+    }
+}
+
+/// The recipients of a share that were not reached and did not go on to another channel.
+async fn unreached(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Head,
+    share: &Share,
+) -> Result<Option<DraftPart>, Refusal> {
+    if share.phase != Phase::Final {
+        return Ok(None);
+    }
+    let failed: Vec<usize> = (0..share.letters.len())
+        .filter(|i| matches!(share.state_of(*i), State::Failed | State::InDoubt))
+        .collect();
+    // Those who went on are counted where they went; they are repeated from there.
+    let went_on = head.finals.iter().any(|f| f.share == share.index && f.next.1 > 0);
+    if failed.is_empty() || went_on {
+        return Ok(None);
+    }
+    let plan = &head.doc.deliveries[share.delivery];
+    let broadcast = crate::repo::Channels::capability(plan.kind).batching == Batching::Broadcast;
+    let people = load::recipients(center, project, id, share, &head.doc).await?;
+    let recipients: Vec<Recipient> =
+        if broadcast { people } else { failed.iter().filter_map(|i| people.get(*i).cloned()).collect() };
+    Ok(Some(DraftPart { delivery: share.delivery, broadcast, recipients }))
+}

@@ -1,0 +1,321 @@
+//! One message as the API shows it.
+
+use mc_core::id::MessageId;
+use mc_core::model::{Attempt, Kind, MessageDoc, Mode, Outcome, Recipient};
+use mc_core::ports::{Item, Query};
+use mc_core::state::{Counts, MessageStatus, State};
+use mc_core::{Result, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::center::Center;
+use crate::deliver::load;
+use crate::keys;
+use crate::share::{Head, Share, summary};
+
+/// A message with its deliveries.
+#[derive(Debug, Serialize)]
+pub struct MessageView {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it stands.
+    pub status: MessageStatus,
+    /// Recipients by state.
+    pub counts: Counts,
+    /// One per channel.
+    pub deliveries: Vec<DeliveryView>,
+    /// The message whose failed recipients it repeats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<MessageId>,
+    /// What was asked for.
+    #[serde(flatten)]
+    pub request: Value,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When its last recipient was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+}
+
+/// One channel's part of a message.
+#[derive(Debug, Serialize)]
+pub struct DeliveryView {
+    /// Its id.
+    pub id: String,
+    /// The channel.
+    pub channel: String,
+    /// The channel's kind.
+    pub kind: Kind,
+    /// Where it stands; any failure shows.
+    pub status: State,
+    /// How many recipients.
+    pub recipients: u32,
+    /// Recipients by state.
+    pub counts: Counts,
+    /// The tries.
+    pub attempts: Vec<AttemptView>,
+}
+
+/// One try.
+#[derive(Debug, Serialize)]
+pub struct AttemptView {
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took, in milliseconds.
+    pub ms: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The platform's code.
+    pub code: Option<String>,
+    /// The platform's words.
+    pub text: Option<String>,
+    /// When it is tried again.
+    pub next: Option<Timestamp>,
+}
+
+/// One recipient of one delivery.
+#[derive(Debug, Serialize)]
+pub struct RecipientView {
+    /// The delivery.
+    pub delivery_id: String,
+    /// The channel.
+    pub channel: String,
+    /// The address, or the channel's name where one push reaches everybody.
+    pub address: String,
+    /// Where it stands.
+    pub status: State,
+    /// The platform's code, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The platform's words, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A page of recipients.
+#[derive(Debug, Serialize)]
+pub struct RecipientsPage {
+    /// The recipients.
+    pub items: Vec<RecipientView>,
+    /// Where the next page begins, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+/// All shares of a message, those inside and outside its head.
+pub async fn shares(center: &Center, project: &str, id: MessageId, head: &Head) -> Result<Vec<Share>> {
+    let mut shares: Vec<Share> = head.inline.iter().cloned().collect();
+    let only_inline = head.inline.is_some() && head.shares <= 1;
+    if only_inline {
+        return Ok(shares);
+    }
+    let mut query =
+        Query::prefix(keys::message_partition(project, id, center.spread), keys::share_prefix(id), 200);
+    loop {
+        let page = center.store.query(&query).await?;
+        for item in &page.items {
+            let index = item.key.sk.rsplit('#').next().and_then(|i| i.parse().ok()).unwrap_or(0);
+            shares.push(Share::read(index, &item.attrs)?);
+        }
+        match page.items.last() {
+            Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
+            _ => return Ok(shares),
+        }
+    }
+}
+
+/// The message, if it is kept.
+pub async fn get(center: &Center, project: &str, id: MessageId) -> Result<Option<MessageView>> {
+    let Some(head) = load::head(center, project, id).await? else { return Ok(None) };
+    let shares = shares(center, project, id, &head).await?;
+    Ok(Some(view(center, id, &head, &shares)))
+}
+
+/// A head as a listing shows it, without looking at shares outside of it.
+pub fn of_head(center: &Center, id: MessageId, item: &Item) -> Result<MessageView> {
+    let head = Head::read(item)?;
+    let shares: Vec<Share> = head.inline.iter().cloned().collect();
+    Ok(view(center, id, &head, &shares))
+}
+
+/// Where a message stands.
+pub fn status(center: &Center, head: &Head, shares: &[Share]) -> MessageStatus {
+    if head.is_final() {
+        return MessageStatus::of_decided(&head.counts());
+    }
+    let begun = !head.finals.is_empty() || shares.iter().any(|s| s.attempt > 0);
+    if begun {
+        MessageStatus::Processing
+    } else if head.doc.send_at.is_some_and(|at| at > center.clock.now()) {
+        MessageStatus::Scheduled
+    } else {
+        MessageStatus::Queued
+    }
+}
+
+fn view(center: &Center, id: MessageId, head: &Head, shares: &[Share]) -> MessageView {
+    let doc = &head.doc;
+    let deliveries: Vec<DeliveryView> = doc
+        .deliveries
+        .iter()
+        .enumerate()
+        .filter(|(i, plan)| plan.recipients > 0 || shares.iter().any(|s| s.delivery == *i))
+        .map(|(i, plan)| {
+            let mine: Vec<&Share> = shares.iter().filter(|s| s.delivery == i).collect();
+            let mut counts = Counts::default();
+            for share in &mine {
+                for unit in 0..share.letters.len() {
+                    counts.add(share.state_of(unit), 1);
+                }
+            }
+            let mut attempts: Vec<AttemptView> =
+                mine.iter().flat_map(|s| s.log.iter().cloned()).map(AttemptView::from).collect();
+            attempts.sort_by_key(|a| a.at);
+            DeliveryView {
+                id: id.delivery(i),
+                channel: plan.channel.clone(),
+                kind: plan.kind,
+                status: delivery_state(&mine),
+                recipients: plan.recipients.max(counts.total()),
+                counts,
+                attempts,
+            }
+        })
+        .collect();
+    let mut counts = head.counts();
+    for share in shares.iter().filter(|s| !head.finals.iter().any(|f| f.share == s.index)) {
+        for unit in 0..share.letters.len() {
+            counts.add(share.state_of(unit), 1);
+        }
+    }
+    MessageView {
+        id,
+        status: status(center, head, shares),
+        counts,
+        deliveries,
+        retry_of: doc.retry_of,
+        request: request_view(doc),
+        created_at: doc.created_at,
+        completed_at: head.is_final().then(|| crate::deliver::settle_time(head)),
+    }
+}
+
+/// The state of a delivery: what is still going on, else what became of it.
+fn delivery_state(shares: &[&Share]) -> State {
+    let states: Vec<State> = shares.iter().map(|s| s.state()).collect();
+    for going_on in [State::Sending, State::Retrying, State::Queued] {
+        if states.contains(&going_on) {
+            return going_on;
+        }
+    }
+    let mut counts = Counts::default();
+    for share in shares {
+        counts.merge(&share.counts());
+    }
+    if shares.is_empty() { State::Queued } else { summary(&counts) }
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        let Attempt { at, ms, outcome, code, text, next } = attempt;
+        Self { at, ms, outcome, code, text, next }
+    }
+}
+
+/// What was asked for, without recipients.
+fn request_view(doc: &MessageDoc) -> Value {
+    let mut view = serde_json::Map::new();
+    let mut put = |name: &str, value: serde_json::Result<Value>| {
+        if let Ok(value) = value
+            && !value.is_null()
+        {
+            view.insert(name.to_owned(), value);
+        }
+    };
+    put("template", serde_json::to_value(&doc.template));
+    put("content", serde_json::to_value(&doc.content));
+    put("data", serde_json::to_value(&doc.data));
+    put("priority", serde_json::to_value(doc.priority));
+    put("reference", serde_json::to_value(&doc.reference));
+    put("tags", serde_json::to_value(&doc.tags));
+    put("send_at", serde_json::to_value(doc.send_at));
+    put("expire_at", serde_json::to_value(doc.expire_at));
+    put("request_id", serde_json::to_value(&doc.request_id));
+    put("sender", serde_json::to_value(&doc.sender));
+    let channels: Vec<&str> = doc.deliveries.iter().map(|d| d.channel.as_str()).collect();
+    let mode = match doc.mode {
+        Mode::All => "all",
+        Mode::First => "first",
+    };
+    view.insert("routing".to_owned(), serde_json::json!({"mode": mode, "channels": channels}));
+    if !doc.attachments.is_empty() {
+        let files = doc.attachments.iter().map(
+            |a| serde_json::json!({"filename": a.filename, "content_type": a.content_type, "size": a.size}),
+        );
+        view.insert("attachments".to_owned(), Value::Array(files.collect()));
+    }
+    Value::Object(view)
+}
+
+/// The addresses of a share's letters, in order.
+pub async fn named_recipients(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Head,
+    share: &Share,
+) -> Result<Vec<String>> {
+    let plan = &head.doc.deliveries[share.delivery];
+    let capability = crate::repo::Channels::capability(plan.kind);
+    if capability.batching == mc_core::ports::Batching::Broadcast {
+        return Ok(vec![plan.channel.clone()]);
+    }
+    let people = load::recipients(center, project, id, share, &head.doc).await?;
+    let address = |r: &Recipient| {
+        r.addresses.first_of(capability.addresses).map_or_else(String::new, |(_, a)| a.to_owned())
+    };
+    Ok(people.iter().map(address).collect())
+}
+
+/// A page of a message's recipients, in the order of their shares; `None` when the message is not kept.
+pub async fn recipients(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    status: Option<State>,
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<Option<RecipientsPage>> {
+    let Some(head) = load::head(center, project, id).await? else { return Ok(None) };
+    let begin =
+        cursor.and_then(|c| c.split_once('.')).and_then(|(s, u)| Some((s.parse().ok()?, u.parse().ok()?)));
+    let (first_share, first_unit): (u32, usize) = begin.unwrap_or((0, 0));
+    let mut shares = shares(center, project, id, &head).await?;
+    shares.sort_by_key(|s| s.index);
+    let mut items = Vec::new();
+    for share in shares.iter().filter(|s| s.index >= first_share) {
+        let names = named_recipients(center, project, id, &head, share).await?;
+        let from = if share.index == first_share { first_unit } else { 0 };
+        for unit in from..share.letters.len() {
+            if items.len() == limit {
+                return Ok(Some(RecipientsPage {
+                    items,
+                    next_cursor: Some(format!("{}.{unit}", share.index)),
+                }));
+            }
+            let state = share.state_of(unit);
+            if status.is_some_and(|s| s != state) {
+                continue;
+            }
+            let error = share.errors.iter().find(|e| e.index as usize == unit);
+            items.push(RecipientView {
+                delivery_id: id.delivery(share.delivery),
+                channel: head.doc.deliveries[share.delivery].channel.clone(),
+                address: names.get(unit).cloned().unwrap_or_default(),
+                status: state,
+                code: error.map(|e| e.code.clone()),
+                text: error.map(|e| e.text.clone()),
+            });
+        }
+    }
+    Ok(Some(RecipientsPage { items, next_cursor: None }))
+}

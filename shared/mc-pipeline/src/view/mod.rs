@@ -1,0 +1,11 @@
+//! What became of messages, and what can still be done about them.
+
+mod actions;
+mod list;
+mod message;
+
+pub use actions::{cancel, retry};
+pub use list::{Filter, MessagePage, list};
+pub use message::{
+    AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,
+};
