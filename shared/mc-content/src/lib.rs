@@ -6,11 +6,14 @@
 #![deny(missing_docs)]
 
 pub mod dialect;
+mod engine;
 mod error;
 mod inline;
+mod shield;
 mod snippet;
 pub mod split;
 mod template;
+mod value;
 
 pub use error::FieldError;
 pub use inline::inline;

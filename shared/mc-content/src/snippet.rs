@@ -1,9 +1,12 @@
 //! Small templates for the parts of an HTTP request.
 
 use mc_core::ports::RenderError;
+use minijinja::Environment;
+use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use crate::FieldError;
+use crate::engine::{self, MAX_OUTPUT, Print, Text};
 
 /// How a printed value is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,24 +15,37 @@ pub enum Escape {
     None,
     /// Percent-encoded, but for the unreserved characters of RFC 3986.
     Url,
-    /// Escaped as the content of a JSON string; `| tojson` gives a whole JSON value.
+    /// Escaped as the content of a JSON string, for `"{{ title }}"`. Numbers, `true`, `false` and `null` are printed as
+    /// JSON writes them; `{{ data | tojson }}`, without quotes around it, gives a whole JSON value.
     Json,
 }
 
-/// One small template.
+/// One small template: a webhook's body, a header, the path of its URL. Compile once and keep it.
 #[derive(Debug)]
 pub struct Snippet {
-    source: String,
+    env: Environment<'static>,
+    text: Text,
 }
 
 impl Snippet {
-    /// Compiles a text.
-    pub fn compile(source: &str, _escape: Escape) -> Result<Self, FieldError> {
-        Ok(Self { source: source.to_owned() })
+    /// Compiles a text. The pointer of an error is empty: the caller knows where the text stands.
+    pub fn compile(source: &str, escape: Escape) -> Result<Self, FieldError> {
+        let print = match escape {
+            Escape::None => Print::Text,
+            Escape::Url => Print::Url,
+            Escape::Json => Print::Json,
+        };
+        let mut env = engine::environment();
+        let text = Text::compile(&mut env, "", print, source)?;
+        Ok(Self { env, text })
     }
 
-    /// Renders it with a context.
-    pub fn render(&self, _context: &impl Serialize) -> Result<String, RenderError> {
-        Ok(self.source.clone())
+    /// Renders it with a context; its fields are the variables.
+    pub fn render(&self, context: &impl Serialize) -> Result<String, RenderError> {
+        let context = match self.text {
+            Text::Literal(_) => Value::UNDEFINED,
+            Text::Jinja(_) => Value::from(Serde(context)),
+        };
+        self.text.render(&self.env, &context, &mut MAX_OUTPUT.clone())
     }
 }

@@ -1,44 +1,84 @@
 //! One body, every platform's way of writing it.
+//!
+//! Markdown is parsed once into blocks; each dialect writes them as well as its platform can show them and says in a
+//! warning what it had to degrade. Line ends inside a paragraph stay line ends everywhere, because chat platforms show
+//! them and a template should look the same in all places.
 
-use mc_core::model::{Body, Content};
+mod ast;
+mod content;
+mod email;
+mod flavor;
+mod html;
+mod html_text;
+mod link;
+mod literal;
+mod markdown;
+mod notes;
+mod parse;
+mod text;
+
+use mc_core::model::{Body, Format};
 use mc_core::ports::Warning;
 
-/// WeCom's `markdown` (version 1).
-pub fn wecom(md: &str, _warnings: &mut Vec<Warning>) -> String {
-    md.to_owned()
+pub use content::{email_text, markdown_of};
+pub use email::email_html;
+pub use link::safe_url;
+
+/// WeCom's `markdown` (version 1): headings, bold, links, code spans on one line, quotations.
+///
+/// Lists become lines (`• `, `1. `), tables `head: cell` lines, blocks of code quotations, pictures links, italics plain.
+/// WeCom documents no escape: what would be formatting in a text is replaced by a look-alike (`∗`, `ˋ`, `［］` in a
+/// link) or parted by a zero-width space. Colours (`<font color>`) and mentions (`<@id>`) never come from a text.
+pub fn wecom(md: &str, warnings: &mut Vec<Warning>) -> String {
+    markdown::write(md, &flavor::WECOM, warnings)
 }
 
-/// WeCom's `markdown_v2`.
-pub fn wecom_v2(md: &str, _warnings: &mut Vec<Warning>) -> String {
-    md.to_owned()
+/// WeCom's robot `markdown_v2`: nearly all of Markdown. Texts are kept literal as in [`wecom`], with more look-alikes
+/// because it has more marks.
+pub fn wecom_v2(md: &str, warnings: &mut Vec<Warning>) -> String {
+    markdown::write(md, &flavor::WECOM_V2, warnings)
 }
 
-/// DingTalk's Markdown.
-pub fn dingtalk(md: &str, _warnings: &mut Vec<Warning>) -> String {
-    md.to_owned()
+/// DingTalk's Markdown: line ends are two spaces and a line end; tables become lines, code quotations or plain text.
+///
+/// That DingTalk understands a backslash is nowhere said, so texts are kept literal with look-alikes and, at the start
+/// of a line, with a zero-width space.
+pub fn dingtalk(md: &str, warnings: &mut Vec<Warning>) -> String {
+    markdown::write(md, &flavor::DINGTALK, warnings)
+}
+
+/// Standard Markdown (CommonMark with tables and strikethrough), values escaped with backslashes: for receivers that
+/// take Markdown as such. A body's own text may hold shielded characters and is not for sending.
+pub fn commonmark(md: &str) -> String {
+    markdown::write(md, &flavor::COMMONMARK, &mut Vec::new())
+}
+
+/// A body as its format gives it, fit for sending.
+pub fn source(body: &Body) -> String {
+    match body.format {
+        Format::Markdown => commonmark(&body.text),
+        Format::Text | Format::Html => body.text.clone(),
+    }
 }
 
 /// Plain text of any body.
 pub fn text(body: &Body) -> String {
-    body.text.clone()
+    match body.format {
+        Format::Text => body.text.clone(),
+        Format::Markdown => text::write(&parse::parse(&body.text)),
+        Format::Html => html_text::write(&body.text),
+    }
 }
 
-/// Inner HTML of any body.
+/// Inner HTML of any body: text as paragraphs, Markdown as HTML with raw HTML shown as text, HTML as it is.
 pub fn html(body: &Body) -> String {
-    body.text.clone()
+    styled_html(body, html::bare)
 }
 
-/// A whole HTML document of a content.
-pub fn email_html(content: &Content) -> String {
-    content.body.text.clone()
-}
-
-/// The text alternative of a content.
-pub fn email_text(content: &Content) -> String {
-    content.body.text.clone()
-}
-
-/// Everything of a content as Markdown source.
-pub fn markdown_of(content: &Content) -> String {
-    content.body.text.clone()
+fn styled_html(body: &Body, style: html::Style) -> String {
+    match body.format {
+        Format::Text => html::paragraphs(&body.text, style),
+        Format::Markdown => html::write(&parse::parse(&body.text), style),
+        Format::Html => body.text.clone(),
+    }
 }

@@ -1,0 +1,250 @@
+//! HTML of blocks.
+
+use super::ast::{Align, Block, Inline, List, Table};
+
+/// The style of a block, by its tag: e-mail readers only believe what stands on the block itself.
+pub(super) type Style = fn(&str) -> &'static str;
+
+/// No styles.
+pub(super) fn bare(_tag: &str) -> &'static str {
+    ""
+}
+
+/// Blocks as HTML.
+pub(super) fn write(blocks: &[Block], style: Style) -> String {
+    let mut writer = Writer { out: String::new(), style };
+    writer.blocks(blocks, false);
+    writer.out
+}
+
+/// A text for an element or an attribute.
+pub(super) fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+}
+
+/// Plain text as paragraphs: an empty line parts them, other line ends stay.
+pub(super) fn paragraphs(text: &str, style: Style) -> String {
+    let text = text.replace("\r\n", "\n");
+    let mut writer = Writer { out: String::new(), style };
+    let mut open = false;
+    for line in text.split('\n') {
+        if line.trim().is_empty() {
+            if open {
+                writer.out.push_str("</p>\n");
+            }
+            open = false;
+            continue;
+        }
+        if open {
+            writer.out.push_str("<br>\n");
+        } else {
+            writer.open("p");
+        }
+        open = true;
+        escape(line, &mut writer.out);
+    }
+    if open {
+        writer.out.push_str("</p>\n");
+    }
+    writer.out
+}
+
+struct Writer {
+    out: String,
+    style: Style,
+}
+
+impl Writer {
+    fn open(&mut self, tag: &str) {
+        self.open_with(tag, "", "");
+    }
+
+    /// Opens a tag with more attributes and more style than it always has.
+    fn open_with(&mut self, tag: &str, attributes: &str, more: &str) {
+        let style = (self.style)(tag);
+        self.out.push('<');
+        self.out.push_str(tag);
+        self.out.push_str(attributes);
+        if !style.is_empty() || !more.is_empty() {
+            self.out.push_str(" style=\"");
+            self.out.push_str(style);
+            self.out.push_str(more);
+            self.out.push('"');
+        }
+        self.out.push('>');
+    }
+
+    fn close(&mut self, tag: &str) {
+        self.out.push_str("</");
+        self.out.push_str(tag);
+        self.out.push_str(">\n");
+    }
+
+    fn blocks(&mut self, blocks: &[Block], tight: bool) {
+        for block in blocks {
+            self.block(block, tight);
+        }
+    }
+
+    fn block(&mut self, block: &Block, tight: bool) {
+        match block {
+            Block::Paragraph(children) if tight => self.inlines(children),
+            Block::Paragraph(children) => self.element("p", children),
+            Block::Heading(level, children) => self.element(heading(*level), children),
+            Block::Quote(blocks) => {
+                self.open("blockquote");
+                self.out.push('\n');
+                self.blocks(blocks, false);
+                self.close("blockquote");
+            }
+            Block::List(list) => self.list(list),
+            Block::Code(code) => {
+                self.open("pre");
+                self.out.push_str("<code");
+                if !code.language.is_empty() {
+                    self.out.push_str(" class=\"language-");
+                    escape(&code.language, &mut self.out);
+                    self.out.push('"');
+                }
+                self.out.push('>');
+                escape(&code.text, &mut self.out);
+                self.out.push_str("\n</code>");
+                self.close("pre");
+            }
+            Block::Table(table) => self.table(table),
+            Block::Rule(_) => {
+                self.open("hr");
+                self.out.push('\n');
+            }
+        }
+    }
+
+    fn element(&mut self, tag: &str, children: &[Inline]) {
+        self.open(tag);
+        self.inlines(children);
+        self.close(tag);
+    }
+
+    fn list(&mut self, list: &List) {
+        let tag = if list.start.is_some() { "ol" } else { "ul" };
+        let start = list.start.filter(|n| *n != 1).map_or_else(String::new, |n| format!(" start=\"{n}\""));
+        self.open_with(tag, &start, "");
+        self.out.push('\n');
+        let loose = list
+            .items
+            .iter()
+            .any(|i| i.blocks.iter().filter(|b| matches!(b, Block::Paragraph(_))).count() > 1);
+        for item in &list.items {
+            self.open("li");
+            match item.task {
+                Some(true) => self.out.push_str("☑ "),
+                Some(false) => self.out.push_str("☐ "),
+                None => {}
+            }
+            self.blocks(&item.blocks, !loose);
+            self.close("li");
+        }
+        self.close(tag);
+    }
+
+    fn table(&mut self, table: &Table) {
+        self.open("table");
+        self.out.push_str("\n<thead>\n");
+        self.row("th", &table.head, &table.columns);
+        self.out.push_str("</thead>\n<tbody>\n");
+        for row in &table.rows {
+            self.row("td", row, &table.columns);
+        }
+        self.out.push_str("</tbody>\n");
+        self.close("table");
+    }
+
+    fn row(&mut self, tag: &str, cells: &[Vec<Inline>], columns: &[Align]) {
+        self.out.push_str("<tr>");
+        for (i, cell) in cells.iter().enumerate() {
+            let align = match columns.get(i) {
+                Some(Align::Left) => "text-align:left",
+                Some(Align::Center) => "text-align:center",
+                Some(Align::Right) => "text-align:right",
+                Some(Align::None) | None => "",
+            };
+            self.open_with(tag, "", align);
+            self.inlines(cell);
+            self.out.push_str("</");
+            self.out.push_str(tag);
+            self.out.push('>');
+        }
+        self.out.push_str("</tr>\n");
+    }
+
+    fn inlines(&mut self, inlines: &[Inline]) {
+        for inline in inlines {
+            self.inline(inline);
+        }
+    }
+
+    fn inline(&mut self, inline: &Inline) {
+        match inline {
+            Inline::Text(text) => escape(text, &mut self.out),
+            Inline::Break => self.out.push_str("<br>\n"),
+            Inline::Code(_, text) => {
+                self.out.push_str("<code>");
+                escape(text, &mut self.out);
+                self.out.push_str("</code>");
+            }
+            Inline::Strong(children) => self.mark("strong", children),
+            Inline::Emphasis(_, children) => self.mark("em", children),
+            Inline::Strike(_, children) => self.mark("del", children),
+            Inline::Link(link) => {
+                let Some(url) = &link.url else { return self.inlines(&link.children) };
+                self.out.push_str("<a href=\"");
+                escape(url, &mut self.out);
+                self.out.push_str("\">");
+                if link.children.is_empty() {
+                    escape(url, &mut self.out);
+                }
+                self.inlines(&link.children);
+                self.out.push_str("</a>");
+            }
+            Inline::Image(link) => {
+                let text = super::ast::plain(&link.children, " ");
+                let Some(url) = &link.url else { return escape(&text, &mut self.out) };
+                self.out.push_str("<img src=\"");
+                escape(url, &mut self.out);
+                self.out.push_str("\" alt=\"");
+                escape(&text, &mut self.out);
+                self.out.push_str("\" style=\"max-width:100%\">");
+            }
+        }
+    }
+
+    fn mark(&mut self, tag: &str, children: &[Inline]) {
+        self.out.push('<');
+        self.out.push_str(tag);
+        self.out.push('>');
+        self.inlines(children);
+        self.out.push_str("</");
+        self.out.push_str(tag);
+        self.out.push('>');
+    }
+}
+
+fn heading(level: u8) -> &'static str {
+    match level {
+        0 | 1 => "h1",
+        2 => "h2",
+        3 => "h3",
+        4 => "h4",
+        5 => "h5",
+        _ => "h6",
+    }
+}

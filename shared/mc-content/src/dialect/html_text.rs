@@ -1,0 +1,271 @@
+//! The text of an author's HTML: tags out, structure and addresses kept.
+
+use pulldown_cmark::{Event, Parser};
+
+use super::link::safe_url;
+
+/// Elements that begin and end on a line of their own; those that also keep an empty line around them come first.
+const PARAGRAPHS: [&str; 13] =
+    ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "hr"];
+const LINES: [&str; 14] = [
+    "div", "tr", "li", "section", "article", "header", "footer", "main", "nav", "form", "dl", "dt", "dd",
+    "figure",
+];
+/// Elements whose content is nothing to read.
+const SILENT: [&str; 6] = ["script", "style", "head", "title", "template", "svg"];
+
+/// Readable text of HTML.
+pub(super) fn write(html: &str) -> String {
+    let mut reader = Reader::default();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        reader.text(&rest[..start]);
+        rest = reader.tag(&rest[start..]);
+    }
+    reader.text(rest);
+    reader.finish()
+}
+
+#[derive(Default)]
+struct Reader {
+    out: String,
+    /// Line ends owed before the next text.
+    lines: usize,
+    space: bool,
+    pre: usize,
+    /// Addresses of the links that are open, and where their texts began.
+    links: Vec<(Option<String>, usize)>,
+    cells: usize,
+}
+
+impl Reader {
+    /// Reads what begins with `<`, and returns what follows it.
+    fn tag<'h>(&mut self, html: &'h str) -> &'h str {
+        if let Some(comment) = html.strip_prefix("<!--") {
+            return comment.split_once("-->").map_or("", |(_, rest)| rest);
+        }
+        let body = html[1..].trim_start_matches('/');
+        if !body.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!' || c == '?') {
+            self.text("<");
+            return &html[1..];
+        }
+        let Some(end) = tag_end(html) else { return "" };
+        let (tag, rest) = (&html[1..end], &html[end + 1..]);
+        let closes = tag.starts_with('/');
+        let tag = tag.trim_start_matches('/');
+        let name_end = tag.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tag.len());
+        let name = tag[..name_end].to_ascii_lowercase();
+        if SILENT.contains(&name.as_str()) && !closes && !tag.ends_with('/') {
+            return after_element(rest, &name);
+        }
+        if closes {
+            self.close(&name);
+        } else {
+            self.open(&name, &tag[name_end..]);
+        }
+        rest
+    }
+
+    fn open(&mut self, name: &str, attributes: &str) {
+        match name {
+            "br" => self.line_end(),
+            "a" => {
+                let url = attribute(attributes, "href").and_then(|u| safe_url(&decode(&u)));
+                self.links.push((url, self.out.len()));
+            }
+            "img" => {
+                let alt = attribute(attributes, "alt").unwrap_or_default();
+                self.text(&alt);
+            }
+            "td" | "th" => {
+                if self.cells > 0 {
+                    self.write(" | ");
+                }
+                self.cells += 1;
+            }
+            _ => self.around(name),
+        }
+        match name {
+            "tr" => self.cells = 0,
+            "li" => self.write("- "),
+            "pre" => self.pre += 1,
+            "hr" => {
+                self.write("----------");
+                self.around(name);
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "a" => {
+                let Some((Some(url), start)) = self.links.pop() else { return };
+                let text = self.out[start.min(self.out.len())..].trim();
+                if url.strip_prefix("mailto:").or(url.strip_prefix("tel:")).unwrap_or(&url) != text {
+                    let address = if text.is_empty() { url } else { format!(" ({url})") };
+                    self.space = false;
+                    self.write(&address);
+                }
+            }
+            "pre" => {
+                self.pre = self.pre.saturating_sub(1);
+                self.around(name);
+            }
+            _ => self.around(name),
+        }
+    }
+
+    /// The line ends around a block. A list's item and its paragraph stay together.
+    fn around(&mut self, name: &str) {
+        let owed = if PARAGRAPHS.contains(&name) {
+            2
+        } else if LINES.contains(&name) {
+            1
+        } else {
+            return;
+        };
+        self.space = false;
+        if !self.out.ends_with("- ") {
+            self.lines = self.lines.max(owed);
+        }
+    }
+
+    fn line_end(&mut self) {
+        self.space = false;
+        self.lines += 1;
+    }
+
+    /// Text between tags, with its entities.
+    fn text(&mut self, text: &str) {
+        let text = decode(text);
+        if self.pre > 0 {
+            return self.write(&text);
+        }
+        for (i, word) in text.split([' ', '\t', '\r', '\n', '\u{C}']).enumerate() {
+            if i > 0 {
+                self.space = true;
+            }
+            if !word.is_empty() {
+                if self.space && self.lines == 0 && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
+                    self.out.push(' ');
+                }
+                self.space = false;
+                self.write(word);
+            }
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if self.lines > 0 {
+            self.out.truncate(self.out.trim_end_matches(' ').len());
+            if !self.out.is_empty() {
+                self.out.push_str(if self.lines > 1 { "\n\n" } else { "\n" });
+            }
+            self.lines = 0;
+        }
+        self.out.push_str(text);
+    }
+
+    fn finish(mut self) -> String {
+        self.out.truncate(self.out.trim_end().len());
+        self.out
+    }
+}
+
+/// Where a tag ends, attributes in quotes skipped.
+fn tag_end(html: &str) -> Option<usize> {
+    let mut quote = None;
+    for (at, byte) in html.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return Some(at),
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    // A quote that never ends is no quote.
+    html.find('>')
+}
+
+/// What follows the end of an element whose content is not read.
+fn after_element<'h>(html: &'h str, name: &str) -> &'h str {
+    for (at, _) in html.match_indices("</") {
+        let rest = &html[at + 2..];
+        if rest.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)) {
+            return rest.split_once('>').map_or("", |(_, rest)| rest);
+        }
+    }
+    ""
+}
+
+/// The value of an attribute.
+fn attribute(attributes: &str, name: &str) -> Option<String> {
+    let lower = attributes.to_ascii_lowercase();
+    let at = lower.match_indices(name).map(|(at, _)| at).find(|at| {
+        lower[..*at].ends_with(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+            && lower[at + name.len()..].trim_start().starts_with('=')
+    })?;
+    let value = attributes[at + name.len()..].trim_start().strip_prefix('=')?.trim_start();
+    let value = match value.chars().next()? {
+        quote @ ('"' | '\'') => value[1..].split(quote).next()?,
+        _ => value.split(char::is_whitespace).next()?,
+    };
+    Some(value.to_owned())
+}
+
+/// Replaces entities. The Markdown parser knows all of HTML's, so it is asked.
+fn decode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('&') {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let length = rest.bytes().skip(1).take(33).position(|b| b == b';').map(|p| p + 2);
+        let decoded = length.and_then(|length| entity(&rest[..length]).map(|c| (c, length)));
+        let (decoded, length) = decoded.unwrap_or_else(|| ("&".to_owned(), 1));
+        out.push_str(if decoded == "\u{A0}" { " " } else { &decoded });
+        rest = &rest[length..];
+    }
+    out.push_str(rest);
+    out
+}
+
+fn entity(entity: &str) -> Option<String> {
+    if !entity[1..entity.len() - 1].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#') {
+        return None;
+    }
+    let decoded: String = Parser::new(entity)
+        .filter_map(|event| match event {
+            Event::Text(text) => Some(text.into_string()),
+            _ => None,
+        })
+        .collect();
+    (!decoded.is_empty() && decoded != entity).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::write;
+
+    #[test]
+    fn html_becomes_readable() {
+        let table = [
+            ("<h1>Hi</h1><p>a <b>bold</b>\n word<br>next</p>", "Hi\n\na bold word\nnext"),
+            ("<ul><li>one</li><li><p>two</p></li></ul>after", "- one\n- two\n\nafter"),
+            ("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>", "a | b\n1 | 2"),
+            ("<a href='https://x.y/?a=1&amp;b=2'>see</a>", "see (https://x.y/?a=1&b=2)"),
+            ("<a href=\"https://x.y\">https://x.y</a>", "https://x.y"),
+            ("<a href=\"javascript:x\">see</a>", "see"),
+            ("a<script>if (a < b) { '</p>' }</script>b<style>p{}</style><!-- no > -->c", "abc"),
+            ("<pre>a\n  b</pre>", "a\n  b"),
+            ("&lt;b&gt; &amp; &hellip;&#8364;&nbsp;&bogus; 1 < 2", "<b> & …€ &bogus; 1 < 2"),
+            ("<img src=x alt=\"a > b\">!", "a > b!"),
+            ("<p>", ""),
+            ("a <b", "a"),
+        ];
+        for (html, text) in table {
+            assert_eq!(write(html), text, "{html}");
+        }
+    }
+}

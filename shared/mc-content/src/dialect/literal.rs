@@ -1,0 +1,168 @@
+//! Keeping literal text literal on platforms that document no escape.
+//!
+//! The standard has the backslash, and receivers of standard Markdown get it. WeCom and DingTalk document none, and a
+//! backslash that is not understood is seen. There a character that would be formatting is replaced by a look-alike
+//! (`*` by `∗`, a backtick by `ˋ`, `|` in a table by `∣`, brackets in a link's text by `［］`) or parted by a zero-width
+//! space (`]` from `(`, `<` from a name, a mark at the start of a line from the line's start). The reader sees the same
+//! text; only who copies it gets the other character, and only where it would have been formatting.
+
+/// Seen as nothing, and no letter, digit, space or mark to any parser.
+pub(super) const ZERO_WIDTH: char = '\u{200B}';
+
+/// How a dialect keeps text literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// A real escape.
+    Backslash,
+    /// Look-alikes for everything that is formatting in some Markdown.
+    LookAlike,
+    /// Look-alikes for the few marks of WeCom's version 1.
+    Wecom,
+}
+
+/// Where a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a paragraph or the like.
+    Text,
+    /// In a link's text.
+    Link,
+    /// In a table's cell.
+    Cell,
+}
+
+impl Rules {
+    /// Appends a text without line ends. What is in `out` tells whether a line begins here.
+    pub(super) fn push_line(self, text: &str, place: Place, out: &mut String) {
+        let mut text = text;
+        if out.is_empty() || out.ends_with('\n') {
+            text = push_indent(text, out);
+            text = self.guard_line_start(text, out);
+        }
+        self.push(text, place, out);
+    }
+
+    /// Appends a text that follows a mark, so that it cannot be at the start of a line.
+    pub(super) fn push(self, text: &str, place: Place, out: &mut String) {
+        let mut previous = None;
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
+            let next = chars.peek().map(|(_, c)| *c);
+            match self {
+                Rules::Backslash => push_escaped(c, out),
+                Rules::LookAlike => push_look_alike(c, previous, next, &text[at..], place, out),
+                Rules::Wecom => push_wecom(c, previous, next, &text[at..], place, out),
+            }
+            previous = Some(c);
+        }
+    }
+
+    /// Takes its meaning from a mark at the start of a line, and returns what is still to be written.
+    fn guard_line_start<'t>(self, text: &'t str, out: &mut String) -> &'t str {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let is_number = digits > 0 && text[digits..].starts_with(['.', ')']);
+        match self {
+            Rules::Backslash => {
+                // The other marks are escaped wherever they stand.
+                let mark = if is_number { digits } else { 0 };
+                if is_number || text.starts_with(['-', '+', '=', ':']) {
+                    out.push_str(&text[..mark]);
+                    out.push('\\');
+                    out.push_str(&text[mark..=mark]);
+                    return &text[mark + 1..];
+                }
+            }
+            Rules::LookAlike if is_number || text.starts_with(['#', '>', '-', '+', '=', '|', '~', ':']) => {
+                out.push(ZERO_WIDTH);
+            }
+            Rules::Wecom if text.starts_with(['#', '>']) => out.push(ZERO_WIDTH),
+            Rules::LookAlike | Rules::Wecom => {}
+        }
+        text
+    }
+}
+
+/// Spaces at the start of a line would vanish or make code of it; no-break spaces are only seen.
+fn push_indent<'t>(text: &'t str, out: &mut String) -> &'t str {
+    let rest = text.trim_start_matches([' ', '\t']);
+    for c in text[..text.len() - rest.len()].chars() {
+        out.push_str(if c == '\t' { "\u{A0}\u{A0}\u{A0}\u{A0}" } else { "\u{A0}" });
+    }
+    rest
+}
+
+fn push_escaped(c: char, out: &mut String) {
+    match c {
+        '\t' => out.push(' '),
+        // Punctuation that begins no formatting anywhere stays readable.
+        ',' | ';' | '?' | '/' | '%' | '@' | '\'' | '"' | '$' | '.' | '(' | ')' | '{' | '}' | '^' | ':'
+        | '-' | '+' | '=' => out.push(c),
+        c if c.is_ascii_punctuation() => {
+            out.push('\\');
+            out.push(c);
+        }
+        c => out.push(c),
+    }
+}
+
+fn push_look_alike(
+    c: char,
+    previous: Option<char>,
+    next: Option<char>,
+    rest: &str,
+    place: Place,
+    out: &mut String,
+) {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    match c {
+        '\t' => out.push(' '),
+        '*' => out.push('∗'),
+        '`' => out.push('ˋ'),
+        // Inside a word an underscore is one in every Markdown, and names are copied often.
+        '_' if !(is_word(previous) && is_word(next)) => out.push('ˍ'),
+        '~' if next == Some('~') || previous == Some('~') => out.push('∼'),
+        '[' if place == Place::Link => out.push('［'),
+        ']' if place == Place::Link => out.push('］'),
+        '|' if place != Place::Text => out.push('∣'),
+        ']' if matches!(next, Some('(' | '[' | ':') | None) => parted(c, out),
+        '!' if matches!(next, Some('[')) => parted(c, out),
+        '<' if next.is_none_or(|n| n.is_ascii_alphabetic() || "/@!?".contains(n)) => parted(c, out),
+        '&' if is_entity(rest) => parted(c, out),
+        '\\' if next.is_none_or(|n| n.is_ascii_punctuation()) => parted(c, out),
+        c => out.push(c),
+    }
+}
+
+fn push_wecom(
+    c: char,
+    previous: Option<char>,
+    next: Option<char>,
+    rest: &str,
+    place: Place,
+    out: &mut String,
+) {
+    match c {
+        '\t' => out.push(' '),
+        // One asterisk between other characters is no mark there.
+        '*' if matches!(previous, None | Some('*')) || matches!(next, None | Some('*')) => out.push('∗'),
+        '`' => out.push('ˋ'),
+        '[' if place == Place::Link => out.push('［'),
+        ']' if place == Place::Link => out.push('］'),
+        ']' if matches!(next, Some('(') | None) => parted(c, out),
+        '<' if next.is_none_or(|n| n.is_ascii_alphabetic() || "/@!?".contains(n)) => parted(c, out),
+        '&' if is_entity(rest) => parted(c, out),
+        c => out.push(c),
+    }
+}
+
+fn parted(c: char, out: &mut String) {
+    out.push(c);
+    out.push(ZERO_WIDTH);
+}
+
+/// Whether a text begins with something like `&lt;` or `&#60;`.
+fn is_entity(text: &str) -> bool {
+    let name = text[1..].trim_start_matches('#');
+    let end = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    (1..=32).contains(&end) && name[end..].starts_with(';')
+}

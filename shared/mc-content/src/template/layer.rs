@@ -1,0 +1,186 @@
+//! The fields of a template, and those that a channel or a kind puts over them.
+
+use std::collections::BTreeSet;
+
+use mc_core::model::{ButtonTemplate, FactTemplate, Format, Level, TemplateBody};
+use minijinja::Environment;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::FieldError;
+use crate::engine::{Print, Text};
+use crate::value::names_in;
+
+/// More facts or buttons than any platform shows, and still few enough that rendering them is bounded.
+const MAX_PAIRS: usize = 100;
+
+/// Fields before they are compiled. What is `None` is left to the layer below.
+#[derive(Debug, Default)]
+pub(super) struct LayerSource {
+    /// Where the fields stand in the document: nothing, or `/channels/ops`.
+    pointer: String,
+    title: Option<String>,
+    body: Option<String>,
+    pub(super) format: Option<Format>,
+    url: Option<Option<String>>,
+    facts: Option<Vec<FactTemplate>>,
+    buttons: Option<Vec<ButtonTemplate>>,
+    image: Option<Option<String>>,
+    level: Option<Option<Level>>,
+}
+
+/// Compiled fields.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) title: Option<Text>,
+    pub(super) body: Option<Bodies>,
+    pub(super) format: Option<Format>,
+    pub(super) url: Option<Option<Text>>,
+    pub(super) facts: Option<Vec<(Text, Text)>>,
+    pub(super) buttons: Option<Vec<(Text, Text)>>,
+    pub(super) image: Option<Option<Text>>,
+    pub(super) level: Option<Option<Level>>,
+}
+
+/// One body, compiled for each format it may be written in.
+#[derive(Debug)]
+pub(super) struct Bodies(Vec<(Format, Text)>);
+
+impl Bodies {
+    pub(super) fn get(&self, format: Format) -> Option<&Text> {
+        self.0.iter().find(|(f, _)| *f == format).map(|(_, text)| text)
+    }
+}
+
+impl LayerSource {
+    pub(super) fn of_template(body: &TemplateBody) -> Self {
+        Self {
+            pointer: String::new(),
+            title: Some(body.title.clone()),
+            body: Some(body.body.clone()),
+            format: Some(body.format),
+            url: Some(body.url.clone()),
+            facts: Some(body.facts.clone()),
+            buttons: Some(body.buttons.clone()),
+            image: Some(body.image.clone()),
+            level: Some(body.level),
+        }
+    }
+
+    /// Reads one entry of `channels`. `null` takes a link, a picture or a level away.
+    pub(super) fn of_override(key: &str, value: &Value, errors: &mut Vec<FieldError>) -> Self {
+        let pointer = format!("/channels/{}", key.replace('~', "~0").replace('/', "~1"));
+        let mut layer = Self { pointer, ..Self::default() };
+        let is_name = (1..=64).contains(&key.len())
+            && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b));
+        if !is_name {
+            errors.push(FieldError::new(&layer.pointer, "must be the name of a channel or a kind"));
+        }
+        let Value::Object(fields) = value else {
+            errors.push(FieldError::new(&layer.pointer, "must be an object of the fields that differ"));
+            return layer;
+        };
+        for (field, value) in fields {
+            let at = format!("{}/{}", layer.pointer, field.replace('~', "~0").replace('/', "~1"));
+            match field.as_str() {
+                "title" => layer.title = read(&at, value, errors),
+                "body" => layer.body = read(&at, value, errors),
+                "format" => layer.format = read(&at, value, errors),
+                "url" => layer.url = read(&at, value, errors),
+                "facts" => layer.facts = read(&at, value, errors),
+                "buttons" => layer.buttons = read(&at, value, errors),
+                "image" => layer.image = read(&at, value, errors),
+                "level" => layer.level = read(&at, value, errors),
+                _ => errors.push(FieldError::new(
+                    at,
+                    "cannot be overridden; title, body, format, url, facts, buttons, image and level can",
+                )),
+            }
+        }
+        layer
+    }
+
+    pub(super) fn compile(
+        self,
+        env: &mut Environment<'static>,
+        formats: &[Format],
+        names: &mut BTreeSet<Box<str>>,
+        errors: &mut Vec<FieldError>,
+    ) -> Layer {
+        let mut compiler = Compiler { env, names, errors, pointer: self.pointer };
+        Layer {
+            title: self.title.and_then(|t| compiler.text("title", Print::Text, &t)),
+            body: self.body.map(|b| compiler.bodies(formats, &b)),
+            format: self.format,
+            url: self.url.map(|url| url.and_then(|t| compiler.text("url", Print::Text, &t))),
+            facts: self.facts.map(|facts| {
+                compiler.pairs("facts", ["label", "value"], facts.into_iter().map(|f| (f.label, f.value)))
+            }),
+            buttons: self.buttons.map(|buttons| {
+                compiler.pairs("buttons", ["text", "url"], buttons.into_iter().map(|b| (b.text, b.url)))
+            }),
+            image: self.image.map(|url| url.and_then(|t| compiler.text("image", Print::Text, &t))),
+            level: self.level,
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(at: &str, value: &Value, errors: &mut Vec<FieldError>) -> Option<T> {
+    T::deserialize(value).map_err(|e| errors.push(FieldError::new(at, e.to_string()))).ok()
+}
+
+/// Compiles the texts of one layer and collects what is wrong with them.
+struct Compiler<'c> {
+    env: &'c mut Environment<'static>,
+    names: &'c mut BTreeSet<Box<str>>,
+    errors: &'c mut Vec<FieldError>,
+    pointer: String,
+}
+
+impl Compiler<'_> {
+    fn text(&mut self, field: &str, print: Print, source: &str) -> Option<Text> {
+        let pointer = format!("{}/{field}", self.pointer);
+        let text = Text::compile(self.env, &pointer, print, source).map_err(|e| self.errors.push(e)).ok()?;
+        if matches!(text, Text::Jinja(_)) {
+            names_in(source, self.names);
+        }
+        Some(text)
+    }
+
+    fn bodies(&mut self, formats: &[Format], source: &str) -> Bodies {
+        let mut bodies = Vec::with_capacity(formats.len());
+        for format in formats {
+            let print = match format {
+                Format::Text => Print::Text,
+                Format::Markdown => Print::Markdown,
+                Format::Html => Print::Html,
+            };
+            // A fault of the syntax is the same in every format, and once is enough.
+            let Some(text) = self.text("body", print, source) else { break };
+            bodies.push((*format, text));
+        }
+        Bodies(bodies)
+    }
+
+    fn pairs(
+        &mut self,
+        field: &str,
+        parts: [&str; 2],
+        pairs: impl ExactSizeIterator<Item = (String, String)>,
+    ) -> Vec<(Text, Text)> {
+        if pairs.len() > MAX_PAIRS {
+            let pointer = format!("{}/{field}", self.pointer);
+            self.errors
+                .push(FieldError::new(pointer, format!("must not have more than {MAX_PAIRS} entries")));
+            return Vec::new();
+        }
+        pairs
+            .enumerate()
+            .filter_map(|(i, (a, b))| {
+                let a = self.text(&format!("{field}/{i}/{}", parts[0]), Print::Text, &a);
+                let b = self.text(&format!("{field}/{i}/{}", parts[1]), Print::Text, &b);
+                a.zip(b)
+            })
+            .collect()
+    }
+}

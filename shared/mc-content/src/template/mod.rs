@@ -1,0 +1,152 @@
+//! Stored templates, compiled.
+
+mod layer;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mc_core::model::{Body, Button, Content, Fact, Format, Kind, TemplateBody};
+use mc_core::ports::RenderError;
+use minijinja::Environment;
+use minijinja::value::Value;
+use serde_json::{Map, Value as Json};
+
+use crate::FieldError;
+use crate::engine::{self, MAX_OUTPUT, Text};
+use crate::value::Context;
+use layer::{Layer, LayerSource};
+use schema::Schema;
+
+/// For whom a template is rendered: overrides may differ per kind and per channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The channel's kind.
+    pub kind: Kind,
+    /// The channel's name, unless it is a preview of a kind.
+    pub channel: Option<&'a str>,
+}
+
+/// A template that is ready to render. Compile once and keep it; it can be shared between threads.
+#[derive(Debug)]
+pub struct CompiledTemplate {
+    env: Environment<'static>,
+    base: Layer,
+    overrides: BTreeMap<String, Layer>,
+    schema: Option<Schema>,
+    names: Arc<[Box<str>]>,
+}
+
+impl CompiledTemplate {
+    /// Compiles a template, or says everything that is wrong with it: the syntax of each text with its line, the
+    /// schema of the variables, and overrides of fields that cannot be overridden.
+    pub fn compile(body: &TemplateBody) -> Result<Self, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let schema =
+            body.variables.as_ref().and_then(|v| Schema::compile(v).map_err(|e| errors.push(e)).ok());
+        let base = LayerSource::of_template(body);
+        let overrides: BTreeMap<&String, LayerSource> = body
+            .channels
+            .iter()
+            .map(|(key, value)| (key, LayerSource::of_override(key, value, &mut errors)))
+            .collect();
+
+        // An override may change the format and leave the body, or the other way round, so every body is compiled for
+        // every format in use. Mostly that is one.
+        let formats: Vec<Format> = [Format::Text, Format::Markdown, Format::Html]
+            .into_iter()
+            .filter(|f| *f == body.format || overrides.values().any(|o| o.format == Some(*f)))
+            .collect();
+
+        let mut env = engine::environment();
+        let mut names = BTreeSet::new();
+        let base = base.compile(&mut env, &formats, &mut names, &mut errors);
+        let overrides = overrides
+            .into_iter()
+            .map(|(key, source)| (key.clone(), source.compile(&mut env, &formats, &mut names, &mut errors)))
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self { env, base, overrides, schema, names: names.into_iter().collect() })
+    }
+
+    /// Checks values against the declared variables. Pointers are relative to the values: `/app`; that of a missing
+    /// variable is where it should be.
+    pub fn check_data(&self, data: &Map<String, Json>) -> Vec<FieldError> {
+        self.schema.as_ref().map(|schema| schema.check(data)).unwrap_or_default()
+    }
+
+    /// Renders for a target: the channel's override goes over the kind's, and that over the template.
+    ///
+    /// A link, picture or button whose URL comes out empty is left away, so that a template can make them optional.
+    pub fn render(
+        &self,
+        target: Target<'_>,
+        data: &Map<String, Json>,
+        params: &Map<String, Json>,
+    ) -> Result<Content, RenderError> {
+        let layers = [
+            target.channel.and_then(|name| self.overrides.get(name)),
+            self.overrides.get(target.kind.as_str()),
+            Some(&self.base),
+        ];
+        let mut run =
+            Run { env: &self.env, context: Context::value(&self.names, data, params), left: MAX_OUTPUT };
+
+        let format = first(&layers, |l| l.format).unwrap_or_default();
+        let body = first(&layers, |l| l.body.as_ref()).and_then(|bodies| bodies.get(format));
+        let title = run.text(first(&layers, |l| l.title.as_ref()))?;
+        let text = run.text(body)?;
+        let url = run.optional(first(&layers, |l| l.url.as_ref()))?;
+        let image = run.optional(first(&layers, |l| l.image.as_ref()))?;
+        let facts = run.pairs(first(&layers, |l| l.facts.as_ref()))?;
+        let buttons = run.pairs(first(&layers, |l| l.buttons.as_ref()))?;
+        Ok(Content {
+            title,
+            body: Body { format, text },
+            url,
+            facts: facts.into_iter().map(|(label, value)| Fact { label, value }).collect(),
+            buttons: buttons
+                .into_iter()
+                .filter(|(_, url)| !url.is_empty())
+                .map(|(text, url)| Button { text, url })
+                .collect(),
+            image,
+            level: first(&layers, |l| l.level).flatten(),
+        })
+    }
+}
+
+/// The first layer that says something counts.
+fn first<'l, T>(layers: &[Option<&'l Layer>], field: impl Fn(&'l Layer) -> Option<T>) -> Option<T> {
+    layers.iter().flatten().find_map(|layer| field(layer))
+}
+
+/// One rendering: all its texts share the values and the bound on the output.
+struct Run<'t> {
+    env: &'t Environment<'static>,
+    context: Value,
+    left: usize,
+}
+
+impl Run<'_> {
+    fn text(&mut self, text: Option<&Text>) -> Result<String, RenderError> {
+        text.map_or_else(|| Ok(String::new()), |t| t.render(self.env, &self.context, &mut self.left))
+    }
+
+    /// A URL: spaces around it are the template's layout, and an empty one is none.
+    fn optional(&mut self, text: Option<&Option<Text>>) -> Result<Option<String>, RenderError> {
+        let Some(Some(text)) = text else { return Ok(None) };
+        let url = self.text(Some(text))?.trim().to_owned();
+        Ok(Some(url).filter(|url| !url.is_empty()))
+    }
+
+    fn pairs(&mut self, pairs: Option<&Vec<(Text, Text)>>) -> Result<Vec<(String, String)>, RenderError> {
+        pairs
+            .into_iter()
+            .flatten()
+            .map(|(a, b)| Ok((self.text(Some(a))?, self.text(Some(b))?.trim().to_owned())))
+            .collect()
+    }
+}
