@@ -1,21 +1,35 @@
 //! What the robots of all platforms share: plain wording, mentions of people, pools, clean JSON.
 
 use mc_content::dialect;
-use mc_core::model::{AddressKind, Content, Recipient};
+use mc_core::model::{AddressKind, Content, Format, Recipient};
 use mc_core::ports::{Size, SizeUnit, Slot, Warning};
 use serde_json::Value;
 
-/// Everything a content says, as plain lines.
+/// Everything a content says, title first, as plain lines.
 pub(crate) fn plain(content: &Content) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    lines.push(content.title.trim().to_owned());
-    lines.push(dialect::text(&content.body).trim_end().to_owned());
-    lines.extend(content.facts.iter().map(|fact| format!("{}: {}", fact.label, fact.value)));
-    lines.extend(content.buttons.iter().map(|button| format!("{}: {}", button.text, button.url)));
-    lines.extend(content.url.clone());
-    lines.extend(content.image.clone());
-    lines.retain(|line| !line.is_empty());
-    lines.join("\n")
+    let title = content.title.trim();
+    let rest = dialect::email_text(content);
+    match (title.is_empty(), rest.is_empty()) {
+        (_, true) => title.to_owned(),
+        (true, false) => rest,
+        (false, false) => format!("{title}\n{rest}"),
+    }
+}
+
+/// Everything a content says as Markdown source for a dialect, title first as a heading.
+pub(crate) fn titled_markdown(content: &Content) -> String {
+    let source = dialect::markdown_of(content);
+    let title: String = content.title.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let repeated = source
+        .lines()
+        .next()
+        .is_some_and(|line| line.starts_with('#') && line.trim_start_matches('#').trim() == title);
+    if title.is_empty() || repeated {
+        return source;
+    }
+    // As a text's Markdown the title's punctuation is kept from being formatting.
+    let title = dialect::markdown_of(&Content::new("", Format::Text, title));
+    format!("## {title}\n\n{source}")
 }
 
 /// The people to mention, by the platform's own id and else by mobile number.

@@ -43,10 +43,10 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
         Format::Markdown => {
             let buttons = buttons(content);
             let source = if buttons.is_empty() {
-                dialect::markdown_of(content)
+                robot::titled_markdown(content)
             } else {
                 let without = Content { buttons: Vec::new(), url: None, ..content.clone() };
-                dialect::markdown_of(&without)
+                robot::titled_markdown(&without)
             };
             let source = dialect::dingtalk(&source, &mut warnings);
             in_parts(&source, &at, |text, last| {

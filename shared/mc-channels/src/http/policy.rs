@@ -144,3 +144,132 @@ fn inner_v4(ip: Ipv6Addr) -> Option<Vec<Ipv4Addr>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(policy: &EgressPolicy, ip: &str) -> bool {
+        policy.allows(ip.parse().unwrap())
+    }
+
+    #[test]
+    fn special_addresses_are_refused_in_every_dress() {
+        let policy = EgressPolicy::default();
+        let special = [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.100.100.200",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.0.1",
+            "168.63.129.16",
+            "169.254.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.1.1.1",
+            "240.0.0.1",
+            "255.255.255.255",
+        ];
+        for ip in special {
+            assert!(!allows(&policy, ip), "{ip}");
+            let v4: Ipv4Addr = ip.parse().unwrap();
+            let [a, b, c, d] = v4.octets();
+            let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            for dress in [
+                format!("::ffff:{ip}"),
+                format!("::ffff:0:{high:x}:{low:x}"),
+                format!("64:ff9b::{high:x}:{low:x}"),
+                format!("2002:{high:x}:{low:x}::1"),
+                format!("2001:0:{high:x}:{low:x}::f7f7:f7f7"),
+                format!("2001:0:808:808::{:x}:{:x}", !high, !low),
+            ] {
+                assert!(!allows(&policy, &dress), "{dress}");
+            }
+        }
+        for ip in [
+            "::",
+            "::1",
+            "::7f00:1",
+            "fe80::1",
+            "fec0::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "100::1",
+            "64:ff9b:1::1",
+            "2001:db8::1",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:20::1",
+            "3fff::1",
+            "5f00::1",
+            "4000::1",
+        ] {
+            assert!(!allows(&policy, ip), "{ip}");
+        }
+    }
+
+    #[test]
+    fn the_internet_is_allowed() {
+        let policy = EgressPolicy::default();
+        for ip in [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.0.1",
+            "192.0.1.1",
+            "198.17.0.1",
+            "198.20.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2001:200::1",
+            "2001:4860:4860::8888",
+            "::ffff:1.1.1.1",
+            "64:ff9b::101:101",
+            "2002:101:101::1",
+        ] {
+            assert!(allows(&policy, ip), "{ip}");
+        }
+    }
+
+    #[test]
+    fn the_operators_list_opens_what_it_names() {
+        let policy = EgressPolicy::parse(Some("10.1.0.0/16, 192.168.1.7\nfd12::/16"), true).unwrap();
+        for ip in ["10.1.2.3", "192.168.1.7", "fd12::5", "::ffff:10.1.2.3", "64:ff9b::a01:203"] {
+            assert!(allows(&policy, ip), "{ip}");
+        }
+        for ip in ["10.2.0.1", "192.168.1.8", "fd13::5", "127.0.0.1"] {
+            assert!(!allows(&policy, ip), "{ip}");
+        }
+    }
+
+    #[test]
+    fn unset_and_empty_differ() {
+        assert!(allows(&EgressPolicy::parse(None, true).unwrap(), "127.0.0.1"));
+        assert!(allows(&EgressPolicy::parse(None, true).unwrap(), "::1"));
+        assert!(!allows(&EgressPolicy::parse(None, true).unwrap(), "10.0.0.1"));
+        assert!(!allows(&EgressPolicy::parse(None, false).unwrap(), "127.0.0.1"));
+        assert!(!allows(&EgressPolicy::parse(Some(" "), true).unwrap(), "127.0.0.1"));
+        for bad in ["10.0.0.0/33", "localhost", "10.0.0"] {
+            assert_eq!(EgressPolicy::parse(Some(bad), true).unwrap_err().entry, bad);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! From a content to a request.
 
 use mc_content::dialect;
-use mc_core::model::{Addresses, Content, Fact, Format};
+use mc_core::model::{Addresses, Content, Fact};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -42,11 +42,7 @@ pub(super) fn render(
 ) -> Result<Rendered, RenderError> {
     let text = dialect::text(&content.body);
     let message = context.message.to_string();
-    let source = match content.body.format {
-        Format::Text => text.clone(),
-        Format::Markdown => dialect::markdown_of(&body_alone(content)),
-        Format::Html => content.body.text.clone(),
-    };
+    let source = dialect::source(&content.body);
     let view = View {
         title: &content.title,
         body: &source,
@@ -89,10 +85,6 @@ pub(super) fn render(
         warnings: Vec::new(),
         size: Size { used, allowed: LARGEST_BODY, unit: SizeUnit::Bytes },
     })
-}
-
-fn body_alone(content: &Content) -> Content {
-    Content { body: content.body.clone(), ..Content::new("", content.body.format, "") }
 }
 
 fn render_url(config: &Config, view: &View<'_>) -> Result<String, RenderError> {

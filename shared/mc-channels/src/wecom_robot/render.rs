@@ -34,11 +34,11 @@ pub(super) fn render(
             (text(&plain, &mentions)?, TEXT_LIMIT)
         }
         (Format::Markdown, Markdown::V1) => {
-            let source = dialect::wecom(&dialect::markdown_of(content), &mut warnings);
+            let source = dialect::wecom(&robot::titled_markdown(content), &mut warnings);
             (markdown_v1(&source, &mentions, &mut warnings)?, MARKDOWN_LIMIT)
         }
         (Format::Markdown, Markdown::V2) => {
-            let source = dialect::wecom_v2(&dialect::markdown_of(content), &mut warnings);
+            let source = dialect::wecom_v2(&robot::titled_markdown(content), &mut warnings);
             if !mentions.is_empty() {
                 warnings.push(Warning::new(
                     "mention_dropped",
