@@ -45,13 +45,16 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
 }
 
+/// Lists the addresses in a kind's settings, each with its pointer.
+type ListUrls = fn(&Map<String, Value>) -> Vec<(String, String)>;
+
 /// What the registry knows of a kind.
 pub(crate) struct Entry {
     pub(crate) secrets: &'static [&'static str],
     /// Whether the platform's own host may be replaced.
     pub(crate) takes_base_url: bool,
     pub(crate) capability: fn() -> Capability,
-    pub(crate) urls: fn(&Map<String, Value>) -> Vec<(String, String)>,
+    pub(crate) urls: ListUrls,
     pub(crate) build: fn(&Setup<'_>, &Ports) -> Result<SharedChannel, Vec<FieldError>>,
 }
 

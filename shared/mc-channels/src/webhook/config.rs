@@ -47,7 +47,7 @@ pub(super) enum BodyTemplate {
 /// A JSON document whose texts are templates.
 pub(super) enum JsonTemplate {
     Fixed(Value),
-    Text(Snippet),
+    Text(Box<Snippet>),
     List(Vec<JsonTemplate>),
     Object(Vec<(String, JsonTemplate)>),
 }
@@ -222,7 +222,9 @@ fn looks_like_json(text: &str) -> bool {
 impl JsonTemplate {
     fn compile(value: Value) -> Result<Self, FieldError> {
         Ok(match value {
-            Value::String(text) if is_template(&text) => Self::Text(Snippet::compile(&text, Escape::None)?),
+            Value::String(text) if is_template(&text) => {
+                Self::Text(Box::new(Snippet::compile(&text, Escape::None)?))
+            }
             Value::Array(items) => {
                 let items = items.into_iter().enumerate().map(|(at, item)| under(at, Self::compile(item)));
                 Self::List(items.collect::<Result<_, _>>()?)

@@ -1,0 +1,160 @@
+//! One harness per kind.
+
+use mc_core::model::{Addresses, Kind, Recipient};
+use mc_core::ports::SharedChannel;
+use mc_sandbox::{Fault, Platform, SmtpStage};
+use mc_testkit::channel::{Expected, Harness, Trouble};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+pub const WECOM_KEY: &str = "693a91f6-7777-4bc4-97a0-0ec2sifa5aaa";
+pub const DINGTALK_TOKEN: &str = "566cc69da782ec77a6";
+pub const DINGTALK_SECRET: &str = "SEC9b1e7f0a55c24";
+pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
+pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+
+/// A kind and its sandbox counterpart.
+pub struct Fake<'w> {
+    world: &'w World,
+    kind: Kind,
+}
+
+impl<'w> Fake<'w> {
+    pub fn new(world: &'w World, kind: Kind) -> Self {
+        world.sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
+        world.sandbox.smtp_account("alerts@example.com", SMTP_PASSWORD);
+        let expectation = mc_sandbox::ImExpectation {
+            standard_webhooks: Some(WEBHOOK_SECRET.to_owned()),
+            ..mc_sandbox::ImExpectation::default()
+        };
+        world.sandbox.im_expect("room/send", expectation);
+        Self { world, kind }
+    }
+
+    fn platform(&self) -> Platform {
+        match self.kind {
+            Kind::WecomRobot => Platform::Wecom,
+            Kind::DingtalkRobot => Platform::Dingtalk,
+            Kind::EmailSmtp => Platform::Smtp,
+            Kind::Webhook => Platform::Im,
+        }
+    }
+
+    fn at(&self, url: &str, smtp_port: u16) -> SharedChannel {
+        match self.kind {
+            Kind::WecomRobot => self.world.build(self.kind, json!({}), &[("key", WECOM_KEY)], url),
+            Kind::DingtalkRobot => {
+                let secrets = [("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
+                self.world.build(self.kind, json!({}), &secrets, url)
+            }
+            Kind::EmailSmtp => {
+                let settings = json!({
+                    "host": "127.0.0.1", "port": smtp_port, "security": "none",
+                    "from": "Alerts <alerts@example.com>", "username": "alerts@example.com",
+                });
+                self.world.build(self.kind, settings, &[("password", SMTP_PASSWORD)], "")
+            }
+            Kind::Webhook => {
+                let settings = json!({
+                    "url": format!("{url}/im/room/send?k={{{{ message.id }}}}"),
+                    "success": {"pointer": "/code", "equals": 0},
+                    "message_id_pointer": "/data/message_id",
+                    "sign": "standard_webhooks",
+                });
+                self.world.build(self.kind, settings, &[("secret", WEBHOOK_SECRET)], "")
+            }
+        }
+    }
+
+    fn fault(&self, trouble: Trouble) -> Option<Fault> {
+        let fault = Fault::on(self.platform());
+        let page = Some(json!("<html><body>not the platform</body></html>"));
+        let errcode = |code| Fault { errcode: Some(code), ..fault.clone() };
+        let reply = |code, at, text: &str| Fault {
+            status: Some(code),
+            at: Some(at),
+            body: Some(json!(text)),
+            ..fault.clone()
+        };
+        let status = |status| Fault { status: Some(status), body: Some(json!({"code": 1})), ..fault.clone() };
+        Some(match (trouble, self.kind) {
+            (Trouble::CutsAfter, _) => Fault { cut: true, ..fault },
+            (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
+            (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
+            (Trouble::Page, _) => Fault { status: Some(200), body: page, ..fault },
+            (Trouble::Gateway, _) => Fault { status: Some(502), body: page, ..fault },
+            (Trouble::Busy, Kind::WecomRobot | Kind::DingtalkRobot) => errcode(-1),
+            (Trouble::TooFast, Kind::WecomRobot) => errcode(45009),
+            (Trouble::TooFast, Kind::DingtalkRobot) => errcode(410_100),
+            (Trouble::Refuses, Kind::WecomRobot) => errcode(40058),
+            (Trouble::Refuses, Kind::DingtalkRobot) => errcode(430_104),
+            (Trouble::Disowns, Kind::WecomRobot) => errcode(93000),
+            (Trouble::Disowns, Kind::DingtalkRobot) => errcode(400_102),
+            (Trouble::Busy, Kind::EmailSmtp) => reply(451, SmtpStage::Data, "4.3.0 try later"),
+            (Trouble::TooFast, Kind::EmailSmtp) => {
+                reply(454, SmtpStage::Data, "Throttling failure: Maximum sending rate exceeded")
+            }
+            (Trouble::Refuses, Kind::EmailSmtp) => reply(550, SmtpStage::Rcpt, "5.1.1 no such user"),
+            (Trouble::Disowns, Kind::EmailSmtp) => reply(553, SmtpStage::Mail, "sender is not the account"),
+            (Trouble::Busy, Kind::Webhook) => status(503),
+            (Trouble::TooFast, Kind::Webhook) => status(429),
+            // HTTP 200 with an error inside.
+            (Trouble::Refuses, Kind::Webhook) => status(200),
+            (Trouble::Disowns, Kind::Webhook) => status(403),
+        })
+    }
+}
+
+impl Harness for Fake<'_> {
+    fn channel(&self) -> SharedChannel {
+        self.at(&self.world.http_url(), self.world.smtp_port)
+    }
+
+    fn unreachable(&self) -> SharedChannel {
+        self.at(&self.world.closed_url(), self.world.closed_port)
+    }
+
+    fn recipient(&self) -> Recipient {
+        let addresses = Addresses {
+            email: Some("someone@example.com".into()),
+            mobile: Some("+8613800000000".into()),
+            wecom: Some("zhangsan".into()),
+            ..Addresses::default()
+        };
+        Recipient { addresses, data: None }
+    }
+
+    fn trouble(&self, trouble: Trouble) -> bool {
+        let fault = self.fault(trouble);
+        let known = fault.is_some();
+        fault.into_iter().for_each(|fault| self.world.sandbox.push_fault(fault));
+        known
+    }
+
+    fn expected(&self, trouble: Trouble) -> Expected {
+        match (self.kind, trouble) {
+            // DingTalk's gateway shuts out with a page.
+            (Kind::DingtalkRobot, Trouble::Page) => Expected::Throttled,
+            _ => Expected::usual(trouble),
+        }
+    }
+
+    fn arrived(&self) -> Vec<String> {
+        self.world.sandbox.accepted(self.platform()).iter().map(|item| item.text.clone()).collect()
+    }
+
+    fn forbidden_override(&self) -> Option<Value> {
+        match self.kind {
+            Kind::WecomRobot => Some(json!({"text": {"mentioned_list": ["@all"]}})),
+            Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
+            Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
+            // Its native payload is its body, in which nothing belongs to the channel.
+            Kind::Webhook => None,
+        }
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        [WECOM_KEY, DINGTALK_TOKEN, DINGTALK_SECRET, SMTP_PASSWORD, WEBHOOK_SECRET].map(Into::into).into()
+    }
+}

@@ -1,0 +1,221 @@
+//! What only a webhook channel does: templates, signatures, its own idea of success.
+
+use mc_channels::{admit, capability, secret_names, url_fields};
+use mc_core::id::MessageId;
+use mc_core::model::{Content, Format, Kind};
+use mc_core::ports::{Channel, RenderContext, RenderError, Rendered, SendFailure};
+use mc_sandbox::{Fault, HmacEncoding, HmacRule, ImExpectation, Platform, RetryAfter};
+use serde_json::{Value, json};
+
+use crate::suite::deliver;
+use crate::world::World;
+
+fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<Rendered, RenderError> {
+    let params = json!({"env": "prod"});
+    let context = RenderContext {
+        project: "shop",
+        message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
+        delivery: "dlv_1",
+        to: &[],
+        data: data.as_object().unwrap(),
+        params: params.as_object().unwrap(),
+        overrides: patch,
+    };
+    channel.render(&Content::new("A \"title\"", Format::Text, "line 1\nline 2"), &context)
+}
+
+fn problems(world: &World, settings: Value, secrets: &[(&str, &str)]) -> Vec<String> {
+    let problems = world.try_build(Kind::Webhook, settings, secrets, "").err().unwrap();
+    assert!(problems.iter().all(|problem| !problem.detail.is_empty()));
+    problems.into_iter().map(|problem| problem.pointer).collect()
+}
+
+#[tokio::test]
+async fn the_request_is_what_the_templates_say() {
+    let world = World::start(false).await;
+    let settings = json!({
+        "url": "http://127.0.0.1:1/rooms/{{ data.room }}/send?q={{ title }}",
+        "method": "put",
+        "headers": {"X-Env": "{{ params.env }}", "Content-Type": "application/json"},
+        "body": "{\"text\": \"{{ title }}: {{ text }}\", \"n\": {{ data.n | tojson }}, \"p\": \"{{ project }}\"}",
+    });
+    let channel = world.build(Kind::Webhook, settings, &[], "");
+    let rendered = render(&*channel, json!({"room": "a/b?c#d é", "n": [1, 2]}), None).unwrap();
+    let payload = &rendered.parts[0].payload;
+    assert_eq!(payload["url"], "http://127.0.0.1:1/rooms/a%2Fb%3Fc%23d%20%C3%A9/send?q=A%20%22title%22");
+    assert_eq!(payload["method"], "PUT");
+    assert_eq!(payload["headers"], json!({"x-env": "prod", "content-type": "application/json"}));
+    let body: Value = serde_json::from_str(payload["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, json!({"text": "A \"title\": line 1\nline 2", "n": [1, 2], "p": "shop"}));
+}
+
+#[tokio::test]
+async fn a_body_may_be_a_document_or_left_out() {
+    let world = World::start(false).await;
+    let settings = json!({
+        "url": "http://127.0.0.1:1",
+        "body": {"msgtype": "text", "text": {"content": "{{ title }}\n{{ text }}"}, "fixed": [1, "{{ data.x }}"]},
+    });
+    let channel = world.build(Kind::Webhook, settings, &[], "");
+    let payload = &render(&*channel, json!({"x": "\"y\""}), None).unwrap().parts[0].payload;
+    assert_eq!(payload["url"], "http://127.0.0.1:1");
+    assert_eq!(
+        payload["body"],
+        json!({"msgtype": "text", "text": {"content": "A \"title\"\nline 1\nline 2"}, "fixed": [1, "\"y\""]})
+    );
+
+    let channel = world.build(Kind::Webhook, json!({"url": "http://127.0.0.1:1/"}), &[], "");
+    let patch = json!({"extra": 1, "format": null});
+    let payload = &render(&*channel, json!({"x": 1}), Some(&patch)).unwrap().parts[0].payload;
+    assert_eq!(payload["headers"]["content-type"], "application/json; charset=utf-8");
+    let body = &payload["body"];
+    assert_eq!(
+        (&body["title"], &body["data"]["x"], &body["extra"]),
+        (&json!("A \"title\""), &json!(1), &json!(1))
+    );
+    assert_eq!(body["message"]["id"], "msg_01HF7YAT31000000000000001A");
+    assert_eq!(body.get("format"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_refused_when_rendered() {
+    let world = World::start(false).await;
+    let build = |settings| world.build(Kind::Webhook, settings, &[], "");
+    let url = "http://127.0.0.1:1/{{ data.room }}";
+    let header = build(json!({"url": url, "headers": {"X-Room": "{{ data.room }}"}}));
+    assert_eq!(render(&*header, json!({"room": "a\r\nX-Evil: 1"}), None).unwrap_err().code, "bad_header");
+    let climbing = build(json!({"url": url}));
+    assert_eq!(render(&*climbing, json!({"room": ".."}), None).unwrap_err().code, "bad_url");
+    let broken = build(json!({"url": url, "body": "{\"a\": {{ data.room }}}"}));
+    assert_eq!(render(&*broken, json!({"room": "x"}), None).unwrap_err().code, "bad_body");
+    let text = build(json!({"url": url, "headers": {"Content-Type": "text/plain"}, "body": "{{ text }}"}));
+    let patch = json!({"a": 1});
+    assert_eq!(render(&*text, json!({"room": "x"}), Some(&patch)).unwrap_err().code, "bad_override");
+}
+
+#[tokio::test]
+async fn every_problem_has_its_place() {
+    let world = World::start(false).await;
+    let url = "https://im.example.com/send";
+    let cases: [(Value, &[(&str, &str)], &[&str]); 14] = [
+        (json!({}), &[], &["/settings/url"]),
+        (json!({"url": "https://{{ data.host }}/x"}), &[], &["/settings/url"]),
+        (json!({"url": "ftp://h/x"}), &[], &["/settings/url"]),
+        (json!({"url": "https://u:p@h/x"}), &[], &["/settings/url"]),
+        (json!({"url": "https://h/{{ x"}), &[], &["/settings/url"]),
+        (json!({"url": url, "method": "TRACE"}), &[], &["/settings/method"]),
+        (
+            json!({"url": url, "headers": {"host": "x", "a b": "c"}}),
+            &[],
+            &["/settings/headers/a b", "/settings/headers/host"],
+        ),
+        (json!({"url": url, "body": {"a": ["{{ x"]}}), &[], &["/settings/body/a/0"]),
+        (json!({"url": url, "success": {"pointer": "/a"}}), &[], &["/settings/success/equals"]),
+        (
+            json!({"url": url, "success": {"equals": 0, "status": [200, 42]}}),
+            &[],
+            &["/settings/success/status", "/settings/success/pointer"],
+        ),
+        (json!({"url": url, "message_id_pointer": "id"}), &[], &["/settings/message_id_pointer"]),
+        (json!({"url": url, "login": {"url": "x"}}), &[], &["/settings/login"]),
+        (json!({"url": url, "sign": "hmac_sha256"}), &[], &["/secrets/secret"]),
+        (json!({"url": url, "other": 1}), &[("token", "t")], &["/secrets/token", "/settings/other"]),
+    ];
+    for (settings, secrets, expected) in cases {
+        assert_eq!(problems(&world, settings.clone(), secrets), expected, "{settings}");
+    }
+}
+
+#[tokio::test]
+async fn plain_hmac_and_own_headers_are_understood() {
+    let world = World::start(false).await;
+    let rule = HmacRule {
+        header: "x-hub-signature-256".into(),
+        secret: "It's a secret".into(),
+        encoding: HmacEncoding::Hex,
+        prefix: "sha256=".into(),
+        content: "{body}".into(),
+        timestamp_header: None,
+    };
+    let expectation = ImExpectation {
+        hmac: Some(rule),
+        headers: [("authorization".to_owned(), Some("Bearer t0ken".to_owned()))].into(),
+        ..ImExpectation::default()
+    };
+    world.sandbox.im_expect("hook", expectation);
+    let settings = json!({
+        "url": format!("{}/im/hook", world.http_url()),
+        "headers": {"Authorization": "Bearer t0ken"},
+        "sign": {"type": "hmac_sha256", "header": "X-Hub-Signature-256"},
+        "message_id_pointer": "/data/message_id",
+    });
+    let channel = world.build(Kind::Webhook, settings, &[("secret", "It's a secret")], "");
+    let content = Content::new("t", Format::Markdown, "*b*");
+    let receipt = deliver(&*channel, &content, &[], &[]).await.unwrap();
+    assert_eq!(receipt.platform_id.as_deref(), Some("im-1"));
+    let item = &world.sandbox.accepted(Platform::Im)[0];
+    assert_eq!(item.verified, Some(true));
+    assert_eq!(item.headers.as_ref().unwrap()["webhook-id"], "psh_1");
+}
+
+#[tokio::test]
+async fn answers_mean_what_the_settings_say() {
+    let world = World::start(false).await;
+    let url = format!("{}/im/x", world.http_url());
+    let plain = json!({"url": url});
+    let varying = json!({"url": format!("{url}/{{{{ delivery.id }}}}")});
+    let picky = json!({"url": url, "success": {"status": [201], "pointer": "/r/code", "equals": "ok"}});
+    let status =
+        |status: u16| Fault { status: Some(status), body: Some(json!("no")), ..Fault::on(Platform::Im) };
+    let after = Some(std::time::Duration::from_secs(7));
+    let wait = |fault: Fault| Fault { retry_after: Some(RetryAfter::Seconds(7)), ..fault };
+    let answer = |body: Value| Fault { body: Some(body), ..status(201) };
+    let cases = [
+        (&plain, status(400), Err(SendFailure::Permanent)),
+        (&plain, status(401), Err(SendFailure::Channel)),
+        (&plain, status(404), Err(SendFailure::Channel)),
+        (&varying, status(404), Err(SendFailure::Permanent)),
+        (&varying, status(410), Err(SendFailure::Permanent)),
+        (&plain, status(302), Err(SendFailure::Channel)),
+        (&plain, status(408), Err(SendFailure::Transient { after: None })),
+        (&plain, wait(status(503)), Err(SendFailure::Transient { after })),
+        (&plain, wait(status(429)), Err(SendFailure::Throttled { after })),
+        (&plain, status(204), Ok(())),
+        (&picky, status(200), Err(SendFailure::Permanent)),
+        (&picky, answer(json!({"r": {"code": "ok"}})), Ok(())),
+        (&picky, answer(json!({"r": {"code": "E17"}})), Err(SendFailure::Permanent)),
+        (&picky, answer(json!({"r": {}})), Err(SendFailure::Permanent)),
+        (&picky, answer(json!("<html>")), Err(SendFailure::Doubt)),
+    ];
+    for (settings, fault, expected) in cases {
+        let channel = world.build(Kind::Webhook, settings.clone(), &[], "");
+        let shown = format!("{fault:?}");
+        world.sandbox.push_fault(fault);
+        let result = deliver(&*channel, &Content::new("t", Format::Text, "b"), &[], &[]).await;
+        assert_eq!(result.map(|_| ()).map_err(|error| error.failure), expected, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_registry_knows_the_addresses_of_a_configuration() {
+    let world = World::start(false).await;
+    let settings = json!({"url": "http://10.0.0.1:8080/{{ x }}"});
+    let settings = settings.as_object().unwrap();
+    assert_eq!(
+        url_fields(Kind::Webhook, settings),
+        [("/settings/url".to_owned(), "http://10.0.0.1:8080/".to_owned())]
+    );
+    let refused =
+        admit(Kind::Webhook, settings, Some("http://169.254.169.254"), None, &*world.ports.http).await;
+    let places: Vec<_> = refused.iter().map(|problem| problem.pointer.as_str()).collect();
+    assert_eq!(places, ["/settings/url", "/base_url"]);
+    for host in ["192.168.0.1", "3232235521", "fd00::1"] {
+        let mail = json!({"host": host, "port": 25});
+        let refused = admit(Kind::EmailSmtp, mail.as_object().unwrap(), None, None, &*world.ports.http).await;
+        assert_eq!(refused[0].pointer, "/settings/host", "{host}");
+    }
+    for kind in Kind::ALL {
+        assert_eq!(capability(kind).kind, kind);
+        assert!(!secret_names(kind).is_empty());
+    }
+}

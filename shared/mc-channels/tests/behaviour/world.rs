@@ -1,0 +1,94 @@
+//! A sandbox on real sockets, and channels that talk to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mc_channels::http::{EgressPolicy, GuardedHttp};
+use mc_channels::{FieldError, Ports, Setup, build};
+use mc_core::Secret;
+use mc_core::model::{Kind, Limits};
+use mc_core::ports::{Clock, Route, SharedChannel};
+use mc_sandbox::{Sandbox, SandboxOptions, SmtpOptions};
+use mc_testkit::{MockClock, SeqRandom};
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+/// The platforms and the ports to reach them.
+pub struct World {
+    pub sandbox: Sandbox,
+    pub ports: Ports,
+    pub http_port: u16,
+    pub smtp_port: u16,
+    /// Nobody listens there.
+    pub closed_port: u16,
+}
+
+impl World {
+    /// Starts everything without rate limits, unless `limited`.
+    pub async fn start(limited: bool) -> Self {
+        let clock = Arc::new(MockClock::default());
+        let now = Arc::clone(&clock);
+        let mut options = SandboxOptions::new(Arc::new(move || u64::try_from(now.now().millis()).unwrap()));
+        options.smtp = SmtpOptions { require_auth: true, ..SmtpOptions::default() };
+        if !limited {
+            options.rate_limit = None;
+        }
+        let sandbox = Sandbox::new(options);
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http_port = listener.local_addr().unwrap().port();
+        let router = sandbox.router();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let smtp_port = listener.local_addr().unwrap().port();
+        let smtp = sandbox.clone();
+        tokio::spawn(async move { smtp.serve_smtp(listener, std::future::pending()).await });
+
+        let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let policy = EgressPolicy::parse(None, true).unwrap();
+        let http = Arc::new(GuardedHttp::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
+        let ports = Ports { http, clock, random: Arc::new(SeqRandom::default()) };
+        Self { sandbox, ports, http_port, smtp_port, closed_port }
+    }
+
+    /// A channel, or what is wrong with it. `base_url` is left out where it is empty.
+    pub fn try_build(
+        &self,
+        kind: Kind,
+        settings: Value,
+        secrets: &[(&str, &str)],
+        base_url: &str,
+    ) -> Result<SharedChannel, Vec<FieldError>> {
+        let secrets: BTreeMap<_, _> =
+            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
+        let setup = Setup {
+            name: "tested",
+            kind,
+            settings: settings.as_object().unwrap(),
+            secrets: &secrets,
+            base_url: Some(base_url).filter(|url| !url.is_empty()),
+            route: Route::default(),
+            limits: Limits::default(),
+        };
+        build(setup, &self.ports)
+    }
+
+    pub fn build(
+        &self,
+        kind: Kind,
+        settings: Value,
+        secrets: &[(&str, &str)],
+        base_url: &str,
+    ) -> SharedChannel {
+        self.try_build(kind, settings, secrets, base_url).unwrap_or_else(|problems| panic!("{problems:?}"))
+    }
+
+    pub fn http_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    pub fn closed_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.closed_port)
+    }
+}
