@@ -57,6 +57,17 @@ impl Rules {
         }
     }
 
+    /// Appends the text of a code span. Code is copied, so it is left alone but for what would end the span, and for
+    /// mentions and colours, which WeCom may look for everywhere.
+    pub(super) fn push_code(self, text: &str, out: &mut String) {
+        let text = text.replace('`', "ˋ");
+        if self == Rules::Wecom {
+            out.push_str(&text.replace("<@", "<\u{200B}@").replace("<font", "<\u{200B}font"));
+        } else {
+            out.push_str(&text);
+        }
+    }
+
     /// Takes its meaning from a mark at the start of a line, and returns what is still to be written.
     fn guard_line_start<'t>(self, text: &'t str, out: &mut String) -> &'t str {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -120,7 +131,7 @@ fn push_look_alike(
         '`' => out.push('ˋ'),
         // Inside a word an underscore is one in every Markdown, and names are copied often.
         '_' if !(is_word(previous) && is_word(next)) => out.push('ˍ'),
-        '~' if next == Some('~') || previous == Some('~') => out.push('∼'),
+        '~' if next == Some('~') || previous.is_none_or(|p| !p.is_whitespace()) => out.push('∼'),
         '[' if place == Place::Link => out.push('［'),
         ']' if place == Place::Link => out.push('］'),
         '|' if place != Place::Text => out.push('∣'),

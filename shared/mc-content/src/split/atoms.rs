@@ -1,9 +1,5 @@
 //! The pieces of a long line between which it may be cut.
 
-/// How far the end of a piece is looked for. Longer pieces fit in no part of any platform, and without a bound a text of
-/// opening brackets would take quadratic time.
-const LONGEST: usize = 8192;
-
 /// A piece of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Atom<'t> {
@@ -15,59 +11,99 @@ pub(super) enum Atom<'t> {
     Bold(&'t str),
 }
 
+impl<'t> Atom<'t> {
+    /// The text, without the marks of bold.
+    pub(super) fn text(self) -> &'t str {
+        match self {
+            Self::Hard(text) | Self::Soft(text) | Self::Bold(text) => text,
+        }
+    }
+}
+
 /// The atoms of a line, in order and with nothing left out.
 pub(super) fn atoms(line: &str) -> Vec<Atom<'_>> {
+    let mut scanner = Scanner { line, closers: closers(line), ..Scanner::default() };
     let mut found = Vec::new();
-    let mut rest = line;
-    while !rest.is_empty() {
-        let (atom, length) = next_atom(rest);
+    let mut at = 0;
+    while at < line.len() {
+        let (atom, length) = scanner.next_atom(at);
         found.push(atom);
-        rest = &rest[length..];
+        at += length;
     }
     found
 }
 
-fn next_atom(text: &str) -> (Atom<'_>, usize) {
-    let near = &text[..text.floor_char_boundary(LONGEST)];
-    if let Some(length) = link(near).or_else(|| address(text)).or_else(|| tag(near)) {
-        return (Atom::Hard(&text[..length]), length);
-    }
-    if let Some(inner) =
-        near.strip_prefix("**").and_then(|t| t.find("**").map(|end| &t[..end])).filter(|t| !t.is_empty())
-    {
-        return (Atom::Bold(inner), inner.len() + 4);
-    }
-    if let Some(inner) = near.strip_prefix('`').and_then(|t| t.find('`').map(|end| &t[..end])) {
-        return (Atom::Soft(&text[..inner.len() + 2]), inner.len() + 2);
-    }
-    let length = word(text);
-    (Atom::Soft(&text[..length]), length)
+/// Looks for atoms in time that is linear in the line, whatever is in it: brackets are paired once, and an end that is
+/// nowhere in the rest of the line is not looked for again.
+#[derive(Debug, Default)]
+struct Scanner<'t> {
+    line: &'t str,
+    /// For each byte that is an opening bracket, where its pair ends; else 0.
+    closers: Vec<usize>,
+    no_bold: bool,
+    no_code: bool,
+    no_anchor: bool,
 }
 
-/// `[text](address)` or `![text](address)`, brackets balanced.
-fn link(text: &str) -> Option<usize> {
-    let start = usize::from(text.starts_with('!'));
-    let end = start + balanced(&text[start..], '[', ']')?;
-    Some(end + balanced(&text[end..], '(', ')')?)
+impl<'t> Scanner<'t> {
+    fn next_atom(&mut self, at: usize) -> (Atom<'t>, usize) {
+        let text = &self.line[at..];
+        let hard = self.link(at).or_else(|| address(text)).or_else(|| tag(text, &mut self.no_anchor));
+        if let Some(length) = hard {
+            return (Atom::Hard(&text[..length]), length);
+        }
+        if let Some(length) = enclosed(text, "**", &mut self.no_bold).filter(|length| *length > 4) {
+            return (Atom::Bold(&text[2..length - 2]), length);
+        }
+        let length = enclosed(text, "`", &mut self.no_code).unwrap_or_else(|| word(text));
+        (Atom::Soft(&text[..length]), length)
+    }
+
+    /// `[text](address)` or `![text](address)`, brackets balanced.
+    fn link(&self, at: usize) -> Option<usize> {
+        let start = at + usize::from(self.line[at..].starts_with("!["));
+        if !self.line[start..].starts_with('[') {
+            return None;
+        }
+        let text_end = self.closers[start];
+        let is_link = text_end > 0 && self.line[text_end..].starts_with('(') && self.closers[text_end] > 0;
+        is_link.then(|| self.closers[text_end] - at)
+    }
 }
 
-/// The length of a bracketed text.
-fn balanced(text: &str, open: char, close: char) -> Option<usize> {
-    if !text.starts_with(open) {
-        return None;
-    }
-    let mut depth = 0;
-    for (at, c) in text.char_indices() {
-        if c == open {
-            depth += 1;
-        } else if c == close {
-            depth -= 1;
-            if depth == 0 {
-                return Some(at + c.len_utf8());
+/// Pairs the brackets of a line.
+fn closers(line: &str) -> Vec<usize> {
+    let mut closers = vec![0; line.len()];
+    let (mut square, mut round) = (Vec::new(), Vec::new());
+    for (at, byte) in line.bytes().enumerate() {
+        let opener = match byte {
+            b'[' => {
+                square.push(at);
+                continue;
             }
+            b'(' => {
+                round.push(at);
+                continue;
+            }
+            b']' => square.pop(),
+            b')' => round.pop(),
+            _ => continue,
+        };
+        if let Some(opener) = opener {
+            closers[opener] = at + 1;
         }
     }
-    None
+    closers
+}
+
+/// The length of what begins and ends with a mark.
+fn enclosed(text: &str, mark: &str, is_nowhere: &mut bool) -> Option<usize> {
+    if *is_nowhere || !text.starts_with(mark) {
+        return None;
+    }
+    let end = text[mark.len()..].find(mark);
+    *is_nowhere = end.is_none();
+    end.map(|end| end + 2 * mark.len())
 }
 
 /// A bare address.
@@ -79,15 +115,18 @@ fn address(text: &str) -> Option<usize> {
 }
 
 /// `<@id>`, `<font …>`, or a whole `<a …>…</a>`.
-fn tag(text: &str) -> Option<usize> {
+fn tag(text: &str, no_anchor: &mut bool) -> Option<usize> {
     let inside = text.strip_prefix('<')?;
     if !inside.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '@') {
         return None;
     }
-    if inside.starts_with("a ") {
-        return text.find("</a>").map(|end| end + 4);
+    if inside.starts_with("a ") && !*no_anchor {
+        let end = text.find("</a>");
+        *no_anchor = end.is_none();
+        return end.map(|end| end + 4);
     }
-    text.find('>').map(|end| end + 1).filter(|end| *end <= 256)
+    let near = &text[..text.floor_char_boundary(256)];
+    near.find('>').map(|end| end + 1)
 }
 
 /// A word with the spaces after it, or one character of a script that has no spaces.
@@ -166,9 +205,8 @@ mod tests {
         ] {
             let joined: String = atoms(line)
                 .into_iter()
-                .map(|a| match a {
-                    Atom::Hard(t) | Atom::Soft(t) => t.to_owned(),
-                    Atom::Bold(t) => format!("**{t}**"),
+                .map(|a| {
+                    if matches!(a, Atom::Bold(_)) { format!("**{}**", a.text()) } else { a.text().to_owned() }
                 })
                 .collect();
             assert_eq!(joined, line);

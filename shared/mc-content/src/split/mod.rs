@@ -126,7 +126,7 @@ impl Packer {
         if !self.fits(line_size + self.size(before) + room) && self.has_own_text() {
             self.end_part();
         }
-        let before = if self.current.is_empty() { "" } else { before };
+        let before = if self.has_own_text() { before } else { "" };
         if self.fits(line_size + self.size(before)) {
             self.append_line(line, before);
         } else {
@@ -156,9 +156,17 @@ impl Packer {
     fn atom(&mut self, atom: Atom<'_>, quote: &str) -> Result<(), usize> {
         match atom {
             Atom::Bold(inner) if self.size(inner) + 4 > self.whole_part(quote) => {
-                self.atom(Atom::Hard("**"), quote)?;
+                let pieces = atoms(inner);
+                // The opening mark must not be left alone at the end of a part.
+                let first = pieces.first().map_or(0, |piece| self.size(piece.text()));
+                if !self.fits(first + 4) && self.has_own_text() {
+                    self.end_part();
+                    self.append(quote);
+                    self.repeated = self.used;
+                }
+                self.unbroken("**", quote)?;
                 self.mark = "**";
-                for piece in atoms(inner) {
+                for piece in pieces {
                     self.atom(piece, quote)?;
                 }
                 self.mark = "";
@@ -180,7 +188,8 @@ impl Packer {
     }
 
     fn unbroken(&mut self, text: &str, quote: &str) -> Result<(), usize> {
-        let size = self.size(text);
+        // Spaces at the end of a part are taken away.
+        let size = self.size(text.trim_end());
         if !self.fits(size) {
             if self.has_own_text() {
                 self.end_part();
@@ -214,7 +223,7 @@ impl Packer {
     }
 
     fn append_line(&mut self, line: &str, before: &str) {
-        if !self.current.is_empty() {
+        if self.has_own_text() {
             self.append(before);
         }
         self.append(line);
@@ -227,9 +236,9 @@ impl Packer {
 
     fn end_part(&mut self) {
         if self.has_own_text() {
-            self.append(self.mark);
             let mut part = std::mem::take(&mut self.current);
             part.truncate(part.trim_end().len());
+            part.push_str(self.mark);
             if !self.block.close.is_empty() {
                 part.push('\n');
                 part.push_str(&self.block.close);

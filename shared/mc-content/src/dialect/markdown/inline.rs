@@ -1,0 +1,225 @@
+//! Writes the pieces of a paragraph.
+
+use super::Writer;
+use crate::dialect::ast::{Inline, Link, plain};
+use crate::dialect::literal::{Place, Rules, ZERO_WIDTH};
+
+/// What surrounds a piece of text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around {
+    place: Place,
+    strong: bool,
+    emphasis: bool,
+    one_line: bool,
+    /// After a mark no text is at the start of a line.
+    marked: bool,
+}
+
+impl Around {
+    pub(super) const TEXT: Self =
+        Self { place: Place::Text, strong: false, emphasis: false, one_line: false, marked: false };
+    pub(super) const LINE: Self = Self { one_line: true, ..Self::TEXT };
+    pub(super) const HEADING: Self = Self { marked: true, ..Self::LINE };
+    /// Bold already, for what gets its marks around all of it.
+    pub(super) const BOLD: Self = Self { strong: true, ..Self::HEADING };
+    pub(super) const CELL: Self = Self { place: Place::Cell, ..Self::HEADING };
+}
+
+impl Writer<'_> {
+    pub(super) fn inlines(&mut self, inlines: &[Inline], around: Around) -> String {
+        let mut out = String::new();
+        for inline in inlines {
+            self.inline(inline, around, &mut out);
+        }
+        out
+    }
+
+    fn inline(&mut self, inline: &Inline, around: Around, out: &mut String) {
+        match inline {
+            Inline::Text(text) => {
+                self.gap_after_mark(text, out);
+                self.push_text(text, around, out);
+            }
+            Inline::Break if around.one_line => out.push(' '),
+            Inline::Break => out.push_str(self.flavor.line_end),
+            Inline::Code(at, text) => self.code_span(*at, text, around, out),
+            Inline::Strong(children) if around.strong => self.nested(children, around, out),
+            Inline::Strong(children) => self.marked(children, Around { strong: true, ..around }, "**", out),
+            Inline::Emphasis(at, children) => match self.flavor.emphasis {
+                Some(_) if around.emphasis => self.nested(children, around, out),
+                Some(mark) => self.marked(children, Around { emphasis: true, ..around }, mark, out),
+                None => {
+                    self.notes.add("emphasis_dropped", "italics are written plain", *at);
+                    self.nested(children, around, out);
+                }
+            },
+            Inline::Strike(at, children) => match self.flavor.strike {
+                Some(mark) => self.marked(children, around, mark, out),
+                None => {
+                    self.notes.add("strikethrough_dropped", "struck out text is written plain", *at);
+                    self.nested(children, around, out);
+                }
+            },
+            Inline::Link(link) => self.link(link, around, out),
+            Inline::Image(link) => self.image(link, out),
+        }
+    }
+
+    fn nested(&mut self, children: &[Inline], around: Around, out: &mut String) {
+        for child in children {
+            self.inline(child, around, out);
+        }
+    }
+
+    /// Puts marks around text, line by line: no platform takes bold text over a line end.
+    fn marked(&mut self, children: &[Inline], around: Around, mark: &str, out: &mut String) {
+        let inner = self.inlines(children, Around { marked: true, ..around });
+        let text = wrap(&inner, mark, !around.marked && (out.is_empty() || out.ends_with('\n')));
+        // Beside a letter, a mark that encloses punctuation does not count; a space makes it count.
+        let opens_badly = inner.starts_with(|c: char| !c.is_alphanumeric() && !c.is_whitespace());
+        if self.flavor.flanking && opens_badly && out.ends_with(char::is_alphanumeric) {
+            out.push(' ');
+        }
+        // Two runs of marks side by side would be one longer run.
+        if text.starts_with(mark) && out.ends_with(['*', '~']) {
+            out.push(ZERO_WIDTH);
+        }
+        out.push_str(&text);
+    }
+
+    /// The space that a closing mark after punctuation needs before a letter.
+    fn gap_after_mark(&self, text: &str, out: &mut String) {
+        let Some(rest) = out.strip_suffix(['*', '~']).filter(|_| self.flavor.flanking) else { return };
+        let closes_badly =
+            rest.trim_end_matches(['*', '~']).ends_with(|c: char| !c.is_alphanumeric() && !c.is_whitespace());
+        let is_literal = self.flavor.literal == Rules::Backslash && rest.ends_with('\\');
+        if closes_badly && !is_literal && text.starts_with(char::is_alphanumeric) {
+            out.push(' ');
+        }
+    }
+
+    fn code_span(&mut self, at: usize, text: &str, around: Around, out: &mut String) {
+        if text.trim().is_empty() {
+            out.push_str(text);
+            return;
+        }
+        if !self.flavor.code_spans {
+            self.notes.add("code_flattened", "code is written as plain text", at);
+            return self.push_text(text, around, out);
+        }
+        // Two code spans side by side would join their marks.
+        if out.ends_with('`') {
+            out.push(ZERO_WIDTH);
+        }
+        let text = if around.place == Place::Cell && self.flavor.literal == Rules::Backslash {
+            text.replace('|', "\\|")
+        } else if around.place == Place::Cell {
+            text.replace('|', "∣")
+        } else {
+            text.to_owned()
+        };
+        if self.flavor.literal == Rules::Backslash {
+            let fence = "`".repeat(longest_run(&text, '`') + 1);
+            let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
+            out.push_str(&format!("{fence}{pad}{text}{pad}{fence}"));
+        } else {
+            out.push('`');
+            self.flavor.literal.push_code(&text, out);
+            out.push('`');
+        }
+    }
+
+    fn link(&mut self, link: &Link, around: Around, out: &mut String) {
+        let Some(url) = &link.url else {
+            self.notes.add(
+                "link_dropped",
+                "a link whose address has no scheme that may be opened is written as text",
+                link.at,
+            );
+            return self.nested(&link.children, around, out);
+        };
+        let inner = Around { place: Place::Link, one_line: true, marked: true, ..around };
+        let mut text = String::new();
+        // Pictures cannot stand in a link everywhere, so there they are their descriptions.
+        for child in &link.children {
+            match child {
+                Inline::Image(image) => {
+                    self.flavor.literal.push(&plain(&image.children, " "), Place::Link, &mut text);
+                }
+                child => self.inline(child, inner, &mut text),
+            }
+        }
+        self.push_link(text, url, "", out);
+    }
+
+    fn image(&mut self, image: &Link, out: &mut String) {
+        let mut text = String::new();
+        self.flavor.literal.push(&plain(&image.children, " "), Place::Link, &mut text);
+        match &image.url {
+            Some(url) if self.flavor.images => self.push_link(text, url, "!", out),
+            Some(url) => {
+                self.notes.add("image_linked", "a picture is written as a link to it", image.at);
+                self.push_link(text, url, "", out);
+            }
+            None => {
+                self.notes.add(
+                    "image_dropped",
+                    "a picture without an address that may be opened is left away",
+                    image.at,
+                );
+                out.push_str(&text);
+            }
+        }
+    }
+
+    fn push_text(&self, text: &str, around: Around, out: &mut String) {
+        if around.marked {
+            self.flavor.literal.push(text, around.place, out);
+        } else {
+            self.flavor.literal.push_line(text, around.place, out);
+        }
+    }
+
+    fn push_link(&self, text: String, url: &str, kind: &str, out: &mut String) {
+        let mut text = text.trim().to_owned();
+        if text.is_empty() && kind.is_empty() {
+            self.flavor.literal.push(url, Place::Link, &mut text);
+        }
+        // After `!` a link would be a picture, and after `]` the text of another one.
+        if self.flavor.literal != Rules::Backslash && out.ends_with(['!', ']']) {
+            out.push(ZERO_WIDTH);
+        }
+        out.push_str(&format!("{kind}[{text}]({url})"));
+    }
+}
+
+/// A mark around each line of a text, spaces left outside. Nothing is marked in an empty line. At the start of a line
+/// the spaces are no-break ones, or they would make code of it.
+pub(super) fn wrap(text: &str, mark: &str, starts_line: bool) -> String {
+    let mut out = String::with_capacity(text.len() + 2 * mark.len());
+    for (i, line) in text.split('\n').enumerate() {
+        if i > 0 {
+            out.push('\n');
+        }
+        let core = line.trim();
+        if core.is_empty() {
+            out.push_str(line);
+            continue;
+        }
+        let (before, rest) = line.split_at(line.len() - line.trim_start().len());
+        if i > 0 || starts_line {
+            out.push_str(&before.replace(' ', "\u{A0}"));
+        } else {
+            out.push_str(before);
+        }
+        out.push_str(mark);
+        out.push_str(core);
+        out.push_str(mark);
+        out.push_str(&rest[core.len()..]);
+    }
+    out
+}
+
+pub(super) fn longest_run(text: &str, of: char) -> usize {
+    text.split(|c| c != of).map(str::len).max().unwrap_or(0)
+}

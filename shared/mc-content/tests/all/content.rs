@@ -1,0 +1,103 @@
+//! Whole contents: e-mails and one text of everything.
+
+use mc_content::{dialect, inline};
+use mc_core::model::{Button, Content, Fact, Format, InlineContent, Level};
+
+fn full(format: Format, body: &str) -> Content {
+    Content {
+        url: Some("https://x.example/run?a=1&b=2".to_owned()),
+        facts: vec![
+            Fact { label: "App".to_owned(), value: "**pay**".to_owned() },
+            Fact { label: "".to_owned(), value: "two\nlines".to_owned() },
+        ],
+        buttons: vec![
+            Button { text: "Open [it]".to_owned(), url: "https://y.example/(a)".to_owned() },
+            Button { text: "Never".to_owned(), url: "javascript:alert(1)".to_owned() },
+        ],
+        image: Some("https://z.example/i.png".to_owned()),
+        level: Some(Level::Danger),
+        ..Content::new("Deploy <failed>", format, body)
+    }
+}
+
+#[test]
+fn a_content_becomes_one_markdown_text() {
+    let mut warnings = Vec::new();
+    let text = dialect::wecom(&dialect::markdown_of(&full(Format::Markdown, "**Hi**")), &mut warnings);
+    assert_eq!(
+        text,
+        "**Hi**\n\n**App**: ∗∗pay∗∗\n: two\nlines\n\n[Deploy <\u{200B}failed>](https://z.example/i.png)\n\n\
+         [Open ［it］](https://y.example/%28a%29)\nNever\n\n[Deploy <\u{200B}failed>](https://x.example/run?a=1&b=2)"
+    );
+    let codes: Vec<&str> = warnings.iter().map(|w| &*w.code).collect();
+    assert_eq!(codes, ["image_linked", "link_dropped"]);
+
+    let text =
+        dialect::commonmark(&dialect::markdown_of(&Content::new("", Format::Text, "# a\n  b *c*\n\nd")));
+    assert_eq!(text, "\\# a  \n\u{A0}\u{A0}b \\*c\\*\n\nd");
+    let html = Content::new("", Format::Html, "<h1>a</h1><p>*b* <b>c</b></p>");
+    assert_eq!(dialect::commonmark(&dialect::markdown_of(&html)), "a\n\n\\*b\\* c");
+}
+
+#[test]
+fn an_email_has_everything_in_both_forms() {
+    let content = full(Format::Markdown, "## Why\n\n- `a` < b");
+    let html = dialect::email_html(&content);
+    assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
+    for piece in [
+        "<meta name=\"viewport\"",
+        "<meta name=\"color-scheme\" content=\"light dark\">",
+        "prefers-color-scheme: dark",
+        "<title>Deploy &lt;failed&gt;</title>",
+        "#b91c1c",
+        "max-width:600px",
+        "<h2 style=\"",
+        "<code>a</code> &lt; b",
+        "**pay**",
+        "two<br>lines",
+        "href=\"https://y.example/%28a%29\"",
+        ">Open [it]</a>",
+        "src=\"https://z.example/i.png\"",
+        "href=\"https://x.example/run?a=1&amp;b=2\"",
+    ] {
+        assert!(html.contains(piece), "{piece} in {html}");
+    }
+    assert!(!html.contains("javascript:"));
+    assert_eq!(
+        dialect::email_text(&content),
+        "Why\n\n- a < b\n\nApp: **pay**\n: two\nlines\n\nOpen [it]: https://y.example/%28a%29\nNever\n\n\
+         https://z.example/i.png\n\nhttps://x.example/run?a=1&b=2"
+    );
+}
+
+#[test]
+fn an_email_that_is_a_document_keeps_its_frame() {
+    let html = dialect::email_html(&full(Format::Html, "<!DOCTYPE html><html><body><p>Hi</p></BODY></html>"));
+    assert!(html.starts_with("<!DOCTYPE html><html><body><p>Hi</p><table"));
+    assert!(html.ends_with("</BODY></html>") && html.contains("Open [it]"));
+    assert_eq!(html.matches("<html").count(), 1);
+}
+
+#[test]
+fn a_small_content_makes_a_small_email() {
+    let html = dialect::email_html(&Content::new("Hi", Format::Text, "a\n\nb"));
+    assert!(html.contains(">a</p>") && html.contains(">b</p>"));
+    assert!(!html.contains("<td bgcolor"), "no level, no bar");
+    assert_eq!(dialect::email_text(&Content::new("Hi", Format::Text, "a\n\nb")), "a\n\nb");
+}
+
+#[test]
+fn inline_content_is_never_a_template() {
+    let content = inline(&InlineContent {
+        title: "{{ 1 }}".to_owned(),
+        body: "**{{ nope }}** {% if %} \u{10F72A}<b>".to_owned(),
+        format: Format::Markdown,
+        url: None,
+        facts: Vec::new(),
+        buttons: Vec::new(),
+        image: None,
+        level: None,
+    });
+    assert_eq!(content.title, "{{ 1 }}");
+    assert_eq!(dialect::html(&content.body), "<p><strong>{{ nope }}</strong> {% if %} &lt;b&gt;</p>\n");
+}

@@ -1,0 +1,132 @@
+//! Long texts in parts.
+
+use mc_content::split::split;
+use mc_core::ports::SizeUnit::{self, Bytes, Characters};
+
+fn size(text: &str, unit: SizeUnit) -> usize {
+    match unit {
+        Bytes => text.len(),
+        Characters => text.chars().count(),
+    }
+}
+
+/// The parts without their numbers, which are checked.
+fn parts(text: &str, allowed: usize, unit: SizeUnit) -> Vec<String> {
+    let parts = split(text, allowed, unit).unwrap_or_else(|size| panic!("{size} units needed for {text:?}"));
+    let count = parts.len();
+    for part in &parts {
+        assert!(size(part, unit) <= allowed, "{} > {allowed}: {part:?}", size(part, unit));
+    }
+    if count == 1 {
+        return parts;
+    }
+    parts
+        .iter()
+        .enumerate()
+        .map(|(i, part)| {
+            let number = format!("({}/{count})\n", i + 1);
+            part.strip_prefix(&number).unwrap_or_else(|| panic!("{part:?} begins with {number:?}")).to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn what_fits_is_left_alone() {
+    assert_eq!(parts("a\n\nb", 4, Bytes), ["a\n\nb"]);
+    assert_eq!(parts("你好", 2, Characters), ["你好"]);
+    assert_eq!(parts("", 0, Bytes), [""]);
+}
+
+#[test]
+fn cuts_where_it_hurts_least() {
+    // A number takes six: the parts have so much less.
+    let table: [(&str, usize, &[&str]); 8] = [
+        // Between paragraphs.
+        ("aaaa\n\nbbbb\n\ncccc\n\ndddd", 16, &["aaaa\n\nbbbb", "cccc\n\ndddd"]),
+        // Between lines, when a paragraph does not fit.
+        ("aaaa\nbbbb\ncccc\ndddd", 15, &["aaaa\nbbbb", "cccc\ndddd"]),
+        // Between words, when a line does not fit.
+        ("aaaa bbbb cccc dddd", 15, &["aaaa bbbb", "cccc dddd"]),
+        // Between characters, when a word does not fit.
+        ("aaaabbbbcccc", 11, &["aaaab", "bbbcc", "cc"]),
+        ("你好世界好", 12, &["你好", "世界", "好"]),
+        // Bold text is closed and opened again.
+        ("**aaaa bbbb cccc**", 15, &["**aaaa**", "**bbbb**", "**cccc**"]),
+        // A quotation stays one.
+        ("> aaaa bbbb cccc", 13, &["> aaaa", "> bbbb", "> cccc"]),
+        // A link moves as a whole.
+        ("aaaa [b](http://c) dd", 20, &["aaaa", "[b](http://c)", "dd"]),
+    ];
+    for (text, allowed, wanted) in table {
+        assert_eq!(parts(text, allowed, Bytes), wanted, "{text:?}");
+    }
+}
+
+#[test]
+fn code_is_closed_and_opened_again() {
+    let text = "intro\n\n```rust\nlet a = 1;\nlet b = 2;\nlet c = 3;\n```\n\nend";
+    let parts = parts(text, 45, Bytes);
+    assert_eq!(parts, ["intro\n\n```rust\nlet a = 1;\n```", "```rust\nlet b = 2;\nlet c = 3;\n```\n\nend"]);
+}
+
+#[test]
+fn a_table_keeps_its_head() {
+    let text = "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |";
+    let head = "| a | b |\n| --- | --- |";
+    assert_eq!(
+        parts(text, 52, Bytes),
+        [format!("{head}\n| 1 | 2 |\n| 3 | 4 |"), format!("{head}\n| 5 | 6 |")]
+    );
+}
+
+#[test]
+fn one_piece_that_fits_nowhere_is_an_error_with_its_size() {
+    let link = format!("[a](https://x.example/{})", "y".repeat(100));
+    let error = split(&format!("text {link} text"), 60, Bytes).expect_err("does not fit");
+    assert!(error >= link.len(), "{error}");
+    assert!(split(&format!("text {link} text"), error, Bytes).is_ok());
+    assert!(split("👍🏽👍🏽", 9, Bytes).is_err());
+    assert!(split("abc", 2, Characters).is_err());
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_is_too_large() {
+    let blocks = [
+        "# 标题 heading",
+        "一段很长的中文文本，没有空格，需要在字符之间切开。第二句话也在这里，还有第三句。",
+        "A long paragraph of English words that has to be cut between its words, and [a link](https://x.example/a?b=c) in it.",
+        "```\ncode with  spaces\n\n    indented line that is rather long and must be cut somewhere in the middle of it\n```",
+        "> a quotation\n> of two lines",
+        "**粗体文字，很长很长很长很长很长很长很长很长很长很长很长很长很长** after",
+        "• one\n• two\n　• three",
+        "https://x.example/only/an/address <@user> `code span`",
+    ];
+    let mut text = String::new();
+    for round in 0..40 {
+        text.push_str(blocks[round * 7 % blocks.len()]);
+        text.push_str(if round % 3 == 0 { "\n" } else { "\n\n" });
+        let bare =
+            |t: &str| t.chars().filter(|c| !c.is_whitespace() && !"*`>".contains(*c)).collect::<String>();
+        for (allowed, unit) in [(90, Bytes), (301, Bytes), (2048, Bytes), (60, Characters), (500, Characters)]
+        {
+            let parts = parts(&text, allowed, unit);
+            let joined: String = parts.concat();
+            assert_eq!(bare(&joined), bare(&text), "{allowed} {unit:?}");
+            for part in &parts {
+                assert_eq!(part.matches("```").count() % 2, 0, "{part}");
+                assert_eq!(
+                    part.matches('[').count(),
+                    part.matches("[a link](https://x.example/a?b=c)").count()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_of_openings_does_not_take_for_ever() {
+    for piece in ["[", "(", "<a ", "**", "`", "![", "<"] {
+        let text = piece.repeat(100_000);
+        assert!(split(&text, 4096, Bytes).is_ok_and(|parts| parts.len() > 20), "{piece}");
+    }
+}
