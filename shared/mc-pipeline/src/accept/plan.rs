@@ -374,26 +374,24 @@ impl Plan {
     }
 
     /// Renders once per channel, so that what is accepted can be sent; checks each recipient's own values.
+    ///
+    /// A channel that comes later in mode `first` is tried with one of those who begin elsewhere.
     fn check_rendering(&self, caller: &Caller, id: MessageId) -> Result<(), Refusal> {
         self.check_data()?;
         for (index, part) in self.parts.iter().enumerate() {
-            let shared: Vec<&Recipient> = part.recipients.iter().filter(|r| r.data.is_none()).collect();
-            let first =
-                if part.broadcast { &part.recipients[..] } else { part.recipients.get(..1).unwrap_or(&[]) };
-            if part.broadcast || !shared.is_empty() || part.recipients.is_empty() {
-                // A channel that may come later in mode `first` is checked with whoever begins.
-                if part.broadcast
-                    || !shared.is_empty()
-                    || self.parts.iter().all(|p| p.recipients.iter().all(|r| r.data.is_none()))
-                {
-                    self.render(caller, id, index, first, &self.request.data)?;
-                }
-            }
-            if part.broadcast || self.template.is_none() {
+            if part.broadcast {
+                self.render(caller, id, index, &part.recipients, &self.request.data)?;
                 continue;
             }
-            for recipient in &part.recipients {
-                if let Some(own) = &recipient.data {
+            let mine = part.recipients.iter();
+            let mut people = mine.chain(self.parts.iter().flat_map(|p| &p.recipients));
+            let first = people.clone().next();
+            let Some(sample) = people.find(|r| r.data.is_none()).or(first) else { continue };
+            let own = sample.data.as_ref().map(|own| merged(&self.request.data, own));
+            let data = own.as_ref().unwrap_or(&self.request.data);
+            self.render(caller, id, index, std::slice::from_ref(sample), data)?;
+            if self.template.is_some() {
+                for own in part.recipients.iter().filter_map(|r| r.data.as_ref()) {
                     self.content(&part.channel, &merged(&self.request.data, own))?;
                 }
             }

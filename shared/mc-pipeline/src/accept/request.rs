@@ -6,7 +6,7 @@ use mc_content::FieldError;
 use mc_core::Timestamp;
 use mc_core::model::{Addresses, InlineContent, Priority, Recipient, Routing};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -126,14 +126,14 @@ impl<'de> Deserialize<'de> for To {
 /// Reads a JSON body; a mistake is named by its place.
 ///
 /// The quick way comes first; only a body with a mistake is read a second time to find out where it is.
-pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
         Err(quick) => Err(explain::<T>(body, &quick)),
     }
 }
 
-fn explain<T: DeserializeOwned>(body: &[u8], quick: &serde_json::Error) -> Refusal {
+fn explain<'de, T: Deserialize<'de>>(body: &'de [u8], quick: &serde_json::Error) -> Refusal {
     if body.is_empty() {
         return Refusal::field("invalid_json", "", "the body is empty; send a JSON object");
     }

@@ -96,6 +96,11 @@ impl AccessKeys {
         Ok(self.used.get(access_key_id, "u").await?.map(|u| u.at))
     }
 
+    /// Whether this process noted a use of the key within the last minute, so that nobody need ask again.
+    pub fn use_is_noted(&self, access_key_id: &str) -> bool {
+        self.told.fresh(access_key_id, self.clock.now()).is_some()
+    }
+
     /// Notes that the key was used, at most once a minute.
     pub async fn note_use(&self, access_key_id: &str) -> Result<()> {
         let now = self.clock.now();

@@ -15,7 +15,7 @@ use mc_core::state::{MessageStatus, State};
 use mc_core::{Result, Timestamp};
 use serde_json::{Value, json};
 
-pub use notify::{Telling, TellingAttempt, TellingState, notify};
+pub use notify::{Telling, TellingAttempt, TellingState, notify, seal_context};
 pub use replay::replay;
 
 use crate::center::Center;

@@ -1,0 +1,172 @@
+//! What arrives, where, and as what.
+
+use mc_core::model::Kind;
+use mc_core::state::{MessageStatus, State};
+use mc_sandbox::Platform;
+use serde_json::json;
+
+use crate::world::{COMPLETED, World, inline};
+
+fn mails(count: usize) -> serde_json::Value {
+    (0..count).map(|i| json!({"email": format!("user{i}@example.com")})).collect()
+}
+
+#[tokio::test]
+async fn every_kind_takes_the_same_markdown_template() {
+    let world = World::working().await;
+    let template = json!({
+        "title": "{{ app }} is out", "body": "**{{ app }}** was deployed\n\n- one\n- two", "format": "markdown",
+        "routing": {"channels": ["robot", "ding", "mail", "im"]},
+    });
+    world.template("deploy", template).await;
+    let id = world
+        .send(json!({"template": "deploy", "to": [{"email": "a@example.com"}], "data": {"app": "pay*2"}}))
+        .await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, COMPLETED);
+    assert_eq!(view.counts.get(State::Sent), 4);
+    for platform in [Platform::Wecom, Platform::Dingtalk, Platform::Im, Platform::Smtp] {
+        let arrived = world.sandbox.accepted(platform);
+        assert_eq!(arrived.len(), 1, "{platform:?}");
+        assert!(arrived[0].raw.contains("pay"), "{platform:?}: {}", arrived[0].raw);
+    }
+    assert_eq!(world.sandbox.accepted(Platform::Smtp)[0].title.as_deref(), Some("pay*2 is out"));
+}
+
+#[tokio::test]
+async fn a_message_keeps_the_version_it_was_accepted_with() {
+    let world = World::quiet().await;
+    let version = |word: &str| json!({"title": "t", "body": word, "routing": {"channels": ["im"]}});
+    world.template("t", version("old words")).await;
+    let id = world.send(json!({"template": "t"})).await;
+    world.template("t", version("new words")).await;
+    world.work();
+    world.finished(id).await;
+    assert!(world.sandbox.accepted(Platform::Im)[0].raw.contains("old words"));
+}
+
+#[tokio::test]
+async fn recipients_with_values_of_their_own_get_them() {
+    let world = World::working().await;
+    let template = json!({"title": "Hi {{ name }}", "body": "{{ greeting }}, {{ name }}", "routing": {"channels": ["mail"]}});
+    world.template("hi", template).await;
+    let id = world
+        .send(json!({
+            "template": "hi", "data": {"greeting": "Welcome", "name": "all"},
+            "to": [{"email": "a@example.com", "data": {"name": "Ann"}}, {"email": "b@example.com", "data": {"name": "Bob"}},
+                   {"email": "c@example.com"}],
+        }))
+        .await;
+    world.finished(id).await;
+    let mut titles: Vec<(String, String)> = world
+        .sandbox
+        .accepted(Platform::Smtp)
+        .iter()
+        .map(|m| (m.to[0].clone(), m.title.clone().unwrap_or_default()))
+        .collect();
+    titles.sort();
+    let wanted = [("a@example.com", "Hi Ann"), ("b@example.com", "Hi Bob"), ("c@example.com", "Hi all")];
+    assert_eq!(titles, wanted.map(|(a, t)| (a.to_owned(), t.to_owned())));
+}
+
+#[tokio::test]
+async fn one_bad_recipient_fails_alone() {
+    let world = World::working().await;
+    let mut to = mails(20);
+    to[7] = json!({"email": "nobody@example.com"});
+    let id = world.send(inline("mail", to)).await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, MessageStatus::Partial);
+    assert_eq!((view.counts.get(State::Sent), view.counts.get(State::Failed)), (19, 1));
+    let page = mc_pipeline::view::recipients(&world.center, "default", id, Some(State::Failed), 50, None);
+    let failed = page.await.unwrap().unwrap().items;
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].address, "nobody@example.com");
+    assert!(failed[0].code.as_deref().is_some_and(|c| c.contains("550")), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_thousand_recipients_are_shares_of_one_message() {
+    let world = World::working().await;
+    let id = world.send(inline("mail", mails(1000))).await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, COMPLETED);
+    assert_eq!(view.counts.get(State::Sent), 1000);
+    let mut seen: Vec<String> =
+        world.sandbox.accepted(Platform::Smtp).iter().map(|m| m.to[0].clone()).collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), 1000, "everybody once");
+    let first =
+        mc_pipeline::view::recipients(&world.center, "default", id, None, 150, None).await.unwrap().unwrap();
+    assert_eq!(first.items.len(), 150);
+    let second =
+        mc_pipeline::view::recipients(&world.center, "default", id, None, 200, first.next_cursor.as_deref());
+    assert_eq!(second.await.unwrap().unwrap().items[0].address, "user150@example.com");
+}
+
+#[tokio::test]
+async fn the_next_channel_takes_only_those_who_failed() {
+    let world = World::working().await;
+    world.channel("gone", Kind::WecomRobot, json!({}), &[("key", "bad-robot-key-01")]).await;
+    let id = world
+        .send(json!({
+            "content": {"title": "T", "body": "B"}, "to": [{"email": "a@example.com"}, {"email": "b@example.com"}],
+            "routing": {"mode": "first", "channels": ["gone", "mail"]},
+        }))
+        .await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, COMPLETED, "{view:#?}");
+    assert_eq!(view.counts.get(State::Sent), 2);
+    assert_eq!(view.deliveries[0].status, State::Failed);
+    assert_eq!(view.deliveries[1].status, State::Sent);
+    assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), 2);
+}
+
+#[tokio::test]
+async fn the_next_channel_is_not_used_when_the_first_one_works() {
+    let world = World::working().await;
+    let mut to = mails(3);
+    to[1] = json!({"email": "nobody@example.com"});
+    let body = json!({
+        "content": {"title": "T", "body": "B"}, "to": to, "routing": {"mode": "first", "channels": ["mail", "im"]},
+    });
+    let id = world.send(body).await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, COMPLETED);
+    assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), 2);
+    let pushed = world.sandbox.accepted(Platform::Im);
+    assert_eq!(pushed.len(), 1);
+    assert!(pushed[0].raw.contains("nobody@example.com") && !pushed[0].raw.contains("user0@example.com"));
+}
+
+#[tokio::test]
+async fn attachments_travel_with_the_mail() {
+    let world = World::working().await;
+    let mut body = inline("mail", mails(1));
+    body["attachments"] =
+        json!([{"filename": "报告.txt", "content_type": "text/plain", "content": "aGVsbG8gd29ybGQ="}]);
+    let id = world.send(body).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    let mail = world.sandbox.accepted(Platform::Smtp)[0].clone();
+    let files = &mail.mail.as_ref().unwrap().attachments;
+    assert_eq!((files[0].name.as_str(), files[0].size), ("报告.txt", 11));
+}
+
+#[tokio::test]
+async fn a_retry_reaches_those_who_were_not_reached() {
+    let world = World::working().await;
+    let mut to = mails(3);
+    to[2] = json!({"email": "nobody@example.com"});
+    let id = world.send(inline("mail", to)).await;
+    world.finished(id).await;
+    let again = mc_pipeline::view::retry(&world.center, &world.caller(), id).await.unwrap();
+    let view = world.finished(again.id).await;
+    assert_eq!(view.retry_of, Some(id));
+    assert_eq!(view.counts.total(), 1);
+    assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), 2, "those who have it do not get it again");
+    let done = world.send(inline("im", json!([]))).await;
+    world.finished(done).await;
+    let refused = mc_pipeline::view::retry(&world.center, &world.caller(), done).await.unwrap_err();
+    assert_eq!(crate::world::code(&refused), "nothing_to_retry");
+}

@@ -1,0 +1,74 @@
+//! Twenty a minute, and not one more.
+
+use std::time::Duration;
+
+use mc_core::model::Kind;
+use mc_core::ports::Clock;
+use mc_core::state::State;
+use mc_sandbox::Platform;
+use serde_json::json;
+
+use crate::world::{COMPLETED, World, inline};
+
+/// Sends so many messages through a robot and turns the clock until all are decided; answers the times of arrival.
+async fn run(world: &World, channel: &str, count: usize, platform: Platform) -> Vec<u64> {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        ids.push(world.send(inline(channel, json!([]))).await);
+    }
+    for _ in 0..4000 {
+        let mut open = 0;
+        for id in &ids {
+            open += usize::from(!world.view(*id).await.status.is_final());
+        }
+        if open == 0 {
+            break;
+        }
+        world.advance(Duration::from_millis(500)).await;
+        tokio::task::yield_now().await;
+    }
+    for id in &ids {
+        let view = world.finished(*id).await;
+        assert_eq!(view.status, COMPLETED, "{view:#?}");
+        assert_eq!(view.counts.get(State::Sent), 1);
+    }
+    let refused: Vec<_> = world.sandbox.inbox().into_iter().filter(|i| !i.accepted).collect();
+    assert!(refused.is_empty(), "the platform had to refuse: {refused:?}");
+    world.sandbox.accepted(platform).iter().map(|i| i.at).collect()
+}
+
+#[tokio::test]
+async fn fifty_messages_to_a_robot_arrive_at_twenty_a_minute() {
+    let world = World::working().await;
+    let start = world.clock.now().millis() as u64;
+    let times = run(&world, "robot", 50, Platform::Wecom).await;
+    assert_eq!(times.len(), 50, "none is lost, none comes twice");
+    for from in &times {
+        let window = times.iter().filter(|t| **t >= *from && **t < from + 60_000).count();
+        assert!(window <= 20, "{window} in a minute");
+    }
+    let minutes = (times.iter().max().unwrap() - start) as f64 / 60_000.0;
+    assert!(minutes < 2.5, "50 messages at 18 a minute (2 are kept for urgent ones) took {minutes} minutes");
+}
+
+#[tokio::test]
+async fn a_pool_of_robots_is_as_fast_as_its_robots_together() {
+    let world = World::working().await;
+    let keys = r#"["5a1db0c5-0000-4000-8000-00000000000a", "5a1db0c5-0000-4000-8000-00000000000b", "5a1db0c5-0000-4000-8000-00000000000c"]"#;
+    world.channel("pool", Kind::WecomRobot, json!({}), &[("keys", keys)]).await;
+    let start = world.clock.now().millis() as u64;
+    let times = run(&world, "pool", 48, Platform::Wecom).await;
+    assert_eq!(times.len(), 48);
+    assert!(times.iter().max().unwrap() - start < 60_000);
+}
+
+#[tokio::test]
+async fn an_operators_own_limit_is_kept_too() {
+    let world = World::working().await;
+    let url = json!({"url": format!("{}/im/slow", world.base)});
+    world.channel_with("slow", Kind::Webhook, url, &[], |doc| doc.limits.per_minute = Some(6)).await;
+    let times = run(&world, "slow", 12, Platform::Im).await;
+    for from in &times {
+        assert!(times.iter().filter(|t| **t >= *from && **t < from + 60_000).count() <= 6);
+    }
+}

@@ -1,0 +1,283 @@
+//! A whole message center in one test: embedded store and queue, the sandbox's platforms, a clock to turn by hand.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mc_channels::http::{EgressPolicy, GuardedHttp};
+use mc_core::id::MessageId;
+use mc_core::model::{ChannelDoc, EventKind, Kind, Limits, OnDoubt, TemplateBody, WebhookDoc};
+use mc_core::ports::{Clock, Consumer, Envelope, Family, Queue, Random, Verdict};
+use mc_core::state::MessageStatus;
+use mc_core::{Secret, Timestamp};
+use mc_pipeline::accept::commit::Outcome;
+use mc_pipeline::accept::{Accepted, Caller, Idempotency, Refusal, SendRequest, accept, request};
+use mc_pipeline::center::Tuning;
+use mc_pipeline::deliver::Deliverer;
+use mc_pipeline::seal::{KeyRing, Sealer};
+use mc_pipeline::view::{self, MessageView};
+use mc_pipeline::{Center, Parts, due, tell};
+use mc_sandbox::{Sandbox, SandboxOptions};
+use mc_store_embedded::{Drive, Embedded, EmbeddedQueue, Options, run};
+use mc_testkit::{MockClock, SeqIds, SeqRandom};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+pub const PROJECT: &str = "default";
+
+pub struct World {
+    pub center: Arc<Center>,
+    pub clock: Arc<MockClock>,
+    pub sandbox: Sandbox,
+    pub base: String,
+    queue: EmbeddedQueue,
+    at_work: Arc<AtomicUsize>,
+    _data: Arc<Embedded>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A center with a channel per kind (`robot`, `ding`, `mail`, `im`) and nobody working yet.
+    pub async fn quiet() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(MockClock::default());
+        let random: Arc<dyn Random> = Arc::new(SeqRandom::default());
+        let data = Arc::new(Embedded::open(Options::new(folder.path()), clock.clone()).unwrap());
+        let policy = EgressPolicy::parse(None, true).unwrap();
+        let ring = KeyRing::generate("k1", &*random).unwrap();
+        let center = Arc::new(Center::new(Parts {
+            store: Arc::new(data.store()),
+            queue: Arc::new(data.queue()),
+            blobs: Arc::new(data.blobs()),
+            http: Arc::new(GuardedHttp::new(policy, clock.clone())),
+            clock: clock.clone(),
+            ids: Arc::new(SeqIds::default()),
+            random: random.clone(),
+            sealer: Arc::new(Sealer::new(&ring, random).unwrap()),
+            tuning: Tuning { leases_from: clock.now(), ..Tuning::default() },
+        }));
+        let sandbox_clock = clock.clone();
+        let sandbox =
+            Sandbox::new(SandboxOptions::new(Arc::new(move || sandbox_clock.now().millis() as u64)));
+        let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", http.local_addr().unwrap());
+        let router = sandbox.router();
+        tokio::spawn(async move { axum::serve(http, router).await });
+        let smtp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = smtp.local_addr().unwrap().port();
+        let postman = sandbox.clone();
+        tokio::spawn(async move { postman.serve_smtp(smtp, pending()).await });
+        sandbox.dingtalk_robot("ding-token-000001", Some("SECding"));
+        let world = Self {
+            center,
+            clock,
+            sandbox,
+            base,
+            queue: data.queue(),
+            at_work: Arc::default(),
+            _data: data,
+            _folder: folder,
+        };
+        world.center.projects.ensure(PROJECT).await.unwrap();
+        world
+            .channel("robot", Kind::WecomRobot, json!({}), &[("key", "5a1db0c5-0000-4000-8000-000000000001")])
+            .await;
+        let ding = [("access_token", "ding-token-000001"), ("secret", "SECding")];
+        world.channel("ding", Kind::DingtalkRobot, json!({}), &ding).await;
+        let mail = json!({"host": "127.0.0.1", "port": port, "security": "none", "from": "ops@example.com"});
+        world.channel("mail", Kind::EmailSmtp, mail, &[]).await;
+        world.channel("im", Kind::Webhook, json!({"url": format!("{}/im/messages", world.base)}), &[]).await;
+        world
+    }
+
+    /// The same with consumers of every family at work.
+    pub async fn working() -> Self {
+        let world = Self::quiet().await;
+        world.work();
+        world
+    }
+
+    /// Starts the consumers.
+    pub fn work(&self) {
+        let deliverer =
+            Arc::new(Counting { inner: Deliverer::new(self.center.clone()), at_work: self.at_work.clone() });
+        let drive = Drive { concurrency: 64, grace: Duration::from_secs(1) };
+        for family in Family::ALL {
+            tokio::spawn(run(self.queue.clone(), family, deliverer.clone(), drive, pending()));
+        }
+    }
+
+    /// Moves time on and lets the consumers take what became due.
+    pub async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        due::promote(&self.center).await.unwrap();
+        self.queue.wake();
+        // Quiet is what stays quiet: a task may be between the queue and its consumer for a moment.
+        let mut quiet = 0;
+        while quiet < 3 {
+            let due = self.queue.depths().await.unwrap().iter().any(|d| d.oldest.is_some());
+            quiet = if due || self.at_work.load(Ordering::SeqCst) > 0 { 0 } else { quiet + 1 };
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    pub async fn channel(&self, name: &str, kind: Kind, settings: Value, secrets: &[(&str, &str)]) {
+        self.channel_with(name, kind, settings, secrets, |_| {}).await;
+    }
+
+    pub async fn channel_with(
+        &self,
+        name: &str,
+        kind: Kind,
+        settings: Value,
+        secrets: &[(&str, &str)],
+        change: impl FnOnce(&mut ChannelDoc),
+    ) {
+        let mut sealed = BTreeMap::new();
+        let mut opened = BTreeMap::new();
+        for (field, value) in secrets {
+            let text = self.center.channels.seal(PROJECT, name, field, value).unwrap();
+            sealed.insert((*field).to_owned(), text);
+            opened.insert((*field).to_owned(), Secret::new(*value));
+        }
+        let robot = matches!(kind, Kind::WecomRobot | Kind::DingtalkRobot);
+        let mut doc = ChannelDoc {
+            kind,
+            settings: settings.as_object().unwrap().clone(),
+            secrets: sealed,
+            base_url: robot.then(|| self.base.clone()),
+            proxy: None,
+            tls_ca: None,
+            limits: Limits::default(),
+            alarm: None,
+            on_doubt: OnDoubt::Resend,
+            enabled: true,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+        };
+        change(&mut doc);
+        if let Err(errors) = self.center.channels.build(name, doc.clone(), &opened, None) {
+            panic!("{name}: {errors:?}");
+        }
+        self.center.channels.put(PROJECT, name, doc).await.unwrap();
+    }
+
+    pub async fn template(&self, name: &str, template: Value) {
+        let body: TemplateBody = serde_json::from_value(template).unwrap();
+        if self.center.templates.put(PROJECT, name, body).await.is_err() {
+            panic!("the template {name} is refused");
+        }
+    }
+
+    /// An endpoint that the sandbox receives and verifies.
+    pub async fn webhook(&self, name: &str, events: &[EventKind]) {
+        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        self.sandbox.hook_secret(name, secret);
+        let doc = WebhookDoc {
+            url: format!("{}/hook/{name}", self.base),
+            events: events.to_vec(),
+            secret: self.center.sealer.seal(&tell::seal_context(PROJECT, name), secret).unwrap(),
+            enabled: true,
+            disabled_reason: None,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+        };
+        self.center.webhooks.put(PROJECT, name, doc).await.unwrap();
+    }
+
+    pub fn caller(&self) -> Caller {
+        Caller { project: PROJECT.into(), sender: "test".into(), request_id: "req-1".into() }
+    }
+
+    pub async fn try_send(&self, body: Value) -> Result<Accepted, Refusal> {
+        let (outcome, _) = self.try_send_once(body, None).await?;
+        Ok(outcome)
+    }
+
+    /// Sends with an `Idempotency-Key`; also answers whether it was a replay.
+    pub async fn try_send_once(&self, body: Value, key: Option<&str>) -> Result<(Accepted, bool), Refusal> {
+        let request = request::read::<SendRequest>(body.to_string().as_bytes());
+        let key = key.map(|key| Idempotency { key: key.to_owned(), hash: body.to_string() });
+        let mut answer = accept(&self.center, &self.caller(), vec![request], key).await?;
+        match answer.outcomes.remove(0) {
+            Outcome::Accepted(accepted) => Ok((accepted, answer.replayed)),
+            Outcome::Refused(refusal) => Err(refusal),
+            Outcome::RefusedBefore { code, .. } => panic!("refused before: {code}"),
+        }
+    }
+
+    pub async fn send(&self, body: Value) -> MessageId {
+        match self.try_send(body).await {
+            Ok(accepted) => accepted.id,
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    pub async fn view(&self, id: MessageId) -> MessageView {
+        view::get(&self.center, PROJECT, id).await.unwrap().unwrap()
+    }
+
+    /// Waits until the message is as wanted; panics with its last view when that does not happen.
+    pub async fn until(&self, id: MessageId, wanted: impl Fn(&MessageView) -> bool) -> MessageView {
+        for _ in 0..2000 {
+            let view = self.view(id).await;
+            if wanted(&view) {
+                return view;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("still {:#?}", self.view(id).await);
+    }
+
+    /// Waits for a final status.
+    pub async fn finished(&self, id: MessageId) -> MessageView {
+        self.until(id, |m| m.status.is_final()).await
+    }
+
+    /// Waits until the message waits for another try.
+    pub async fn retrying(&self, id: MessageId) -> MessageView {
+        self.until(id, |m| m.deliveries.iter().any(|d| d.status.as_str() == "retrying")).await
+    }
+}
+
+/// Counts the envelopes that are being worked on.
+struct Counting {
+    inner: Deliverer,
+    at_work: Arc<AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl Consumer for Counting {
+    async fn consume(&self, envelope: Envelope) -> Vec<Verdict> {
+        self.at_work.fetch_add(1, Ordering::SeqCst);
+        let verdicts = self.inner.consume(envelope).await;
+        self.at_work.fetch_sub(1, Ordering::SeqCst);
+        verdicts
+    }
+}
+
+/// The code of a refusal.
+pub fn code(refusal: &Refusal) -> &str {
+    match refusal {
+        Refusal::Invalid { code, .. } | Refusal::Conflict { code, .. } => code,
+        Refusal::NotFound(_) => "not_found",
+        Refusal::Failed(_) => "failed",
+    }
+}
+
+/// The pointer of a refusal's first field.
+pub fn pointer(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Invalid { errors, .. } => errors.first().map(|e| e.pointer.clone()).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// The smallest inline content through one channel.
+pub fn inline(channel: &str, to: Value) -> Value {
+    json!({"content": {"title": "Title", "body": "Body"}, "to": to, "routing": {"channels": [channel]}})
+}
+
+pub const COMPLETED: MessageStatus = MessageStatus::Completed;
