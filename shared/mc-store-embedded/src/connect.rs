@@ -1,5 +1,6 @@
 //! Connections to the database file and their settings.
 
+use std::ffi::CStr;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -13,6 +14,10 @@ use crate::schema;
 
 /// The database's file name.
 const FILE: &str = "message-center.db";
+
+/// One process owns the folder anyway, so SQLite need not ask the system for locks, nor share its index of the log with
+/// anybody: a read is half as expensive without.
+const VFS: &CStr = c"unix-excl";
 
 /// Measured with `examples/store_bench.rs`: rows of about 1 KB fit without overflow pages, and a commit of a few rows
 /// still writes few bytes.
@@ -34,7 +39,7 @@ const READER_CACHE_KIB: i64 = 2 << 10;
 /// The connection that writes, with its tables in place.
 pub(crate) fn writer(folder: &Path, max_pages: Option<u32>, log_bytes: u64) -> Result<Connection> {
     let file = folder.join(FILE);
-    let mut connection = Connection::open_with_flags(&file, flags(true)).map_err(of_sqlite)?;
+    let mut connection = Connection::open_with_flags_and_vfs(&file, flags(true), VFS).map_err(of_sqlite)?;
     let set = |name: &str, value: &dyn rusqlite::ToSql| connection.pragma_update(None, name, value);
     set("page_size", &PAGE_SIZE)
         .and_then(|()| set("journal_mode", &"WAL"))
@@ -59,7 +64,8 @@ pub(crate) fn writer(folder: &Path, max_pages: Option<u32>, log_bytes: u64) -> R
 
 /// A connection that only reads.
 pub(crate) fn reader(folder: &Path) -> Result<Connection> {
-    let connection = Connection::open_with_flags(folder.join(FILE), flags(false)).map_err(of_sqlite)?;
+    let connection =
+        Connection::open_with_flags_and_vfs(folder.join(FILE), flags(false), VFS).map_err(of_sqlite)?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB).map_err(of_sqlite)?;
     connection.set_prepared_statement_cache_capacity(16);
     Ok(connection)
@@ -67,7 +73,8 @@ pub(crate) fn reader(folder: &Path) -> Result<Connection> {
 
 /// The connection that copies the log into the database.
 pub(crate) fn checkpointer(folder: &Path) -> Result<Connection> {
-    let connection = Connection::open_with_flags(folder.join(FILE), flags(true)).map_err(of_sqlite)?;
+    let connection =
+        Connection::open_with_flags_and_vfs(folder.join(FILE), flags(true), VFS).map_err(of_sqlite)?;
     connection
         .pragma_update(None, "synchronous", "FULL")
         .and_then(|()| connection.pragma_update(None, "cache_size", -64))

@@ -10,6 +10,7 @@ use mc_core::{Error, ErrorKind, Result};
 use crate::blobs::FolderBlobs;
 use crate::checkpoint::Checkpointer;
 use crate::connect;
+use crate::fault::of_sqlite;
 use crate::folder;
 use crate::queue::EmbeddedQueue;
 use crate::queue::lines::Lines;
@@ -109,6 +110,21 @@ impl Embedded {
     /// What the writer did so far.
     pub fn stats(&self) -> Stats {
         self.shared.counters.snapshot()
+    }
+
+    /// Writes a consistent copy of the database into a new file while the work goes on.
+    ///
+    /// Attachments are plain files beside it, and never change once written.
+    pub async fn copy_to(&self, file: impl Into<PathBuf>) -> Result<()> {
+        let (shared, file) = (Arc::clone(&self.shared), file.into());
+        let copy = move || {
+            let name = file.to_string_lossy().into_owned();
+            shared.readers.take().execute("VACUUM INTO ?1", [name]).map_err(of_sqlite)
+        };
+        tokio::task::spawn_blocking(copy)
+            .await
+            .map_err(|error| Error::new(ErrorKind::Internal, "copying the database died").because(error))?
+            .map(drop)
     }
 
     /// Makes every write that was asked for, then closes the database; what is asked later fails as unavailable.

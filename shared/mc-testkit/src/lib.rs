@@ -6,6 +6,7 @@
 
 pub mod ambient;
 pub mod channel;
+mod must;
 pub mod queue;
 pub mod store;
 

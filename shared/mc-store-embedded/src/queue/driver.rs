@@ -88,7 +88,7 @@ impl Flight {
             Ok((_, verdicts)) => taken.finish(verdicts),
             // Dropping the envelope counts the crash and puts it back into line.
             Err(error) => {
-                tracing::error!(error = %error, group = %taken.envelope().group, "a consumer panicked")
+                tracing::error!(error = %error, group = %taken.envelope().group, "a consumer panicked");
             }
         }
     }

@@ -117,6 +117,11 @@ impl Line {
         self.window.is_empty() && self.out == 0 && !self.refilling && self.next_due == i64::MAX
     }
 
+    /// Whether nothing of the line is taken or on its way from the disk.
+    pub(crate) fn rests(&self) -> bool {
+        self.out == 0 && !self.refilling
+    }
+
     /// When the first task in line was sent, as far as memory knows.
     pub(crate) fn oldest(&self, now: i64) -> Option<i64> {
         let on_disk = Some(self.next_due).filter(|due| *due <= now);

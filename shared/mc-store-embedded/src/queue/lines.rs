@@ -131,8 +131,8 @@ impl Lines {
         self.seq.fetch_add(1, Relaxed) + 1
     }
 
-    /// Whether an earlier process wrote the row, so that it may be the one that ended that process.
-    pub(crate) fn is_older_than_process(&self, seq: i64) -> bool {
+    /// Whether an earlier process wrote the row, so that it may be what ended that process.
+    pub(crate) fn is_inherited(&self, seq: i64) -> bool {
         seq <= self.inherited
     }
 
@@ -171,6 +171,20 @@ impl Lines {
                 turns.lines.remove(&settle.key.group);
             }
         }
+        drop(turns);
+        self.news(settle.key.family).notify_waiters();
+    }
+
+    /// Rows that cannot be read went to the crash loops.
+    pub(crate) fn buried(&self, family: Family, rows: u64, tasks: u64) {
+        let mut turns = self.turns(family);
+        turns.crash_loops += rows;
+        turns.waiting = turns.waiting.saturating_sub(tasks);
+    }
+
+    /// Whether nothing of the family is in anybody's hands or on its way from the disk.
+    pub(crate) fn rests(&self, family: Family) -> bool {
+        self.turns(family).lines.values().all(Line::rests)
     }
 
     /// Rows left the crash loops.

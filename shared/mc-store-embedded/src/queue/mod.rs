@@ -7,13 +7,14 @@ mod taken;
 mod time;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mc_core::Result;
-use mc_core::ports::{Commit, Family, Outgoing, Queue, QueueDepth};
+use mc_core::ports::{Commit, Family, Group, Outgoing, Queue, QueueDepth};
 
 pub use driver::{Drive, run};
 pub use taken::Taken;
@@ -54,28 +55,45 @@ impl EmbeddedQueue {
     /// Like [`next`](Self::next), but passes over groups that may not be served now.
     ///
     /// Call [`wake`](Self::wake) when the answer for a group changes while somebody waits.
-    pub async fn next_among(&self, family: Family, may: impl Fn(&mc_core::ports::Group) -> bool) -> Taken {
+    pub async fn next_among(&self, family: Family, may: impl Fn(&Group) -> bool) -> Taken {
+        loop {
+            // Without leave to end at rest, the wait ends with an envelope.
+            if let Some(taken) = self.wait(family, &may, false).await {
+                return taken;
+            }
+        }
+    }
+
+    /// Like [`next`](Self::next), but answers `None` once nothing is due and nobody holds an envelope of the family.
+    pub async fn next_unless_idle(&self, family: Family) -> Option<Taken> {
+        self.wait(family, |_| true, true).await
+    }
+
+    async fn wait(&self, family: Family, may: impl Fn(&Group) -> bool, may_rest: bool) -> Option<Taken> {
         let lines = &self.shared.lines;
         let news = lines.news(family);
         loop {
-            let mut told = std::pin::pin!(news.notified());
+            let mut told = pin!(news.notified());
             // From here on no news is missed, so looking and then waiting is safe.
             told.as_mut().enable();
             if self.shared.counters.parked.load(Relaxed) > MOST_PARKED {
                 tokio::time::sleep(PARKED_REST).await;
                 continue;
             }
+            let rests = may_rest && lines.rests(family);
             let look = lines.look(family, &may);
+            let rests = rests && look.requests.is_empty();
             for request in look.requests {
                 self.shared.writer.tell(request);
             }
             if let Some(found) = look.found {
-                let first_here = lines.is_older_than_process(found.waiting.place.seq);
+                let inherited = lines.is_inherited(found.waiting.place.seq);
                 let mut taken = Taken::new(Arc::clone(&self.shared), family, found);
-                taken.mark(first_here).await;
-                return taken;
+                taken.mark(inherited).await;
+                return Some(taken);
             }
             match look.until {
+                _ if rests => return None,
                 None => told.await,
                 Some(wait) => {
                     let _ = tokio::time::timeout(wait, told).await;

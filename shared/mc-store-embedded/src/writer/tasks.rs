@@ -2,7 +2,7 @@
 
 use mc_core::ports::{Family, Group, Outgoing, Task};
 use mc_core::{Error, ErrorKind, Result};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::group::Trouble;
 use super::{Settle, Then};
@@ -27,6 +27,10 @@ const BEHIND: &str = "SELECT due, seq, sent, receives, tasks FROM queue \
     WHERE family = ?1 AND grp = ?2 AND (due, seq) > (?3, ?4) ORDER BY due, seq LIMIT ?5";
 const BURY: &str = "INSERT OR REPLACE INTO crash_loop (family, seq, grp, sent, receives, n, tasks) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const COUNT: &str = "SELECT n FROM queue WHERE family = ?1 AND grp = ?2 AND due = ?3 AND seq = ?4";
+const SET_ASIDE: &str = "INSERT OR REPLACE INTO crash_loop (family, seq, grp, sent, receives, n, tasks) \
+    SELECT family, seq, grp, sent, receives, n, tasks FROM queue \
+    WHERE family = ?1 AND grp = ?2 AND due = ?3 AND seq = ?4";
 const BURIED: &str = "SELECT seq, grp, tasks FROM crash_loop WHERE family = ?1 ORDER BY seq LIMIT ?2";
 const UNBURY: &str = "DELETE FROM crash_loop WHERE family = ?1 AND seq = ?2";
 
@@ -134,6 +138,7 @@ pub(super) fn refill(connection: &Connection, lines: &Lines, family: Family, gro
     let now = lines.now();
     let (cursor, room) = lines.refill_from(family, group);
     let mut refilled = Refilled { rows: Vec::new(), next_due: i64::MAX };
+    let mut damaged = Vec::new();
     let mut tasks = 0;
     let mut statement = connection.prepare_cached(BEHIND).map_err(of_sqlite)?;
     let bounds = (family_number(family), group.as_str(), cursor.due, cursor.seq, REFILL_ROWS + 1);
@@ -144,19 +149,55 @@ pub(super) fn refill(connection: &Connection, lines: &Lines, family: Family, gro
             refilled.next_due = place.due;
             break;
         }
-        let blob = row.get_ref(4).map_err(of_sqlite)?.as_blob().map_err(|error| {
-            Error::new(ErrorKind::Corrupt, "a row of the queue cannot be read").because(error)
-        })?;
-        let waiting = Waiting {
-            place,
-            sent: row.get(2).map_err(of_sqlite)?,
-            receives: row.get(3).map_err(of_sqlite)?,
-            tasks: decode_tasks(blob)?,
-        };
-        tasks += waiting.tasks.len();
-        refilled.rows.push(waiting);
+        match waiting(row, place) {
+            Ok(waiting) => {
+                tasks += waiting.tasks.len();
+                refilled.rows.push(waiting);
+            }
+            Err(error) => {
+                tracing::error!(error = %error, group = %group, "an envelope cannot be read and is set aside");
+                damaged.push(place);
+            }
+        }
+    }
+    drop(rows);
+    if !damaged.is_empty() {
+        set_aside(connection, lines, family, group, &damaged).map_err(of_sqlite)?;
     }
     lines.refilled(family, group, refilled);
+    Ok(())
+}
+
+fn waiting(row: &Row<'_>, place: Place) -> Result<Waiting> {
+    let blob = row.get_ref(4).map_err(of_sqlite)?.as_blob().map_err(|error| {
+        Error::new(ErrorKind::Corrupt, "a row of the queue cannot be read").because(error)
+    })?;
+    Ok(Waiting {
+        place,
+        sent: row.get(2).map_err(of_sqlite)?,
+        receives: row.get(3).map_err(of_sqlite)?,
+        tasks: decode_tasks(blob)?,
+    })
+}
+
+/// Moves rows as they are to the crash loops, so that what nobody can read stops nobody.
+fn set_aside(
+    connection: &Connection,
+    lines: &Lines,
+    family: Family,
+    group: &Group,
+    places: &[Place],
+) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut tasks = 0;
+    for place in places {
+        let key = (family_number(family), group.as_str(), place.due, place.seq);
+        tasks += transaction.query_row(COUNT, key, |row| row.get::<_, u64>(0))?;
+        transaction.execute(SET_ASIDE, key)?;
+        transaction.execute(DELETE, key)?;
+    }
+    transaction.commit()?;
+    lines.buried(family, places.len() as u64, tasks);
     Ok(())
 }
 
@@ -171,10 +212,13 @@ pub(super) fn redrive(
         .prepare_cached(BURIED)?
         .query_map((number, REDRIVE_ROWS), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<Vec<(i64, String, Vec<u8>)>>>()?;
-    let (rows, mut sent) = (buried.len(), 0);
+    let (mut rows, mut sent) = (0, 0);
     for (seq, group, blob) in buried {
         let group = Group::from_text(group);
-        for task in decode_tasks(&blob)? {
+        // What cannot be read stays until a program comes that can.
+        let Ok(tasks) = decode_tasks(&blob) else { continue };
+        rows += 1;
+        for task in tasks {
             outbox.open(family, &group, outbox.now, outbox.now, 0, vec![task]);
             sent += 1;
         }

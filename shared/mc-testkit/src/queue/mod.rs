@@ -1,0 +1,98 @@
+//! The suite of queues: one case per line of `# Behavior` of [`Queue`] and [`Consumer`].
+
+mod crashes;
+mod delivery;
+mod fairness;
+mod recorder;
+mod retries;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mc_core::id::MessageId;
+use mc_core::model::Priority;
+use mc_core::ports::{Consumer, Family, Group, Outgoing, Queue, Store, Task};
+use ulid::Ulid;
+
+pub use recorder::Recorder;
+
+/// What a queue promises beyond the least; cases that need more are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Tasks of one group come in the order sent.
+    pub ordered: bool,
+    /// Groups take turns.
+    pub fair: bool,
+    /// The numbers of waiting tasks are known.
+    pub counted: bool,
+    /// What crashes again and again goes to a crash-loop queue, and can be sent again from there.
+    pub crash_loops: bool,
+}
+
+/// A queue and what a test needs around it.
+#[async_trait]
+pub trait QueueUnderTest: Send + Sync {
+    /// The queue.
+    fn queue(&self) -> Arc<dyn Queue>;
+
+    /// A store whose commits send into this queue, if there is one.
+    fn store(&self) -> Option<Arc<dyn Store>>;
+
+    /// What it promises.
+    fn abilities(&self) -> Abilities;
+
+    /// Calls the consumer with one envelope after the other, until nothing is left that is due now.
+    ///
+    /// A panic of the consumer is treated as whoever drives consumers in earnest treats it.
+    async fn drive(&self, family: Family, consumer: Arc<dyn Consumer>);
+
+    /// Lets time pass.
+    async fn advance(&self, by: Duration);
+}
+
+/// Runs every case, each on what `make` gives it.
+pub async fn all<Q: QueueUnderTest>(make: impl AsyncFn() -> Q) {
+    delivery::every_task_comes_once(&make().await).await;
+    delivery::a_group_keeps_its_order(&make().await).await;
+    delivery::an_envelope_has_one_group(&make().await).await;
+    delivery::families_are_apart(&make().await).await;
+    delivery::no_task_comes_before_its_delay(&make().await).await;
+    delivery::delayed_tasks_come_in_the_order_of_their_times(&make().await).await;
+    delivery::tasks_of_a_commit_are_sent(&make().await).await;
+    delivery::waiting_tasks_are_counted(&make().await).await;
+    fairness::a_high_task_waits_for_one_envelope_per_group(&make().await).await;
+    fairness::groups_take_turns(&make().await).await;
+    retries::a_verdict_counts_for_one_task(&make().await).await;
+    retries::what_comes_again_waits_its_time(&make().await).await;
+    retries::a_task_may_come_again_often(&make().await).await;
+    crashes::a_panic_brings_the_envelope_again(&make().await).await;
+    crashes::a_poisoned_task_takes_nobody_along(&make().await).await;
+    crashes::crash_loops_are_sent_again(&make().await).await;
+}
+
+/// The queue that the cases use.
+const FAMILY: Family = Family::Email;
+
+fn group(name: &str) -> Group {
+    Group::of(name, Priority::Normal)
+}
+
+/// A task that is told apart by its number.
+fn task(n: u32) -> Task {
+    Task::Deliver {
+        project: "suite".into(),
+        message: MessageId::new(Ulid::from_parts(1_796_083_200_000, u128::from(n))),
+        share: n,
+        channel: "robot".into(),
+        slot: None,
+    }
+}
+
+fn outgoing(group: &Group, n: u32, delay: Duration) -> Outgoing {
+    Outgoing { family: FAMILY, group: group.clone(), task: task(n), delay }
+}
+
+fn now(group: &Group, numbers: impl IntoIterator<Item = u32>) -> Vec<Outgoing> {
+    numbers.into_iter().map(|n| outgoing(group, n, Duration::ZERO)).collect()
+}
