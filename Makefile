@@ -1,0 +1,120 @@
+# Everything a person does with this repository. `make` alone lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+VENV   := .venv
+PYTHON := $(VENV)/bin/python
+STAGES := 7
+
+# Every stage takes the same packages, features and profile, so that nothing is compiled twice.
+EVERYTHING  := --workspace --all-targets --locked
+TESTS       := --workspace --locked --no-fail-fast
+NEXTEST     := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+# What the integration tests find in their environment.
+TEST_BINARY := MESSAGE_CENTER_BIN='$(abspath $(TARGET))/debug/message-center' TESTS_PYTHON='$(abspath $(PYTHON))'
+
+# $(call begin,number,name) prints the stage, and how long it took at its end, however it ends.
+begin = printf '==> [%s/%s] %s\n' '$(1)' '$(STAGES)' '$(2)'; trap 'echo "    $$SECONDS s"' EXIT;
+
+.PHONY: help run build test bench fmt lint tidy clean-tests \
+        test-format test-lint test-build test-tidy test-crates test-python test-whole cargo components compiler python
+
+help: ## list what there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+run: build ## start the message center on this machine with sandbox platforms
+	@exec '$(TARGET)/release/message-center' serve --sandbox
+
+build: cargo compiler ## build the release binary, target/release/message-center
+	@cargo build --release --locked --bin message-center
+
+bench: build ## measure throughput, latency, memory and fsyncs on this machine (ARGS="--growth" for more)
+	@cargo build --release --locked --package mc-bench
+	@'$(TARGET)/release/mc-bench' --binary '$(TARGET)/release/message-center' $(ARGS)
+
+fmt: cargo components ## format the code
+	@cargo fmt --all
+
+lint: cargo components compiler ## look for mistakes: clippy and the house rules
+	@cargo clippy $(EVERYTHING) -- --deny warnings
+	@cargo xtask tidy
+
+test: test-format test-lint test-build test-tidy test-crates test-python test-whole ## run every check and every test
+	@echo '==> all is well'
+
+test-format: cargo components
+	@$(call begin,1,format) cargo fmt --all --check
+
+test-lint: cargo components compiler
+	@$(call begin,2,clippy) cargo clippy $(EVERYTHING) -- --deny warnings
+
+test-build: cargo compiler
+	@$(call begin,3,build everything) cargo build $(EVERYTHING)
+
+test-tidy: test-build
+	@$(call begin,4,house rules) '$(TARGET)/debug/xtask' tidy
+
+test-crates: test-build
+	@$(call begin,5,tests of the crates) \
+	if [[ '$(NEXTEST)' == yes ]]; then \
+	    cargo nextest run $(TESTS) -E 'not package(mc-tests)'; \
+	    cargo test $(TESTS) --doc; \
+	else \
+	    cargo test $(TESTS) --exclude mc-tests; \
+	fi
+
+test-python: test-build python
+	@$(call begin,6,Python and its tests) $(install); \
+	if compgen -G 'tests/python/test_*.py' >/dev/null; then \
+	    $(TEST_BINARY) '$(PYTHON)' -m pytest -q tests/python; \
+	fi
+
+test-whole: test-build python
+	@$(call begin,7,tests of the whole: the real binary over real connections) $(install); \
+	if [[ '$(NEXTEST)' == yes ]]; then \
+	    $(TEST_BINARY) cargo nextest run $(TESTS) --no-tests pass -E 'package(mc-tests)'; \
+	else \
+	    names=$$(cargo metadata --no-deps --locked --format-version 1 | python3 -c $(whole_tests)); \
+	    [[ -z "$$names" ]] || $(TEST_BINARY) cargo test $(TESTS) $$names; \
+	fi
+
+# Prints `--test NAME` for each test binary of the package mc-tests.
+whole_tests = 'import json, sys; packages = json.load(sys.stdin)["packages"]; \
+print(*("--test " + t["name"] for p in packages if p["name"] == "mc-tests" for t in p["targets"] if "test" in t["kind"]))'
+
+# Installs what the tests need from Python into an environment of their own, unless it is there. A network may fail
+# once or twice, and some systems have a Python without pip inside.
+REQUIREMENTS := tests/python/requirements.txt
+install = if ! cmp -s '$(REQUIREMENTS)' '$(VENV)/installed.txt'; then \
+	python3 -m venv --clear '$(VENV)' >/dev/null 2>&1 || python3 -m venv --clear --without-pip '$(VENV)'; \
+	pip=('$(PYTHON)' -m pip); [[ -x '$(VENV)/bin/pip' ]] || pip=(python3 -m pip --python '$(PYTHON)'); \
+	for try in 1 2 3; do \
+	    if "$${pip[@]}" install --quiet --disable-pip-version-check --retries 5 --timeout 30 -r '$(REQUIREMENTS)'; then \
+	        cp '$(REQUIREMENTS)' '$(VENV)/installed.txt'; break; \
+	    fi; \
+	    echo "    pip failed, try $$try of 3" >&2; \
+	done; \
+	[[ -e '$(VENV)/installed.txt' ]] || { echo 'The Python packages of $(REQUIREMENTS) could not be installed.' >&2; exit 1; }; \
+	fi
+
+clean-tests: ## forget the Python environment of the tests
+	@rm -rf '$(VENV)'
+
+cargo:
+	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs and try again.' >&2; exit 1; }
+
+components:
+	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 \
+	    || { echo 'rustfmt or clippy is missing: run rustup component add rustfmt clippy.' >&2; exit 1; }
+
+compiler:
+	@command -v cc >/dev/null || { echo 'A C compiler is missing (SQLite is compiled in): install gcc or clang.' >&2; exit 1; }
+
+python:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null \
+	    || { echo 'Python 3.9 or newer is missing; the tests use it to call the API as Python programs do.' >&2; exit 1; }
