@@ -12,30 +12,29 @@ use serde_json::{Map, Value};
 
 const TARGET: Target<'static> = Target { kind: Kind::WecomRobot, channel: None };
 
-fn main() {
+type Write = fn(&Content) -> String;
+
+fn main() -> Result<(), String> {
     let data: Map<String, Value> = (0..20)
         .map(|n| (format!("var_{n}"), Value::from(format!("value {n}: a*b_c <d> & [e](f)"))))
         .collect();
     let params = Map::new();
 
-    let small = compiled("{{ var_0 }} failed", "**{{ var_0 }}** failed on {{ var_1 }}: {{ var_2 }}\n");
+    let small = compiled("{{ var_0 }} failed", "**{{ var_0 }}** failed on {{ var_1 }}: {{ var_2 }}\n")?;
     measure("small template", || {
         small.render(TARGET, &data, &params).map(|c| c.body.text.len()).unwrap_or(0)
     });
 
     let source = large();
-    let large = compiled("{{ var_0 }} failed", &source);
+    let large = compiled("{{ var_0 }} failed", &source)?;
     println!("the large template has {} bytes", source.len());
     measure("large template", || {
         large.render(TARGET, &data, &params).map(|c| c.body.text.len()).unwrap_or(0)
     });
 
-    let Ok(content) = large.render(TARGET, &data, &params) else {
-        println!("the large template does not render");
-        return;
-    };
+    let content = large.render(TARGET, &data, &params).map_err(|e| e.to_string())?;
     println!("template and dialect together:");
-    let dialects: [(&str, fn(&Content) -> String); 7] = [
+    let dialects: [(&str, Write); 7] = [
         ("wecom", |c| dialect::wecom(&c.body.text, &mut Vec::new())),
         ("wecom_v2", |c| dialect::wecom_v2(&c.body.text, &mut Vec::<Warning>::new())),
         ("dingtalk", |c| dialect::dingtalk(&c.body.text, &mut Vec::new())),
@@ -59,19 +58,17 @@ fn main() {
     }
     let body = Body { format: Format::Markdown, text: content.body.text.clone() };
     measure("html", || dialect::html(&body).len());
+    Ok(())
 }
 
-fn compiled(title: &str, body: &str) -> CompiledTemplate {
+fn compiled(title: &str, body: &str) -> Result<CompiledTemplate, String> {
     let template = TemplateBody {
         title: title.to_owned(),
         body: body.to_owned(),
         format: Format::Markdown,
         ..TemplateBody::default()
     };
-    match CompiledTemplate::compile(&template) {
-        Ok(compiled) => compiled,
-        Err(errors) => panic!("{errors:?}"),
-    }
+    CompiledTemplate::compile(&template).map_err(|errors| format!("{errors:?}"))
 }
 
 /// Two kilobytes of the Markdown that alerts are made of.

@@ -10,12 +10,26 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 
 use crate::{FieldError, shield};
 
-/// Work one text may take: about an instruction or 64 bytes each.
+/// Work all texts of one content may take together: about an instruction or 64 bytes each.
 const FUEL: u64 = 1_000_000;
 /// Nesting of blocks and macro calls.
 const RECURSION: usize = 100;
 /// Bytes all texts of one content may have together.
-pub(crate) const MAX_OUTPUT: usize = 4 << 20;
+const MAX_OUTPUT: usize = 4 << 20;
+
+/// What the texts of one content may still take.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    bytes: usize,
+    fuel: u64,
+}
+
+impl Budget {
+    /// All of it.
+    pub(crate) const fn new() -> Self {
+        Self { bytes: MAX_OUTPUT, fuel: FUEL }
+    }
+}
 
 /// How the values printed by a text are treated. It is the extension of the text's name in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,24 +194,26 @@ impl Text {
         }
     }
 
-    /// Renders it; `left` is what the output may still have, and is lowered by what was written.
+    /// Renders it, and takes what it needed from the budget.
     pub(crate) fn render(
         &self,
         env: &Environment<'static>,
         context: &Value,
-        left: &mut usize,
+        budget: &mut Budget,
     ) -> Result<String, RenderError> {
-        match self {
-            Self::Literal(text) => Ok(text.to_string()),
-            Self::Jinja(name) => {
-                let mut bounded = Bounded { bytes: Vec::with_capacity(256), left: *left };
-                let template = env.get_template(name).map_err(|e| refusal(&e))?;
-                template.render_captured_to(context.clone(), &mut bounded).map_err(|e| refusal(&e))?;
-                *left = bounded.left;
-                String::from_utf8(bounded.bytes)
-                    .map_err(|_| RenderError::new("template_error", "the template wrote broken UTF-8"))
-            }
-        }
+        let name = match self {
+            Self::Literal(text) => return Ok(text.to_string()),
+            Self::Jinja(name) => name,
+        };
+        let mut bounded = Bounded { bytes: Vec::with_capacity(256), left: budget.bytes };
+        let template = env.get_template(name).map_err(|e| refusal(&e))?;
+        let done = template.render_captured_to(context.clone(), &mut bounded).map_err(|e| refusal(&e))?;
+        // The engine counts each text from the start, so the sum is kept here.
+        let used = done.state().fuel_levels().map_or(0, |(used, _)| used);
+        budget.fuel = budget.fuel.checked_sub(used).ok_or_else(|| runaway(&place(name)))?;
+        budget.bytes = bounded.left;
+        String::from_utf8(bounded.bytes)
+            .map_err(|_| RenderError::new("template_error", "the template wrote broken UTF-8"))
     }
 }
 
@@ -244,23 +260,27 @@ fn refusal(error: &Error) -> RenderError {
         }
         source = cause.source();
     }
-    let place = innermost
-        .name()
-        .or(error.name())
-        .map_or("", |name| name.rsplit_once('.').map_or(name, |(pointer, _)| pointer));
-    let place = if place.is_empty() { String::new() } else { format!("{place} ") };
+    let place = innermost.name().or(error.name()).map(place).unwrap_or_default();
     match innermost.kind() {
         ErrorKind::UndefinedError => {
             RenderError::new("missing_variable", format!("{place}{}", describe(innermost)))
         }
-        ErrorKind::OutOfFuel => RenderError::new(
-            "template_runaway",
-            format!("{place}takes more work than a template may: is there a loop that is too long?"),
-        ),
+        ErrorKind::OutOfFuel => runaway(&place),
         ErrorKind::WriteFailure => RenderError::new(
             "too_large",
             format!("{place}writes more than the {MAX_OUTPUT} bytes that a content may have"),
         ),
         _ => RenderError::new("template_error", format!("{place}{}", describe(innermost))),
     }
+}
+
+fn runaway(place: &str) -> RenderError {
+    let detail = format!("{place}takes more work than a template may: is there a loop that is too long?");
+    RenderError::new("template_runaway", detail)
+}
+
+/// Where a text stands in its document, to begin a sentence with. Snippets have no place of their own.
+fn place(name: &str) -> String {
+    let pointer = name.rsplit_once('.').map_or(name, |(pointer, _)| pointer);
+    if pointer.is_empty() { String::new() } else { format!("{pointer} ") }
 }

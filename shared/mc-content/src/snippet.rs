@@ -6,7 +6,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use crate::FieldError;
-use crate::engine::{self, MAX_OUTPUT, Print, Text};
+use crate::engine::{self, Budget, Print, Text};
 
 /// How a printed value is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,6 @@ impl Snippet {
             Text::Literal(_) => Value::UNDEFINED,
             Text::Jinja(_) => Value::from(Serde(context)),
         };
-        self.text.render(&self.env, &context, &mut MAX_OUTPUT.clone())
+        self.text.render(&self.env, &context, &mut Budget::new())
     }
 }

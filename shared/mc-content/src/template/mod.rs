@@ -13,7 +13,7 @@ use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
 use crate::FieldError;
-use crate::engine::{self, MAX_OUTPUT, Text};
+use crate::engine::{self, Budget, Text};
 use crate::value::Context;
 use layer::{Layer, LayerSource};
 use schema::Schema;
@@ -92,7 +92,7 @@ impl CompiledTemplate {
             Some(&self.base),
         ];
         let mut run =
-            Run { env: &self.env, context: Context::value(&self.names, data, params), left: MAX_OUTPUT };
+            Run { env: &self.env, context: Context::value(&self.names, data, params), budget: Budget::new() };
 
         let format = first(&layers, |l| l.format).unwrap_or_default();
         let body = first(&layers, |l| l.body.as_ref()).and_then(|bodies| bodies.get(format));
@@ -123,16 +123,16 @@ fn first<'l, T>(layers: &[Option<&'l Layer>], field: impl Fn(&'l Layer) -> Optio
     layers.iter().flatten().find_map(|layer| field(layer))
 }
 
-/// One rendering: all its texts share the values and the bound on the output.
+/// One rendering: all its texts share the values and the bounds on work and output.
 struct Run<'t> {
     env: &'t Environment<'static>,
     context: Value,
-    left: usize,
+    budget: Budget,
 }
 
 impl Run<'_> {
     fn text(&mut self, text: Option<&Text>) -> Result<String, RenderError> {
-        text.map_or_else(|| Ok(String::new()), |t| t.render(self.env, &self.context, &mut self.left))
+        text.map_or_else(|| Ok(String::new()), |t| t.render(self.env, &self.context, &mut self.budget))
     }
 
     /// A URL: spaces around it are the template's layout, and an empty one is none.

@@ -93,6 +93,11 @@ fn work_output_and_depth_are_bounded() {
     let facts: Vec<Value> = (0..50).map(|_| json!({"label": "x", "value": "{{ big }}"})).collect();
     let error = render(&stored(json!({"body": "", "facts": facts})), json!({"big": "x".repeat(100_000)}));
     assert_eq!(error.expect_err("too much").code, "too_large");
+    let facts: Vec<Value> = (0..20)
+        .map(|_| json!({"label": "x", "value": "{% for a in range(9999) %}{{ a }}{% endfor %}"}))
+        .collect();
+    let error = render(&stored(json!({"body": "", "facts": facts})), json!({}));
+    assert_eq!(error.expect_err("too long").code, "template_runaway");
     // Ten thousand rows of a table are no runaway.
     let rows: Vec<Value> = (0..10_000).map(|n| json!({"a": n, "b": "text", "c": "more"})).collect();
     let source =
