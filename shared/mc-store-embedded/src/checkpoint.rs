@@ -73,10 +73,19 @@ impl Drop for Checkpointer {
 }
 
 fn serve(connection: &Connection, asked: &Receiver<()>, ready: &AtomicBool, counters: &Counters) {
+    let mut failing = false;
     while asked.recv().is_ok() {
         match copy(connection, counters) {
-            Ok(_) => ready.store(true, Release),
-            Err(error) => tracing::warn!(error = %error, "the database's log could not be copied"),
+            Ok(_) => {
+                failing = false;
+                ready.store(true, Release);
+            }
+            // The log only grows meanwhile, so telling once is enough.
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(error = %error, "the database's log could not be copied");
+                }
+            }
         }
     }
 }

@@ -63,6 +63,7 @@ impl Shared {
 pub struct Embedded {
     shared: Arc<Shared>,
     blobs: FolderBlobs,
+    folder: PathBuf,
 }
 
 impl fmt::Debug for Embedded {
@@ -89,7 +90,8 @@ impl Embedded {
         let writer =
             Writer::start(connection, ownership, checkpointer, Arc::clone(&lines), Arc::clone(&counters))?;
         let blobs = FolderBlobs::new(options.folder.join("blobs"));
-        Ok(Self { shared: Arc::new(Shared { clock, readers, writer, lines, counters }), blobs })
+        let shared = Arc::new(Shared { clock, readers, writer, lines, counters });
+        Ok(Self { shared, blobs, folder: options.folder })
     }
 
     /// The store.
@@ -116,10 +118,11 @@ impl Embedded {
     ///
     /// Attachments are plain files beside it, and never change once written.
     pub async fn copy_to(&self, file: impl Into<PathBuf>) -> Result<()> {
-        let (shared, file) = (Arc::clone(&self.shared), file.into());
+        let (folder, file) = (self.folder.clone(), file.into());
+        // A copy takes long, so it has a connection of its own.
         let copy = move || {
             let name = file.to_string_lossy().into_owned();
-            shared.readers.take().execute("VACUUM INTO ?1", [name]).map_err(of_sqlite)
+            connect::reader(&folder)?.execute("VACUUM INTO ?1", [name]).map_err(of_sqlite)
         };
         tokio::task::spawn_blocking(copy)
             .await

@@ -122,7 +122,7 @@ impl<'w> Group<'w> {
             }
             Request::Mark { key, receives, .. } => {
                 // An envelope that is settled in the same breath needs no mark.
-                let settled = |r: &Request| matches!(r, Request::Settle { settle, .. } if settle.key == *key);
+                let settled = |r: &Request| matches!(r, Request::Settle { settle, .. } if settle.key.place == key.place);
                 if !all.iter().any(settled) {
                     tasks::mark(self.connection, key, *receives)?;
                 }

@@ -34,6 +34,8 @@ pub(super) struct Thread {
     counters: Arc<Counters>,
     /// Queue writes that nobody waits for and that could not be made: they are kept until they can.
     parked: Vec<Request>,
+    /// Whether the last group could not be written, so that a full disk is told once and not for each request.
+    failing: bool,
     scratch: Vec<u8>,
 }
 
@@ -44,7 +46,15 @@ impl Thread {
         lines: Arc<Lines>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { connection, checkpointer, lines, counters, parked: Vec::new(), scratch: Vec::new() }
+        Self {
+            connection,
+            checkpointer,
+            lines,
+            counters,
+            parked: Vec::new(),
+            failing: false,
+            scratch: Vec::new(),
+        }
     }
 
     /// Works until nobody can ask any more, or until asked to stop; then answers who asked for that.
@@ -99,6 +109,9 @@ impl Thread {
                 Ok(answers) => {
                     let arrived = group.into_arrived();
                     self.counters.commits.fetch_add(1, Relaxed);
+                    if std::mem::take(&mut self.failing) {
+                        tracing::info!("the embedded store writes again");
+                    }
                     self.counters.requests.fetch_add(requests.len() as u64, Relaxed);
                     self.lines.arrived(arrived);
                     self.answer(requests, answers);
@@ -114,7 +127,9 @@ impl Thread {
             match failure {
                 Failure::Storage(error) => {
                     self.counters.failed_commits.fetch_add(1, Relaxed);
-                    tracing::error!(error = %error, requests = requests.len(), "the embedded store cannot write");
+                    if !std::mem::replace(&mut self.failing, true) {
+                        tracing::error!(error = %error, "the embedded store cannot write");
+                    }
                     let reason = error.to_string();
                     requests.drain(..).for_each(|request| self.refuse(request, &reason));
                     return false;
