@@ -44,7 +44,7 @@ fn request(config: &Config, ports: &Ports, push: &Push<'_>) -> Option<HttpReques
     Some(HttpRequest { method: config.method, headers, ..HttpRequest::post_json(url, body) })
 }
 
-fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt, SendError> {
+pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt, SendError> {
     let status = response.status;
     let accepted = match config.success.statuses.as_slice() {
         [] => (200..300).contains(&status),

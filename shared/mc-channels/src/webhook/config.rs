@@ -39,7 +39,7 @@ pub(super) enum BodyTemplate {
     /// Everything we know of the message, as JSON.
     Default,
     /// A text; `json` when it must turn out as JSON.
-    Text { template: Snippet, json: bool },
+    Text { template: Box<Snippet>, json: bool },
     /// A JSON document whose texts are templates.
     Json(JsonTemplate),
 }
@@ -194,7 +194,7 @@ fn read_body(fields: &mut Fields<'_>, content_type: Option<&str>) -> BodyTemplat
                 None => (Escape::None, false),
             };
             match Snippet::compile(&text, escape) {
-                Ok(template) => BodyTemplate::Text { template, json },
+                Ok(template) => BodyTemplate::Text { template: Box::new(template), json },
                 Err(error) => {
                     fields.problem("body", error.detail);
                     BodyTemplate::Default

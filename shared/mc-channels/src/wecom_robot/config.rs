@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn every_problem_has_its_place() {
-        let cases: [(Value, &[(&str, &str)], &[&str]); 5] = [
+        type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
+        let cases: [Case<'_>; 5] = [
             (json!({"markdown": "v3", "x": 1}), &[], &["/settings/markdown", "/settings/x", "/secrets/key"]),
             (json!({}), &[("key", "https://qyapi.weixin.qq.com/x?key=1")], &["/secrets/key"]),
             (json!({}), &[("keys", "a,b")], &["/secrets/keys"]),

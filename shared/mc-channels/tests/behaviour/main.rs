@@ -1,7 +1,15 @@
 //! Every kind of channel against its counterpart in the sandbox.
 
+// `cfg(test)` tells clippy that helpers are test code too.
+#[cfg(test)]
 mod fakes;
+#[cfg(test)]
 mod silence;
+#[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod webhook;
+#[cfg(test)]
 mod world;

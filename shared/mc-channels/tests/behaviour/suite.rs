@@ -1,9 +1,10 @@
 //! The common suite over every kind, and what only one kind does.
 
+use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Format, Kind, Recipient};
 use mc_core::ports::{
-    Attachment, Channel, Push, Receipt, RenderContext, SendError, SendFailure, SharedChannel,
+    Attachment, Channel, Push, Receipt, RenderContext, SendError, SendFailure, SharedChannel, Slot,
 };
 use mc_sandbox::{Fault, Platform, SmtpStage};
 use mc_testkit::channel::{self, Harness};
@@ -27,6 +28,16 @@ pub async fn deliver(
     to: &[Recipient],
     attachments: &[Attachment],
 ) -> Result<Receipt, SendError> {
+    deliver_through(channel, content, to, attachments, None).await
+}
+
+async fn deliver_through(
+    channel: &dyn Channel,
+    content: &Content,
+    to: &[Recipient],
+    attachments: &[Attachment],
+    slot: Option<Slot>,
+) -> Result<Receipt, SendError> {
     let empty = Map::new();
     let message: MessageId = "msg_01HF7YAT31000000000000001A".parse().unwrap();
     let context = RenderContext {
@@ -39,15 +50,16 @@ pub async fn deliver(
         overrides: None,
     };
     let rendered = channel.render(content, &context).unwrap();
+    let push_id = format!("psh_{}", slot.map_or(1, |slot| 100 + slot.lane));
     let push = Push {
         project: "default",
         message,
         delivery: "dlv_1",
-        push_id: "psh_1",
+        push_id: &push_id,
         part: &rendered.parts[0],
         to,
         attachments,
-        slot: None,
+        slot,
     };
     channel.send(push).await
 }
@@ -101,13 +113,25 @@ async fn wrong_credentials_fail_the_channel() {
 async fn a_pool_pushes_through_the_robot_of_the_slot() {
     let world = World::start(false).await;
     let keys = format!(r#"["{WECOM_KEY}", "second-robot-key"]"#);
-    let channel = world.build(Kind::WecomRobot, json!({}), &[("keys", &keys)], &world.http_url());
-    assert_eq!(channel.lanes(), 2);
+    let wecom = world.build(Kind::WecomRobot, json!({}), &[("keys", &keys)], &world.http_url());
     let robots = format!(
-        r#"[{{"access_token":"{DINGTALK_TOKEN}","secret":"{DINGTALK_SECRET}"}},{{"access_token":"other"}}]"#
+        r#"[{{"access_token":"{DINGTALK_TOKEN}","secret":"{DINGTALK_SECRET}"}},{{"access_token":"another-token"}}]"#
     );
-    let channel = world.build(Kind::DingtalkRobot, json!({}), &[("robots", &robots)], &world.http_url());
-    assert_eq!(channel.lanes(), 2);
+    world.sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
+    world.sandbox.dingtalk_robot("another-token", None);
+    let dingtalk = world.build(Kind::DingtalkRobot, json!({}), &[("robots", &robots)], &world.http_url());
+    for (channel, platform, ends) in
+        [(wecom, Platform::Wecom, ["5aaa", "-key"]), (dingtalk, Platform::Dingtalk, ["77a6", "oken"])]
+    {
+        assert_eq!(channel.lanes(), 2);
+        // The pool was larger when the last slot was reserved.
+        for lane in 0..3 {
+            let slot = Some(Slot { at: Timestamp::EPOCH, lane });
+            deliver_through(&*channel, &hello(), &[], &[], slot).await.unwrap();
+            let target = world.sandbox.accepted(platform)[usize::from(lane)].target.clone();
+            assert!(target.ends_with(ends[usize::from(lane) % 2]), "{lane}: {target}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -95,9 +95,10 @@ async fn what_cannot_be_sent_is_refused_when_rendered() {
 
 #[tokio::test]
 async fn every_problem_has_its_place() {
+    type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let world = World::start(false).await;
     let url = "https://im.example.com/send";
-    let cases: [(Value, &[(&str, &str)], &[&str]); 14] = [
+    let cases: [Case<'_>; 14] = [
         (json!({}), &[], &["/settings/url"]),
         (json!({"url": "https://{{ data.host }}/x"}), &[], &["/settings/url"]),
         (json!({"url": "ftp://h/x"}), &[], &["/settings/url"]),
