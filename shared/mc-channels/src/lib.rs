@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod http;
+pub mod neutral;
 pub mod registry;
 
 mod fields;

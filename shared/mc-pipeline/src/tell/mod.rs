@@ -3,6 +3,7 @@
 //! An event is stored once under an id that follows from its message, so that telling it again tells the same; a task
 //! per endpoint then posts it until it arrives ([`notify`]).
 
+mod list;
 mod notify;
 mod replay;
 
@@ -15,7 +16,8 @@ use mc_core::state::{MessageStatus, State};
 use mc_core::{Result, Timestamp};
 use serde_json::{Value, json};
 
-pub use notify::{Telling, TellingAttempt, TellingState, notify, seal_context};
+pub use list::tellings;
+pub use notify::{Telling, TellingAttempt, TellingState, forgive, notify, seal_context};
 pub use replay::replay;
 
 use crate::center::Center;

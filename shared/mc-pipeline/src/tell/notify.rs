@@ -209,9 +209,19 @@ struct FailingSince {
     at: Timestamp,
 }
 
+/// Forgets since when an endpoint fails, because somebody looked after it.
+pub async fn forgive(center: &Center, project: &str, webhook: &str) -> Result<()> {
+    center.store.write(Op::Delete(failing_key(project, webhook), Vec::new())).await?;
+    Ok(())
+}
+
+fn failing_key(project: &str, webhook: &str) -> mc_core::ports::Key {
+    mc_core::ports::Key::new(format!("wf#{project}"), webhook)
+}
+
 /// Remembers since when an endpoint fails, and switches it off after 410 or five days.
 async fn health(center: &Center, project: &str, webhook: &str, ok: bool, status: Option<u16>) -> Result<()> {
-    let key = mc_core::ports::Key::new(format!("wf#{project}"), webhook);
+    let key = failing_key(project, webhook);
     let now = center.clock.now();
     let stored = center.store.get(&key).await?;
     if ok {

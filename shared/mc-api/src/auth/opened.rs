@@ -1,0 +1,68 @@
+//! Access keys' secrets, opened once and kept for as long as the sealed text stays the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mc_core::model::AccessKey;
+use mc_core::{Error, ErrorKind, Result, Secret};
+use mc_pipeline::seal::Sealer;
+
+/// At most this many secrets are kept.
+const CAPACITY: usize = 1024;
+
+/// What the sealed secret of an access key is bound to.
+pub fn seal_context(access_key_id: &str) -> String {
+    format!("access-key/{access_key_id}")
+}
+
+/// An access key as requests need it.
+pub struct OpenedKey {
+    /// The key as it is stored.
+    pub key: Arc<AccessKey>,
+    /// Its secret.
+    pub secret: Secret,
+    /// Its project.
+    pub project: Arc<str>,
+    /// How logs and messages call it.
+    pub actor: Arc<str>,
+}
+
+/// A bounded cache of opened keys.
+#[derive(Default)]
+pub struct OpenedKeys {
+    keys: Mutex<HashMap<String, Arc<OpenedKey>>>,
+}
+
+impl OpenedKeys {
+    /// The key with its secret opened.
+    pub fn open(&self, key: Arc<AccessKey>, sealer: &Sealer) -> Result<Arc<OpenedKey>> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = keys.get(&key.access_key_id)
+            && (Arc::ptr_eq(&found.key, &key) || is_same(&found.key, &key))
+        {
+            return Ok(found.clone());
+        }
+        let secret = sealer.open(&seal_context(&key.access_key_id), &key.secret).map_err(|e| {
+            Error::new(ErrorKind::Sealed, "an access key's secret cannot be opened").because(e)
+        })?;
+        if keys.len() >= CAPACITY {
+            keys.clear();
+        }
+        let opened = Arc::new(OpenedKey {
+            secret: Secret::new(secret.as_str()),
+            project: key.project.as_str().into(),
+            actor: format!("key:{}", key.access_key_id).into(),
+            key: key.clone(),
+        });
+        keys.insert(key.access_key_id.clone(), opened.clone());
+        Ok(opened)
+    }
+}
+
+/// Whether everything that was kept with the opened secret still holds.
+fn is_same(kept: &AccessKey, now: &AccessKey) -> bool {
+    kept.secret == now.secret
+        && kept.project == now.project
+        && kept.role == now.role
+        && kept.basic == now.basic
+}

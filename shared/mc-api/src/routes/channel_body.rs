@@ -1,0 +1,182 @@
+//! The body of a channel's `PUT`: which secrets stay, which go, and what is sealed.
+
+use std::collections::BTreeMap;
+
+use mc_core::model::{ChannelDoc, Kind, Limits, OnDoubt};
+use mc_core::{Secret, Timestamp};
+use mc_pipeline::accept::request::escape;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::call::Call;
+use crate::problem::ApiError;
+use crate::schema;
+
+/// The name a proxy is sealed under, next to the secrets.
+const PROXY: &str = "proxy";
+
+/// A channel to make or replace.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChannelBody {
+    /// What platform it speaks.
+    #[schema(value_type = schema::Kind)]
+    pub(crate) kind: Kind,
+    /// The kind's settings.
+    #[serde(default)]
+    settings: Map<String, Value>,
+    /// The kind's secrets. One that is not named keeps its value when the channel is replaced, and so does one given
+    /// as it was answered (`{"set": true}`); null takes it away. A list or an object is kept as its JSON.
+    #[serde(default)]
+    secrets: Map<String, Value>,
+    /// Scheme and host in place of the platform's own.
+    base_url: Option<String>,
+    /// The way out: `http`, `https` or `socks5`, maybe with credentials. Given as it was answered, it stays.
+    proxy: Option<String>,
+    /// PEM of certificates to trust besides Mozilla's.
+    tls_ca: Option<String>,
+    /// Limits below the platform's own.
+    #[serde(default)]
+    #[schema(value_type = schema::Limits)]
+    limits: Limits,
+    /// Alarm thresholds.
+    #[schema(value_type = Option<Object>)]
+    alarm: Option<Map<String, Value>>,
+    /// What to do with a push whose outcome was lost; `resend` by default.
+    #[serde(default)]
+    #[schema(value_type = schema::OnDoubt)]
+    on_doubt: OnDoubt,
+    /// Whether it may be sent through; true by default.
+    #[serde(default = "yes")]
+    enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A channel with everything opened, before it is checked.
+pub(crate) struct Opened {
+    pub(crate) doc: ChannelDoc,
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    pub(crate) proxy: Option<Secret>,
+}
+
+impl ChannelBody {
+    /// Puts the stored secrets to those that were given.
+    pub(crate) fn open(
+        self,
+        call: &Call,
+        name: &str,
+        stored: Option<&ChannelDoc>,
+    ) -> Result<Opened, ApiError> {
+        // Another kind's secrets mean nothing to this one.
+        let stored = stored.filter(|doc| doc.kind == self.kind);
+        let mut secrets = BTreeMap::new();
+        for (field, sealed) in stored.iter().flat_map(|doc| &doc.secrets) {
+            if self.secrets.get(field).is_none_or(is_mask) {
+                secrets.insert(field.clone(), unseal(call, name, field, sealed)?);
+            }
+        }
+        for (field, value) in &self.secrets {
+            let text = match value {
+                Value::Null => continue,
+                mask if is_mask(mask) && secrets.contains_key(field) => continue,
+                Value::String(text) => text.clone(),
+                Value::Array(_) | Value::Object(_) if !is_mask(value) => value.to_string(),
+                _ => {
+                    let pointer = format!("/secrets/{}", escape(field));
+                    let detail = "a secret is a text, a list or an object; null takes it away";
+                    return Err(ApiError::field("invalid_channel", pointer, detail));
+                }
+            };
+            secrets.insert(field.clone(), Secret::new(text));
+        }
+        let proxy = match (self.proxy, stored.and_then(|doc| doc.proxy.as_deref())) {
+            (Some(given), Some(sealed)) if given.contains(MASK) => {
+                let kept = unseal(call, name, PROXY, sealed)?;
+                Some(if mask_url(kept.expose()) == given { kept } else { Secret::new(given) })
+            }
+            (given, _) => given.map(Secret::new),
+        };
+        let doc = ChannelDoc {
+            kind: self.kind,
+            settings: self.settings,
+            secrets: BTreeMap::new(),
+            base_url: self.base_url,
+            proxy: None,
+            tls_ca: self.tls_ca,
+            limits: self.limits,
+            alarm: self.alarm.map(Value::Object),
+            on_doubt: self.on_doubt,
+            enabled: self.enabled,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+        };
+        Ok(Opened { doc, secrets, proxy })
+    }
+}
+
+/// Whether a value is what we answer in place of a secret.
+fn is_mask(value: &Value) -> bool {
+    *value == json!({"set": true})
+}
+
+fn unseal(call: &Call, name: &str, field: &str, sealed: &str) -> Result<Secret, ApiError> {
+    call.center().channels.unseal(call.project(), name, field, sealed).map_err(|error| {
+        tracing::warn!(error = %error, channel = name, "a stored secret cannot be kept");
+        let detail = format!("the stored {field} cannot be opened any more; give it again");
+        ApiError::conflict("secret_lost", detail)
+    })
+}
+
+impl Opened {
+    /// The document with everything sealed, as it is stored.
+    pub(crate) fn seal(self, call: &Call, name: &str) -> Result<ChannelDoc, ApiError> {
+        let Opened { mut doc, secrets, proxy } = self;
+        let seal = |field: &str, value: &Secret| {
+            call.center().channels.seal(call.project(), name, field, value.expose())
+        };
+        for (field, value) in &secrets {
+            doc.secrets.insert(field.clone(), seal(field, value)?);
+        }
+        doc.proxy = proxy.as_ref().map(|proxy| seal(PROXY, proxy)).transpose()?;
+        Ok(doc)
+    }
+}
+
+/// What stands for a password in a URL that is shown.
+const MASK: &str = "***";
+
+/// A proxy as it may be shown: without its credentials.
+pub(crate) fn shown_proxy(call: &Call, name: &str, sealed: &str) -> Option<String> {
+    // One that cannot be opened is still shown to be there.
+    let proxy = call.center().channels.unseal(call.project(), name, PROXY, sealed);
+    Some(proxy.map_or_else(|_| MASK.to_owned(), |proxy| mask_url(proxy.expose())))
+}
+
+fn mask_url(url: &str) -> String {
+    let Ok(mut parsed) = url::Url::parse(url) else { return MASK.to_owned() };
+    if parsed.username().is_empty() && parsed.password().is_none() {
+        return url.to_owned();
+    }
+    // A user's name may be half of the secret, so it goes too.
+    if parsed.set_username(MASK).is_err() || parsed.set_password(None).is_err() {
+        return MASK.to_owned();
+    }
+    parsed.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_proxy_has_no_credentials() {
+        assert_eq!(mask_url("http://proxy.example.com:3128"), "http://proxy.example.com:3128");
+        assert_eq!(mask_url("http://u:hunter2@proxy.example.com:3128"), "http://***@proxy.example.com:3128/");
+        assert_eq!(mask_url("socks5://u:hunter2@10.0.0.1:1080"), "socks5://***@10.0.0.1:1080");
+        assert_eq!(mask_url("hunter2"), MASK);
+    }
+}

@@ -1,0 +1,184 @@
+//! Every route: its method, path, need, query parameters and handler, in one table.
+//!
+//! The router and the OpenAPI document are both made from the table. A handler's `#[utoipa::path]` repeats method and
+//! path; a test holds the two together.
+
+pub mod access_keys;
+pub mod channels;
+pub mod dead_letters;
+pub mod messages;
+pub mod monitoring;
+pub mod operators;
+pub mod preview;
+pub mod projects;
+pub mod session;
+pub mod templates;
+pub mod webhooks;
+
+mod channel_body;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::routing::{MethodFilter, on};
+use http::Method;
+use utoipa::OpenApi;
+
+use crate::access::Need;
+use crate::endpoint;
+use crate::state::Api;
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with its variable parts in braces.
+    pub path: &'static str,
+    /// What it asks of its caller.
+    pub need: Need,
+    /// The query parameters it takes.
+    pub query: &'static [&'static str],
+}
+
+/// The query parameters of a plain collection.
+const PAGE: &[&str] = &["limit", "cursor"];
+/// No query parameters.
+const NONE: &[&str] = &[];
+
+macro_rules! routes {
+    ($($table:ident, $add:ident { $($method:ident $path:literal $need:ident $query:ident $module:ident::$handler:ident,)+ })+) => {
+        $(
+            static $table: &[Route] = &[
+                $(Route { method: Method::$method, path: $path, need: Need::$need, query: $query },)+
+            ];
+
+            fn $add(mut router: Router<Arc<Api>>) -> Router<Arc<Api>> {
+                let mut lines = $table.iter();
+                $(
+                    if let Some(line) = lines.next() {
+                        let endpoint = move |State(api): State<Arc<Api>>, request: Request| {
+                            endpoint::run(line, api, request, $module::$handler)
+                        };
+                        router = router.route($path, on(MethodFilter::$method, endpoint));
+                    }
+                )+
+                router
+            }
+        )+
+
+        /// What the handlers say of themselves.
+        #[derive(OpenApi)]
+        #[openapi(paths($($($module::$handler),+),+))]
+        pub(crate) struct Documented;
+
+        /// Every line of the table.
+        pub fn all() -> impl Iterator<Item = &'static Route> {
+            [$($table),+].into_iter().flatten()
+        }
+
+        fn add_all(mut router: Router<Arc<Api>>) -> Router<Arc<Api>> {
+            $(router = $add(router);)+
+            router
+        }
+    };
+}
+
+/// What a listing of messages may be filtered by.
+const MESSAGES_QUERY: &[&str] =
+    &["limit", "cursor", "status", "channel", "template", "tag", "reference", "from", "to"];
+/// What a listing of recipients may be filtered by.
+const RECIPIENTS_QUERY: &[&str] = &["limit", "cursor", "status"];
+
+routes! {
+    MESSAGES, add_messages {
+        POST "/v1/messages" SEND NONE messages::send,
+        GET "/v1/messages" SEE MESSAGES_QUERY messages::list,
+        POST "/v1/messages/batch" SEND NONE messages::send_batch,
+        GET "/v1/messages/{id}" SEE NONE messages::get,
+        GET "/v1/messages/{id}/recipients" SEE RECIPIENTS_QUERY messages::recipients,
+        POST "/v1/messages/{id}/cancel" SEND NONE messages::cancel,
+        POST "/v1/messages/{id}/retry" SEND NONE messages::retry,
+        POST "/v1/messages/{id}/recall" SEND NONE messages::recall,
+    }
+    OPEN, add_open {
+        GET "/healthz" Nothing NONE monitoring::healthz,
+        GET "/openapi.json" Nothing NONE monitoring::openapi_json,
+        GET "/metrics" Local NONE monitoring::metrics_text,
+        GET "/v1/events" READ PAGE monitoring::events,
+    }
+    TEMPLATES, add_templates {
+        GET "/v1/templates" READ PAGE templates::list,
+        GET "/v1/templates/{name}" READ NONE templates::get,
+        PUT "/v1/templates/{name}" ADMIN NONE templates::put,
+        DELETE "/v1/templates/{name}" ADMIN NONE templates::delete,
+        GET "/v1/templates/{name}/versions" READ PAGE templates::versions,
+        GET "/v1/templates/{name}/versions/{version}" READ NONE templates::version,
+        POST "/v1/templates/{name}/rollback" ADMIN NONE templates::rollback,
+        POST "/v1/templates/{name}/preview" READ NONE preview::stored,
+        POST "/v1/preview" READ NONE preview::draft,
+    }
+    CHANNELS, add_channels {
+        GET "/v1/channels" READ PAGE channels::list,
+        GET "/v1/channels/{name}" READ NONE channels::get,
+        PUT "/v1/channels/{name}" ADMIN NONE channels::put,
+        DELETE "/v1/channels/{name}" ADMIN NONE channels::delete,
+        POST "/v1/channels/{name}/test" TEST NONE channels::test,
+        POST "/v1/channels/{name}/check" TEST NONE channels::check,
+    }
+    WEBHOOKS, add_webhooks {
+        GET "/v1/webhooks" READ PAGE webhooks::list,
+        GET "/v1/webhooks/{name}" READ NONE webhooks::get,
+        PUT "/v1/webhooks/{name}" ADMIN NONE webhooks::put,
+        DELETE "/v1/webhooks/{name}" ADMIN NONE webhooks::delete,
+        GET "/v1/webhooks/{name}/attempts" READ PAGE webhooks::attempts,
+        POST "/v1/webhooks/{name}/replay" REPAIR NONE webhooks::replay,
+    }
+    DEAD_LETTERS, add_dead_letters {
+        GET "/v1/dead-letters" READ PAGE dead_letters::list,
+        POST "/v1/dead-letters/redrive" REPAIR NONE dead_letters::redrive,
+    }
+    ACCESS_KEYS, add_access_keys {
+        GET "/v1/access-keys" READ PAGE access_keys::list,
+        POST "/v1/access-keys" ADMIN NONE access_keys::create,
+        GET "/v1/access-keys/{id}" READ NONE access_keys::get,
+        PATCH "/v1/access-keys/{id}" ADMIN NONE access_keys::change,
+        DELETE "/v1/access-keys/{id}" ADMIN NONE access_keys::delete,
+    }
+    PROJECTS, add_projects {
+        GET "/v1/projects" Caller PAGE projects::list,
+        GET "/v1/projects/{name}" Caller NONE projects::get,
+        PUT "/v1/projects/{name}" Caller NONE projects::put,
+        DELETE "/v1/projects/{name}" Caller NONE projects::delete,
+    }
+    OPERATORS, add_operators {
+        GET "/v1/operators" Center PAGE operators::list,
+        GET "/v1/operators/{username}" Center NONE operators::get,
+        PUT "/v1/operators/{username}" Center NONE operators::put,
+        DELETE "/v1/operators/{username}" Center NONE operators::delete,
+        POST "/v1/session" Nothing NONE session::open,
+        GET "/v1/session" Operator NONE session::get,
+        DELETE "/v1/session" Operator NONE session::close,
+    }
+}
+
+/// The whole API.
+pub fn router(api: Arc<Api>) -> Router {
+    complete(add_all(Router::new()), api)
+}
+
+/// Messages only, for a place that does nothing but accept and show them.
+pub fn ingest_router(api: Arc<Api>) -> Router {
+    complete(add_messages(Router::new()), api)
+}
+
+/// Adds the answers to what is not in the table.
+fn complete(router: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    router
+        .fallback(|State(api): State<Arc<Api>>, request: Request| endpoint::not_found(api, request))
+        .method_not_allowed_fallback(|State(api): State<Arc<Api>>, request: Request| {
+            endpoint::method_not_allowed(api, request)
+        })
+        .with_state(api)
+}

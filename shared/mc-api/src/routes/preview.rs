@@ -1,0 +1,170 @@
+//! Previews: what a template becomes on each platform, before anything is sent.
+
+use mc_channels::neutral;
+use mc_content::{CompiledTemplate, Target};
+use mc_core::id::MessageId;
+use mc_core::model::{ChannelDoc, Kind, Limits, OnDoubt, TemplateBody};
+use mc_core::ports::RenderContext;
+use mc_pipeline::accept::Preview;
+use mc_pipeline::repo::ChannelEntry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::answer::{Answer, ok};
+use crate::call::Call;
+use crate::problem::ApiError;
+use crate::schema;
+
+#[derive(Serialize)]
+struct Previews {
+    previews: Vec<Preview>,
+}
+
+/// What is previewed, and with what.
+struct Subject<'a> {
+    compiled: &'a CompiledTemplate,
+    data: Map<String, Value>,
+    params: Map<String, Value>,
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredPreview {
+    /// The values; the template's sample by default.
+    data: Option<Map<String, Value>>,
+    /// These channels; by default those of the template's routing, or else every kind.
+    channels: Option<Vec<String>>,
+}
+
+/// Preview a stored template
+#[utoipa::path(
+    post, path = "/v1/templates/{name}/preview", tag = "templates", operation_id = "preview_template",
+    params(("name" = String, Path)),
+    request_body = StoredPreview,
+    responses((status = 200, description = "What would be sent", body = schema::Previews))
+)]
+pub async fn stored(call: Call) -> Answer {
+    let name = call.name("name", "template")?;
+    let StoredPreview { data, channels } = call.read_or_default()?;
+    let center = call.center();
+    let found = center.templates.current(call.project(), name).await?;
+    let template = found.ok_or_else(|| ApiError::not_found("template"))?;
+    let body = &template.doc.body;
+    let subject = subject(&call, &template.compiled, data, body).await?;
+    let routed = body.routing.as_ref().map_or(&[][..], |routing| &routing.channels);
+    let asked = channels.is_some();
+    let mut previews = Vec::new();
+    for (index, channel) in channels.as_deref().unwrap_or(routed).iter().enumerate() {
+        match center.channels.get(call.project(), channel).await? {
+            Some(entry) => previews.push(show(&call, &subject, &entry, Some(channel))?),
+            // A default routing may name a channel that does not exist yet.
+            None if !asked => {}
+            None => {
+                let detail = format!("there is no channel {channel:?} in this project");
+                return Err(ApiError::field("unknown_channel", format!("/channels/{index}"), detail));
+            }
+        }
+    }
+    if previews.is_empty() && !asked {
+        previews = of_kinds(&call, &subject, &Kind::ALL)?;
+    }
+    ok(&Previews { previews })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DraftPreview {
+    /// A template that need not be stored.
+    #[schema(value_type = schema::TemplateBody)]
+    template: TemplateBody,
+    /// The values; the template's sample by default.
+    data: Option<Map<String, Value>>,
+    /// These kinds; every kind by default.
+    #[schema(value_type = Option<Vec<schema::Kind>>)]
+    kinds: Option<Vec<Kind>>,
+}
+
+/// Preview a template that is being written
+#[utoipa::path(
+    post, path = "/v1/preview", tag = "templates", operation_id = "preview",
+    request_body = DraftPreview,
+    responses((status = 200, description = "What would be sent", body = schema::Previews))
+)]
+pub async fn draft(call: Call) -> Answer {
+    let DraftPreview { template, data, kinds } = call.read()?;
+    let compiled = CompiledTemplate::compile(&template)
+        .map_err(|errors| ApiError::fields("invalid_template", errors).under("/template"))?;
+    let subject = subject(&call, &compiled, data, &template).await?;
+    let previews = of_kinds(&call, &subject, kinds.as_deref().unwrap_or(&Kind::ALL))?;
+    ok(&Previews { previews })
+}
+
+/// Puts the values together and checks them as a message's would be.
+async fn subject<'a>(
+    call: &Call,
+    compiled: &'a CompiledTemplate,
+    data: Option<Map<String, Value>>,
+    body: &TemplateBody,
+) -> Result<Subject<'a>, ApiError> {
+    let data = data.or_else(|| body.sample.clone()).unwrap_or_default();
+    let errors = compiled.check_data(&data);
+    if !errors.is_empty() {
+        return Err(ApiError::fields("invalid_data", errors).under("/data"));
+    }
+    let project = call.center().projects.get(call.project()).await?;
+    Ok(Subject { compiled, data, params: project.map(|p| p.params.clone()).unwrap_or_default() })
+}
+
+fn of_kinds(call: &Call, subject: &Subject<'_>, kinds: &[Kind]) -> Result<Vec<Preview>, ApiError> {
+    kinds.iter().map(|kind| show(call, subject, &neutral_channel(call, *kind)?, None)).collect()
+}
+
+/// A channel that stands for its kind. It is only rendered with, never sent through.
+fn neutral_channel(call: &Call, kind: Kind) -> Result<ChannelEntry, ApiError> {
+    let (settings, secrets) = neutral::configuration(kind);
+    let now = call.center().clock.now();
+    let doc = ChannelDoc {
+        kind,
+        settings,
+        secrets: std::collections::BTreeMap::new(),
+        base_url: None,
+        proxy: None,
+        tls_ca: None,
+        limits: Limits::default(),
+        alarm: None,
+        on_doubt: OnDoubt::default(),
+        enabled: true,
+        created_at: now,
+        updated_at: now,
+    };
+    let built = call.center().channels.build(kind.as_str(), doc, &secrets, None);
+    built.map_err(|_| ApiError::internal("the neutral configuration of a kind is not valid"))
+}
+
+fn show(
+    call: &Call,
+    subject: &Subject<'_>,
+    entry: &ChannelEntry,
+    channel: Option<&String>,
+) -> Result<Preview, ApiError> {
+    let refused = |error: mc_core::ports::RenderError| {
+        let whose = channel.map_or(entry.doc.kind.as_str(), String::as_str);
+        ApiError::field(error.code, "/data", format!("{} ({whose})", error.detail))
+    };
+    let target = Target { kind: entry.doc.kind, channel: channel.map(String::as_str) };
+    let content = subject.compiled.render(target, &subject.data, &subject.params).map_err(refused)?;
+    let center = call.center();
+    let message = MessageId::new(center.ids.ulid(center.clock.now()));
+    let context = RenderContext {
+        project: call.project(),
+        message,
+        delivery: &message.delivery(0),
+        to: &[],
+        data: &subject.data,
+        params: &subject.params,
+        overrides: None,
+    };
+    let rendered = entry.channel.render(&content, &context).map_err(refused)?;
+    Ok(Preview::of(entry.doc.kind, channel.cloned(), rendered))
+}

@@ -1,0 +1,192 @@
+//! Projects. An operator sees those there is a role in; an access key sees its own.
+
+use mc_core::Timestamp;
+use mc_core::model::{OperatorRole, ProjectDoc, Role};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::answer::{self, Answer, Page, no_content, ok};
+use crate::auth::caller::{DEFAULT_PROJECT, EVERY_PROJECT, Who};
+use crate::call::Call;
+use crate::problem::ApiError;
+use crate::query::is_name_cursor;
+
+/// A project, as it is shown.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProjectView {
+    /// Its name.
+    name: String,
+    /// What people call it.
+    display_name: String,
+    /// Common parameters, readable in every template as `params.*`.
+    params: Map<String, Value>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn view(name: &str, doc: ProjectDoc) -> ProjectView {
+    let ProjectDoc { display_name, params, created_at, updated_at } = doc;
+    ProjectView { name: name.to_owned(), display_name, params, created_at, updated_at }
+}
+
+/// What the caller may do with a project as such.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Power {
+    /// It is not there for this caller.
+    None,
+    /// Look at it.
+    See,
+    /// Change it.
+    Change,
+    /// Make and delete it.
+    Own,
+}
+
+fn power(call: &Call, project: &str) -> Power {
+    match &call.identity.who {
+        Who::Nobody => Power::None,
+        Who::Key(key) if &*key.project != project => Power::None,
+        Who::Key(key) => match key.key.role {
+            Role::Send => Power::None,
+            Role::Read => Power::See,
+            Role::Admin => Power::Change,
+        },
+        Who::Operator(operator) => match call.identity.who.operator_role(project) {
+            None => Power::None,
+            Some(OperatorRole::Viewer | OperatorRole::Operator) => Power::See,
+            Some(OperatorRole::Admin) => match operator.account.roles.get(EVERY_PROJECT) {
+                Some(OperatorRole::Admin) => Power::Own,
+                _ => Power::Change,
+            },
+        },
+    }
+}
+
+/// List the projects you may see
+#[utoipa::path(
+    get, path = "/v1/projects", tag = "projects", operation_id = "list_projects",
+    responses((status = 200, description = "A page of projects", body = Page<ProjectView>))
+)]
+pub async fn list(call: Call) -> Answer {
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let page = call.center().projects.list(limit, cursor).await?;
+    let seen = page.items.into_iter().filter(|(name, _)| power(&call, name) >= Power::See);
+    let items = seen.map(|(name, doc)| view(&name, doc)).collect();
+    ok(&Page { items, next_cursor: page.next_cursor })
+}
+
+/// Look at a project
+#[utoipa::path(
+    get, path = "/v1/projects/{name}", tag = "projects", operation_id = "get_project",
+    params(("name" = String, Path)),
+    responses((status = 200, description = "The project", body = ProjectView))
+)]
+pub async fn get(call: Call) -> Answer {
+    let name = call.name("name", "project")?;
+    let not_found = || ApiError::not_found("project");
+    if power(&call, name) < Power::See {
+        return Err(not_found());
+    }
+    let doc = call.center().projects.get(name).await?.ok_or_else(not_found)?;
+    ok(&view(name, (*doc).clone()))
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProjectBody {
+    /// What people call it.
+    #[serde(default)]
+    display_name: String,
+    /// Common parameters, readable in every template as `params.*`.
+    #[serde(default)]
+    params: Map<String, Value>,
+}
+
+/// Make or replace a project
+///
+/// A new one needs an admin of all projects (`*`).
+#[utoipa::path(
+    put, path = "/v1/projects/{name}", tag = "projects", operation_id = "put_project",
+    params(("name" = String, Path)),
+    request_body = ProjectBody,
+    responses(
+        (status = 201, description = "Made", body = ProjectView),
+        (status = 200, description = "Replaced", body = ProjectView),
+    )
+)]
+pub async fn put(call: Call) -> Answer {
+    let power = power(&call, call.name("name", "project").unwrap_or_default());
+    if power < Power::Change {
+        return Err(ApiError::forbidden("this needs the role admin in the project"));
+    }
+    let name = call.new_name("name")?;
+    let ProjectBody { display_name, params } = call.read_or_default()?;
+    if display_name.len() > 256 || display_name.chars().any(char::is_control) {
+        let detail = "a display name is at most 256 bytes without control characters";
+        return Err(ApiError::field("invalid_request", "/display_name", detail));
+    }
+    let projects = &call.center().projects;
+    if power < Power::Own && projects.get(name).await?.is_none() {
+        return Err(ApiError::forbidden("a new project needs the role admin in all projects (*)"));
+    }
+    let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
+    let (put, doc) = projects.put(name, ProjectDoc { display_name, params, created_at, updated_at }).await?;
+    let names: Vec<&String> = doc.params.keys().collect();
+    call.audit_in(name, "project.put", json!({"project": name, "params": names})).await;
+    answer::put(put, &view(name, doc))
+}
+
+/// Delete a project
+///
+/// 409 `in_use` while it has channels or templates; its access keys and webhooks go with it.
+#[utoipa::path(
+    delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
+    params(("name" = String, Path)),
+    responses((status = 204, description = "Deleted"))
+)]
+pub async fn delete(call: Call) -> Answer {
+    let name = call.name("name", "project")?;
+    match power(&call, name) {
+        Power::None => return Err(ApiError::not_found("project")),
+        Power::See | Power::Change => {
+            return Err(ApiError::forbidden("this needs the role admin in all projects (*)"));
+        }
+        Power::Own => {}
+    }
+    let center = call.center();
+    if center.projects.get(name).await?.is_none() {
+        return Err(ApiError::not_found("project"));
+    }
+    if name == DEFAULT_PROJECT {
+        return Err(ApiError::conflict("in_use", "the project default cannot be deleted"));
+    }
+    let used = !center.channels.list(name, 1, None).await?.items.is_empty()
+        || !center.templates.list(name, 1, None).await?.items.is_empty();
+    if used {
+        return Err(ApiError::conflict(
+            "in_use",
+            "the project still has channels or templates; delete them first",
+        ));
+    }
+    // Keys first: from here on nobody can fill the project again.
+    loop {
+        let keys = center.access_keys.list(name, 200, None).await?;
+        if keys.items.is_empty() {
+            break;
+        }
+        for (_, (key, _)) in &keys.items {
+            center.access_keys.delete(key).await?;
+        }
+    }
+    for (webhook, _) in center.webhooks.of(name).await?.iter() {
+        center.webhooks.delete(name, webhook).await?;
+    }
+    center.projects.delete(name).await?;
+    call.audit_in(DEFAULT_PROJECT, "project.delete", json!({"project": name})).await;
+    no_content()
+}

@@ -1,0 +1,23 @@
+//! The shapes of requests and answers, for the OpenAPI document only.
+//!
+//! What travels is read and written by the types of `mc-core` and `mc-pipeline`, which know nothing of OpenAPI. These
+//! mirror them; the tests hold every request and answer they make to the document.
+
+mod configuration;
+mod message;
+mod preview;
+mod words;
+
+pub use configuration::{
+    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, Template, TemplateBody, WebhookSecretOnce,
+};
+pub use message::{
+    Accepted, AcceptedDelivery, Address, Attachment, AttachmentInfo, Attempt, Batch, BatchResult,
+    BatchResults, Button, Delivery, Fact, InlineContent, Message, RecipientStatus, Retried, Routing,
+    SendRequest, TemplateRef, To,
+};
+pub use preview::{DryRun, Preview, PreviewSize, PreviewWarning, Previews, QuotaUse};
+pub use words::{
+    AttemptOutcome, EventKind, Format, Kind, Level, MessageStatus, Mode, OnDoubt, OperatorRole, Priority,
+    Role, SizeUnit, State, TellingState,
+};

@@ -1,0 +1,77 @@
+//! Previews.
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::words::{Kind, SizeUnit};
+
+/// What a dry run shows.
+#[derive(ToSchema)]
+pub struct DryRun {
+    /// One per channel that would begin.
+    pub previews: Vec<Preview>,
+    /// One per channel that would begin.
+    pub quota: Vec<QuotaUse>,
+}
+
+/// What a template becomes.
+#[derive(ToSchema)]
+pub struct Previews {
+    /// One per channel or kind.
+    pub previews: Vec<Preview>,
+}
+
+/// What a content becomes on one platform.
+#[derive(ToSchema)]
+pub struct Preview {
+    /// The kind.
+    pub kind: Kind,
+    /// The channel, if it is one.
+    #[schema(nullable = false)]
+    pub channel: Option<String>,
+    /// Exactly what would be sent; the first part of a content that is split.
+    pub payload: Value,
+    /// All parts of a content that is split.
+    #[schema(required = false)]
+    pub parts: Vec<Value>,
+    /// The content as plain text.
+    pub text: String,
+    /// What was degraded.
+    pub warnings: Vec<PreviewWarning>,
+    /// How close it comes to the platform's limit.
+    pub size: PreviewSize,
+}
+
+/// Something that was degraded.
+#[derive(ToSchema)]
+pub struct PreviewWarning {
+    /// Stable, snake_case.
+    pub code: String,
+    /// What was done and why.
+    pub detail: String,
+    /// Where in the body, if it can be said.
+    #[schema(nullable = false)]
+    pub at: Option<String>,
+}
+
+/// How much of the platform's limit a rendering takes.
+#[derive(ToSchema)]
+pub struct PreviewSize {
+    /// The largest part's size.
+    pub used: u64,
+    /// What the platform takes.
+    pub allowed: u64,
+    /// What both are counted in.
+    pub unit: SizeUnit,
+}
+
+/// How much of a channel's quota a message would take.
+#[derive(ToSchema)]
+pub struct QuotaUse {
+    /// The channel.
+    pub channel: String,
+    /// Pushes it would make.
+    pub would_use: u64,
+    /// Pushes left in the current window, where the channel has a limit.
+    pub remaining: Option<u32>,
+}
