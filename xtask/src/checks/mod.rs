@@ -6,6 +6,7 @@ mod licences;
 mod links;
 mod lockfile;
 mod modules;
+mod names;
 mod places;
 mod words;
 
@@ -23,6 +24,7 @@ pub fn all(tree: &Tree) -> Result<Vec<Finding>, String> {
     findings.extend(channels::check(tree));
     findings.extend(places::check(tree));
     findings.extend(links::check(tree));
+    findings.extend(names::check(tree));
     findings.extend(licences::check(&cargo::foreign_packages(&tree.root)?));
     findings.sort();
     Ok(findings)

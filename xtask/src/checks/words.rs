@@ -17,10 +17,12 @@ const SLEEPS: [&str; 2] = ["thread::sleep", "time::sleep"];
 /// What stands before or behind a pause between two looks at a condition.
 const PAUSE: &str = concat!("tidy: ", "sleeps because ");
 
+/// The reason of a test that is no test by itself: another one starts it in a process of its own.
+const OTHER_END: &str = "#[ignore = \"the other end of ";
+
 /// Looks at every Rust file, and for notes at every file of source.
 pub fn check(tree: &Tree) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        tree.rust().flat_map(|(path, text)| check_rust(path, &Source::read(text))).collect();
+    let mut findings: Vec<Finding> = tree.rust().flat_map(|(path, text)| check_rust(path, text)).collect();
     let others = tree.texts.iter().filter(|(path, _)| {
         [".py", ".ts", ".js", ".vue", ".sh", ".toml", ".yaml", ".yml", "Makefile"]
             .iter()
@@ -30,20 +32,21 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-fn check_rust(path: &str, source: &Source) -> Vec<Finding> {
+fn check_rust(path: &str, text: &str) -> Vec<Finding> {
+    let source = Source::read(text);
     let mut findings = notes(path, &source.comments);
     let comments: Vec<&str> = source.comments.lines().collect();
     let explained =
         |line: usize| comments[line.saturating_sub(2)..line].iter().any(|text| text.contains(PAUSE));
-    for (line, text) in (1..).zip(source.code.lines()) {
-        for word in MACROS.into_iter().filter(|word| has_word(text, word)) {
+    for (line, code) in (1..).zip(source.code.lines()) {
+        for word in MACROS.into_iter().filter(|word| has_word(code, word)) {
             findings.push(Finding::new(
                 path,
                 line,
                 format!("{word} is not left in the code; finish it or take it out."),
             ));
         }
-        if in_tests(path) && SLEEPS.into_iter().any(|call| text.contains(call)) && !explained(line) {
+        if in_tests(path) && SLEEPS.into_iter().any(|call| code.contains(call)) && !explained(line) {
             let text = format!(
                 "A test waits for the condition itself; for a pause between two looks say \"// {PAUSE}…\"."
             );
@@ -56,7 +59,10 @@ fn check_rust(path: &str, source: &Source) -> Vec<Finding> {
             let text = "Say why the lint does not hold here: #[expect(lint, reason = \"…\")].";
             findings.push(Finding::new(path, line, text));
         }
-        if attribute == "ignore" || attribute.starts_with("ignore ") || attribute.starts_with("ignore=") {
+        let ignored =
+            attribute == "ignore" || attribute.starts_with("ignore ") || attribute.starts_with("ignore=");
+        let other_end = text.lines().nth(line - 1).is_some_and(|line| line.contains(OTHER_END));
+        if ignored && !other_end {
             findings.push(Finding::new(
                 path,
                 line,
@@ -95,7 +101,7 @@ mod tests {
     use super::*;
 
     fn found(path: &str, text: &str) -> Vec<usize> {
-        check_rust(path, &Source::read(text)).into_iter().map(|f| f.line).collect()
+        check_rust(path, text).into_iter().map(|f| f.line).collect()
     }
 
     #[test]
@@ -116,6 +122,8 @@ mod tests {
     #[test]
     fn a_test_that_does_not_run_is_found() {
         assert_eq!(found("a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}\n"), [2]);
+        assert_eq!(found("a.rs", "#[test]\n#[ignore]\nfn f() {}\n"), [2]);
+        assert_eq!(found("a.rs", &format!("#[test]\n{OTHER_END}b\"]\nfn f() {{}}\n")), Vec::<usize>::new());
     }
 
     #[test]
