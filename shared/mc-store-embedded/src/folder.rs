@@ -12,7 +12,14 @@ const LOCK: &str = "LOCK";
 /// Ownership of a data folder; it ends with the process, however that ends.
 #[derive(Debug)]
 pub(crate) struct Ownership {
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        // Closing the file is not enough while a child process that is just being started still has it open.
+        let _ = self.lock.unlock();
+    }
 }
 
 /// Makes the folder if there is none and takes ownership of it.
@@ -37,7 +44,7 @@ pub(crate) fn own(folder: &Path) -> Result<Ownership> {
     }
     // The number only helps people to find the owner, so a disk without room for it is no reason to refuse.
     let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-    Ok(Ownership { _lock: file })
+    Ok(Ownership { lock: file })
 }
 
 /// The refusal of a second owner.

@@ -19,6 +19,9 @@ const INLINE_ROWS: usize = 64;
 /// A page of a query ends when its attributes reach this size, whatever the limit.
 const PAGE_BYTES: usize = 4 << 20;
 
+/// The sweep looks at so many notes in one transaction, so that it never holds up anybody for long.
+const SWEEP_ROWS: usize = 200;
+
 const GET: &str = "SELECT expires_at, attrs FROM item WHERE pk = ?1 AND sk = ?2";
 const OLDEST_FIRST: &str = "SELECT sk, length(attrs), expires_at, attrs FROM item \
     WHERE pk = ?1 AND sk >= ?2 AND sk < ?3 AND (expires_at IS NULL OR expires_at > ?4) ORDER BY sk";
@@ -45,7 +48,16 @@ impl EmbeddedStore {
     /// Removes up to `budget` items that have expired by `now`; answers how many entries it looked at, which is less
     /// than `budget` when nothing is left.
     pub async fn sweep(&self, now: Timestamp, budget: usize) -> Result<usize> {
-        self.shared.writer.ask(|reply| Request::Sweep { now, budget, reply }).await?
+        let mut looked = 0;
+        while looked < budget {
+            let some = SWEEP_ROWS.min(budget - looked);
+            let found = self.shared.writer.ask(|reply| Request::Sweep { now, budget: some, reply }).await??;
+            looked += found;
+            if found < some {
+                break;
+            }
+        }
+        Ok(looked)
     }
 
     /// Runs a read here if it is small, else on a thread that may wait.

@@ -49,7 +49,7 @@ pub async fn run(
             biased;
             () = &mut shutdown => break,
             Some(ended) = flight.work.join_next_with_id(), if !flight.work.is_empty() => flight.ended(ended),
-            taken = queue.next_among(family, may), if flight.tasks < most => flight.begin(&consumer, taken),
+            taken = queue.take(family, may), if flight.tasks < most => flight.begin(&consumer, taken),
         }
     }
     let rest = async {
@@ -64,11 +64,17 @@ pub async fn run(
 }
 
 impl Flight {
-    fn begin(&mut self, consumer: &Arc<dyn Consumer>, taken: Taken) {
+    fn begin(&mut self, consumer: &Arc<dyn Consumer>, mut taken: Taken) {
         let (consumer, envelope) = (Arc::clone(consumer), taken.envelope().clone());
         self.tasks += envelope.tasks.len();
         *self.per_group.entry(envelope.group.clone()).or_default() += envelope.tasks.len();
-        let work = self.work.spawn(async move { consumer.consume(envelope).await });
+        let noted = taken.noted();
+        taken.begin();
+        let work = self.work.spawn(async move {
+            // Waiting here and not before lets many envelopes share one write.
+            noted.await;
+            consumer.consume(envelope).await
+        });
         self.held.insert(work.id(), taken);
     }
 

@@ -56,17 +56,22 @@ impl EmbeddedQueue {
     ///
     /// Call [`wake`](Self::wake) when the answer for a group changes while somebody waits.
     pub async fn next_among(&self, family: Family, may: impl Fn(&Group) -> bool) -> Taken {
+        begin(self.take(family, may).await).await
+    }
+
+    /// Like [`next`](Self::next), but answers `None` once nothing is due and nobody holds an envelope of the family.
+    pub async fn next_unless_idle(&self, family: Family) -> Option<Taken> {
+        Some(begin(self.wait(family, |_| true, true).await?).await)
+    }
+
+    /// An envelope that may be worked on as soon as its receipt is noted.
+    async fn take(&self, family: Family, may: impl Fn(&Group) -> bool) -> Taken {
         loop {
             // Without leave to end at rest, the wait ends with an envelope.
             if let Some(taken) = self.wait(family, &may, false).await {
                 return taken;
             }
         }
-    }
-
-    /// Like [`next`](Self::next), but answers `None` once nothing is due and nobody holds an envelope of the family.
-    pub async fn next_unless_idle(&self, family: Family) -> Option<Taken> {
-        self.wait(family, |_| true, true).await
     }
 
     async fn wait(&self, family: Family, may: impl Fn(&Group) -> bool, may_rest: bool) -> Option<Taken> {
@@ -89,7 +94,7 @@ impl EmbeddedQueue {
             if let Some(found) = look.found {
                 let inherited = lines.is_inherited(found.waiting.place.seq);
                 let mut taken = Taken::new(Arc::clone(&self.shared), family, found);
-                taken.mark(inherited).await;
+                taken.note(inherited);
                 return Some(taken);
             }
             match look.until {
@@ -108,6 +113,13 @@ impl EmbeddedQueue {
             self.shared.lines.news(family).notify_waiters();
         }
     }
+}
+
+/// Waits for the note of the receipt. Given up meanwhile, the envelope goes back uncounted.
+async fn begin(mut taken: Taken) -> Taken {
+    taken.noted().await;
+    taken.begin();
+    taken
 }
 
 #[async_trait]

@@ -22,6 +22,8 @@ pub struct Taken {
     envelope: Envelope,
     /// The row without its tasks, which are in the envelope; `None` when the envelope is no longer ours.
     row: Option<Waiting>,
+    /// Tells when the receipt is on the disk, if that has to be waited for.
+    noted: Option<oneshot::Receiver<Result<()>>>,
     /// Whether anybody may have worked on it.
     begun: bool,
 }
@@ -36,7 +38,14 @@ impl Taken {
     pub(super) fn new(shared: Arc<Shared>, family: Family, found: Found) -> Self {
         let Found { group, mut waiting } = found;
         let tasks = std::mem::take(&mut waiting.tasks);
-        Self { shared, family, envelope: Envelope { group, tasks }, row: Some(waiting), begun: false }
+        Self {
+            shared,
+            family,
+            envelope: Envelope { group, tasks },
+            row: Some(waiting),
+            noted: None,
+            begun: false,
+        }
     }
 
     /// The envelope.
@@ -54,21 +63,31 @@ impl Taken {
         self.row.as_ref().and_then(|row| u32::try_from(row.receives).ok()).unwrap_or(0)
     }
 
-    /// Notes on the disk that it was taken once more. Only an envelope that may have ended an earlier process waits
-    /// for that note, so that it cannot end every process without being counted.
-    pub(super) async fn mark(&mut self, wait: bool) {
+    /// Notes on the disk that it was taken once more. Only an envelope that may have ended an earlier process has to
+    /// wait for that note, so that it cannot end every process without being counted.
+    pub(super) fn note(&mut self, wait: bool) {
         let Some(key) = self.key() else { return };
         let Some(row) = &mut self.row else { return };
-        let receives = row.receives + 1;
-        if wait {
-            let noted = self.shared.writer.ask(|reply| Request::Mark { key, receives, reply: Some(reply) });
-            if let Err(error) = noted.await.flatten() {
+        row.receives += 1;
+        let (reply, noted) = wait.then(oneshot::channel).unzip();
+        self.noted = noted;
+        self.shared.writer.tell(Request::Mark { key, receives: row.receives, reply });
+    }
+
+    /// Comes to pass when the note is on the disk, if this envelope has to wait for that.
+    pub(super) fn noted(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let noted = self.noted.take();
+        async {
+            let Some(noted) = noted else { return };
+            // Without room for the note the work goes on: at worst a crash is not counted.
+            if let Ok(Err(error)) = noted.await {
                 tracing::warn!(error = %error, "the receipt of an envelope could not be noted");
             }
-        } else {
-            self.shared.writer.tell(Request::Mark { key, receives, reply: None });
         }
-        row.receives = receives;
+    }
+
+    /// From here on somebody may work on it, so that being dropped counts.
+    pub(super) fn begin(&mut self) {
         self.begun = true;
     }
 
@@ -91,12 +110,7 @@ impl Taken {
 
     /// Puts it back into line as if it had never been taken.
     pub fn hand_back(mut self) {
-        if self.begun
-            && let Some(row) = &mut self.row
-        {
-            row.receives -= 1;
-        }
-        self.put_back();
+        self.begun = false;
     }
 
     fn settle(mut self, verdicts: Vec<Verdict>, reply: Option<Reply<Result<()>>>) {
@@ -126,17 +140,15 @@ impl Taken {
         let row = self.row.as_ref()?;
         Some(RowKey { family: self.family, group: self.envelope.group.clone(), place: row.place })
     }
-
-    fn put_back(&mut self) {
-        if let Some(mut row) = self.row.take() {
-            row.tasks = std::mem::take(&mut self.envelope.tasks);
-            self.shared.lines.put_back(self.family, &self.envelope.group, row);
-        }
-    }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.put_back();
+        let Some(mut row) = self.row.take() else { return };
+        if !self.begun {
+            row.receives -= 1;
+        }
+        row.tasks = std::mem::take(&mut self.envelope.tasks);
+        self.shared.lines.put_back(self.family, &self.envelope.group, row);
     }
 }

@@ -12,7 +12,7 @@ use super::group::{Answer, Failure, Group};
 use super::{Reply, Request};
 use crate::checkpoint::{self, Checkpointer};
 use crate::connect::CHECKPOINT_PAGES;
-use crate::fault::{not_written, of_sqlite};
+use crate::fault::not_written;
 use crate::queue::lines::Lines;
 use crate::stats::Counters;
 
@@ -36,6 +36,8 @@ pub(super) struct Thread {
     parked: Vec<Request>,
     /// Whether the last group could not be written, so that a full disk is told once and not for each request.
     failing: bool,
+    /// From how many pages of the log on its next copy is asked for.
+    ask_at: i32,
     scratch: Vec<u8>,
 }
 
@@ -53,6 +55,7 @@ impl Thread {
             counters,
             parked: Vec::new(),
             failing: false,
+            ask_at: CHECKPOINT_PAGES,
             scratch: Vec::new(),
         }
     }
@@ -198,16 +201,18 @@ impl Thread {
     }
 
     /// Asks for a copy of the log when it is long, and finishes that copy so that the log starts again.
-    fn shorten_log(&self) {
-        if LOG_PAGES.get() < CHECKPOINT_PAGES {
-            return;
-        }
-        if !self.checkpointer.ready() {
+    fn shorten_log(&mut self) {
+        let pages = LOG_PAGES.get();
+        if pages < CHECKPOINT_PAGES {
+            self.ask_at = CHECKPOINT_PAGES;
+        } else if self.checkpointer.ready() {
+            if let Err(error) = checkpoint::copy(&self.connection, &self.counters) {
+                tracing::warn!(error = %error, "the database's log could not be copied");
+            }
+        } else if pages >= self.ask_at {
             self.checkpointer.ask();
-            return;
-        }
-        if let Err(error) = checkpoint::copy(&self.connection, &self.counters).map_err(of_sqlite) {
-            tracing::warn!(error = %error, "the database's log could not be copied");
+            // While a long read keeps the log from starting again, copying after every commit would help nobody.
+            self.ask_at = pages + CHECKPOINT_PAGES / 4;
         }
     }
 }
