@@ -66,7 +66,14 @@ pub async fn list(
     Ok((letters, next))
 }
 
-/// Sends dead letters again: those named, or all; answers how many.
+/// How many envelopes ended in crash loops, over all queues and projects.
+pub async fn crash_loops(center: &Center) -> Result<u64> {
+    Ok(center.queue.depths().await?.iter().map(|d| d.crash_loops).sum())
+}
+
+/// Sends dead letters again: those named, or all; answers how many tasks.
+///
+/// All includes the queues' own crash loops, which belong to no project: sending a task again that is done is harmless.
 pub async fn redrive(center: &Center, project: &str, ids: Option<&[String]>) -> Result<usize> {
     let mut count = 0;
     let mut cursor: Option<String> = None;
@@ -86,9 +93,15 @@ pub async fn redrive(center: &Center, project: &str, ids: Option<&[String]>) -> 
         }
         match next {
             Some(next) => cursor = Some(next),
-            None => return Ok(count),
+            None => break,
         }
     }
+    if ids.is_none() {
+        for family in Family::ALL {
+            count += usize::try_from(center.queue.redrive(family).await?).unwrap_or(usize::MAX);
+        }
+    }
+    Ok(count)
 }
 
 async fn outgoing(center: &Center, task: Task) -> Result<Outgoing> {

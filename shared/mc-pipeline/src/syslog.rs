@@ -1,4 +1,4 @@
-//! The system log of a project: what operators should know, kept for a month.
+//! The system log of a project: what operators should know, kept for 90 days and listed for the last 31.
 
 use std::time::Duration;
 

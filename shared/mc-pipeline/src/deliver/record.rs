@@ -5,7 +5,7 @@ use std::time::Duration;
 use mc_core::model::{Attempt, MessageDoc, OnDoubt, Outcome, Priority};
 use mc_core::ports::{Change, Commit, Op, SendError, SendFailure, Slot, WriteError};
 use mc_core::state::State;
-use mc_core::{Result, Timestamp};
+use mc_core::{Result, Retry, Timestamp};
 
 use super::claim::{Claim, Claimed, claim};
 use super::push::{self, Ended, Work};
@@ -153,10 +153,10 @@ impl Deliverer {
                 ops.push(due::row(center, &self.outgoing(job, entry, priority), at)?);
             }
             let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ops, tasks: Vec::new() };
-            return match center.store.commit(commit).await {
+            return match insist(|| center.store.commit(commit.clone())).await {
                 Ok(_) if far => Ok(Step::Done),
                 Ok(_) => Ok(Step::Again(at)),
-                Err(error) => lost(job, error),
+                Err(error) => lost(job, now, error),
             };
         }
         if tally.channel_failed
@@ -172,16 +172,17 @@ impl Deliverer {
                 .await
             {
                 Ok(()) => Ok(Step::Done),
-                Err(error) => lost(job, error),
+                Err(error) => lost(job, now, error),
             };
         }
         changes.push(Change::Expire(Some(now.after(center.tuning.retention))));
-        match center.store.write(Op::Update(key, changes, mine)).await {
+        let update = Op::Update(key, changes, mine);
+        match insist(|| center.store.write(update.clone())).await {
             Ok(_) => {
                 settle::settle(center, &job.project, job.message, &share).await?;
                 Ok(Step::Done)
             }
-            Err(error) => lost(job, error),
+            Err(error) => lost(job, now, error),
         }
     }
 
@@ -242,13 +243,34 @@ impl Deliverer {
     }
 }
 
-/// The outcome could not be written: somebody else has the share, or the store fails for now.
-fn lost(job: &Job, error: WriteError) -> Result<Step> {
+/// Writes an outcome, again and again while the store cannot write: what was pushed must not be forgotten as long as
+/// its lease lasts, or it would be pushed twice.
+async fn insist<T, F>(write: impl Fn() -> F) -> std::result::Result<T, WriteError>
+where
+    F: Future<Output = std::result::Result<T, WriteError>>,
+{
+    const WAITS: [u64; 10] = [100, 200, 500, 1000, 2000, 5000, 5000, 10_000, 10_000, 10_000];
+    for wait in WAITS {
+        match write().await {
+            Err(WriteError::Failed(error)) if error.retry != Retry::Never => {
+                tracing::warn!(error = %error, "an outcome could not be written and will be again");
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+            }
+            other => return other,
+        }
+    }
+    write().await
+}
+
+/// The outcome could not be written: somebody else has the share, or the store fails for longer.
+///
+/// The task comes again in either case, because only a final state may be acknowledged.
+fn lost(job: &Job, now: Timestamp, error: WriteError) -> Result<Step> {
     match error {
         WriteError::Failed(error) => Err(error),
         WriteError::Conflict(_) => {
             tracing::warn!(message.id = %job.message, "a lease ran out during a push; the outcome is the next holder's");
-            Ok(Step::Done)
+            Ok(Step::Again(now.after(Duration::from_secs(1))))
         }
     }
 }

@@ -184,5 +184,6 @@ fn limits_of(doc: &ChannelDoc, platform: Option<RateLimit>) -> Vec<RateLimit> {
         (doc.limits.per_day, Duration::from_secs(86_400)),
     ];
     let own = own.into_iter().filter_map(|(count, per)| count.map(|count| RateLimit { count, per }));
-    platform.into_iter().chain(own).collect()
+    // A channel may have taken the operator's limit for its own already.
+    platform.into_iter().chain(own.filter(|limit| Some(*limit) != platform)).collect()
 }

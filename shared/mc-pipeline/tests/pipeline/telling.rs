@@ -17,6 +17,7 @@ async fn told(world: &World, count: usize) -> Vec<Arc<Item>> {
         if told.len() >= count {
             return told;
         }
+        // tidy: sleeps because another task makes the condition true in real time.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("told only {:?}", world.sandbox.inbox());
@@ -91,6 +92,7 @@ async fn an_endpoint_that_fails_is_told_again_with_the_same_id() {
             break;
         }
         world.advance(Duration::from_secs(5)).await;
+        // tidy: sleeps because another task makes the condition true in real time.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let all: Vec<Arc<Item>> =
@@ -113,6 +115,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_that_is_said() {
             assert_eq!(doc.disabled_reason.as_deref(), Some("the endpoint answered 410 Gone"));
             break;
         }
+        // tidy: sleeps because another task makes the condition true in real time.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut said = Vec::new();
@@ -121,6 +124,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_that_is_said() {
         if !said.is_empty() {
             break;
         }
+        // tidy: sleeps because another task makes the condition true in real time.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(said[0].1.kind, "webhook.disabled");

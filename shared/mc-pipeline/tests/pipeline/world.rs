@@ -119,6 +119,7 @@ impl World {
         while quiet < 3 {
             let due = self.queue.depths().await.unwrap().iter().any(|d| d.oldest.is_some());
             quiet = if due || self.at_work.load(Ordering::SeqCst) > 0 { 0 } else { quiet + 1 };
+            // tidy: sleeps because another task makes the condition true in real time.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
@@ -226,6 +227,7 @@ impl World {
             if wanted(&view) {
                 return view;
             }
+            // tidy: sleeps because another task makes the condition true in real time.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("still {:#?}", self.view(id).await);

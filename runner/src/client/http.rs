@@ -1,0 +1,77 @@
+//! Signed calls to a message center.
+
+use std::sync::Arc;
+
+use mc_channels::http::{EgressPolicy, GuardedHttp};
+use mc_core::Secret;
+use mc_core::ports::{Clock, Http, HttpRequest, HttpResponse, Route};
+use serde_json::Value;
+
+use super::sign;
+use crate::ambient::SystemClock;
+use crate::cli::Access;
+
+/// Anything that ends the command.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// A client of one message center.
+pub struct Client {
+    access: Access,
+    http: GuardedHttp,
+    clock: Arc<dyn Clock>,
+}
+
+impl Client {
+    /// A client for a person on this machine, who may call whatever address they name.
+    pub fn new(access: Access) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let everywhere = EgressPolicy::parse(Some("0.0.0.0/0, ::/0"), true)?;
+        Ok(Self { access, http: GuardedHttp::new(everywhere, clock.clone()), clock })
+    }
+
+    /// One signed call; an answer that is not a success becomes an error in words.
+    pub async fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<Value, Failure> {
+        let url = format!("{}{path}", self.access.url.trim_end_matches('/'));
+        let parsed = url::Url::parse(&url)?;
+        let host = match (parsed.host_str(), parsed.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (Some(host), None) => host.to_owned(),
+            (None, _) => return Err(format!("{} is not an address", self.access.url).into()),
+        };
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let (id, secret) = (&self.access.access_key_id, &self.access.secret_access_key);
+        let signed = sign::headers(id, secret, method, &host, path, &body, self.clock.now());
+        let mut request = HttpRequest::post_json(Secret::new(url), body);
+        request.method = method;
+        request.headers.extend(signed.map(|(name, value)| (name.to_owned(), value)));
+        request.headers.extend(headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        request.max_answer = 16 << 20;
+        let answer = self.http.call(&Route::default(), request).await?;
+        read(&answer)
+    }
+}
+
+fn read(answer: &HttpResponse) -> Result<Value, Failure> {
+    let value: Value =
+        if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body)? };
+    if (200..300).contains(&answer.status) {
+        return Ok(value);
+    }
+    let mut text = format!("{} {}", answer.status, value["detail"].as_str().unwrap_or("the call failed"));
+    for error in value["errors"].as_array().into_iter().flatten() {
+        let (pointer, detail) = (error["pointer"].as_str(), error["detail"].as_str());
+        text.push_str(&format!("\n  {} {}", pointer.unwrap_or_default(), detail.unwrap_or_default()));
+    }
+    Err(text.into())
+}
+
+/// Runs a command's one future.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+}

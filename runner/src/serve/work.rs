@@ -1,0 +1,109 @@
+//! What runs besides the HTTP server: consumers, the scheduler, housekeeping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mc_core::ports::Family;
+use mc_pipeline::{Center, deliver::Deliverer, due};
+use mc_store_embedded::{Drive, Embedded, run};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::stopped;
+use crate::config::Config;
+
+/// Expired items looked at in one go.
+const SWEEP: usize = 500;
+
+/// Starts everything; each ends by itself after the stop.
+pub fn start(
+    center: &Arc<Center>,
+    data: &Embedded,
+    config: &Config,
+    metrics: PrometheusHandle,
+    stopping: watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let drive = Drive {
+        concurrency: config.delivery.concurrency,
+        grace: Duration::from_secs(config.server.stop_seconds),
+    };
+    let deliverer = Arc::new(Deliverer::new(center.clone()));
+    let mut workers: Vec<JoinHandle<()>> = Family::ALL
+        .into_iter()
+        .map(|family| {
+            tokio::spawn(run(data.queue(), family, deliverer.clone(), drive, stopped(stopping.clone())))
+        })
+        .collect();
+    workers.push(tokio::spawn(promote(center.clone(), stopping.clone())));
+    workers.push(tokio::spawn(keep_house(center.clone(), data.store(), metrics, stopping)));
+    workers
+}
+
+/// Every second: what is due soon goes into the queue.
+async fn promote(center: Arc<Center>, stopping: watch::Receiver<bool>) {
+    let mut tick = interval(Duration::from_secs(1));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = due::promote(&center).await {
+            tracing::warn!(error = %error, "due tasks could not be promoted and will be in a second");
+        }
+    }
+}
+
+/// Every five seconds: expired items go, gauges are read; files of long ago go too.
+async fn keep_house(
+    center: Arc<Center>,
+    store: mc_store_embedded::EmbeddedStore,
+    metrics: PrometheusHandle,
+    stopping: watch::Receiver<bool>,
+) {
+    let mut tick = interval(Duration::from_secs(5));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            _ = tick.tick() => {}
+        }
+        metrics.run_upkeep();
+        let now = center.clock.now();
+        if let Err(error) = store.sweep(now, SWEEP).await {
+            tracing::warn!(error = %error, "expired items could not be removed and will be later");
+        }
+        let kept = center.tuning.retention + center.tuning.give_up_after;
+        if let Err(error) = center.blobs.forget_before(&now.before(kept).day()).await {
+            tracing::warn!(error = %error, "old attachments could not be removed and will be later");
+        }
+        if let Ok(depths) = center.queue.depths().await {
+            for depth in depths {
+                let family = depth.family.as_str();
+                let age = depth.oldest.map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+                metrics::gauge!("message_center_queue_waiting", "family" => family)
+                    .set(depth.waiting.unwrap_or(0) as f64);
+                metrics::gauge!("message_center_queue_oldest_age_seconds", "family" => family).set(age);
+                metrics::gauge!("message_center_queue_crash_loops", "family" => family)
+                    .set(depth.crash_loops as f64);
+            }
+        }
+    }
+}
+
+/// The page that Prometheus reads.
+pub fn metrics_page(metrics: PrometheusHandle, data: Arc<Embedded>) -> Arc<dyn Fn() -> String + Send + Sync> {
+    Arc::new(move || {
+        let stats = data.stats();
+        metrics::counter!("message_center_store_commits_total").absolute(stats.commits);
+        metrics::counter!("message_center_store_requests_total").absolute(stats.requests);
+        metrics::counter!("message_center_store_failed_commits_total").absolute(stats.failed_commits);
+        metrics.render()
+    })
+}
