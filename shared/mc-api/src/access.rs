@@ -41,7 +41,8 @@ impl Need {
     /// The least role of an access key, if one may call at all.
     pub fn key_role(self) -> Option<Role> {
         match self {
-            Need::Nothing | Need::Local | Need::Caller => Some(Role::Send),
+            Need::Nothing | Need::Caller => Some(Role::Send),
+            Need::Local => Some(Role::Read),
             Need::Operator | Need::Center => None,
             Need::Project { key, .. } => Some(key),
         }

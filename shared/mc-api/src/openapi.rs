@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use serde_json::json;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{
@@ -89,7 +90,7 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
     ]
 }
 
-/// Adds what follows from the route's line in the table: credentials, roles, parameters and problems.
+/// Adds what follows from the route's line in the table: credentials, the least roles, parameters and problems.
 fn complete(operation: &mut Operation, route: &Route) {
     let of_operators = ["bearer", "cookie"];
     let schemes: Vec<&str> = match route.need {
@@ -103,12 +104,9 @@ fn complete(operation: &mut Operation, route: &Route) {
     operation.security = Some(schemes.iter().map(requirement).collect());
     add_parameters(operation, route);
     add_problems(operation, route);
-    if let Need::Project { key, operator } = route.need {
-        let roles = [("x-key-role", key.as_str()), ("x-operator-role", operator_role_word(operator))];
-        let extensions = operation.extensions.get_or_insert_default();
-        for (name, role) in roles {
-            extensions.insert(name.to_owned(), role.into());
-        }
+    if let (Need::Local | Need::Project { .. }, Some(key)) = (route.need, route.need.key_role()) {
+        let roles = json!({"key": key.as_str(), "operator": operator_role_word(route.need.operator_role())});
+        operation.extensions.get_or_insert_default().insert("x-roles".to_owned(), roles);
     }
 }
 
@@ -145,7 +143,7 @@ fn add_problems(operation: &mut Operation, route: &Route) {
     if route.need != Need::Nothing {
         problems.extend([("401", "The credentials are missing or wrong"), ("403", "The role is too low")]);
     }
-    if route.path.contains('{') {
+    if route.path.contains('{') || route.need == Need::Local {
         problems.push(("404", "There is no such thing in this project"));
     }
     if takes_body {

@@ -1,73 +1,81 @@
 //! The words that may stand in a field.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
-/// Declares an enumeration that only the document knows, and its words for the tests.
+/// Declares words that only the document knows as a type.
 macro_rules! words {
-    ($($(#[doc = $doc:literal])+ $name:ident { $($variant:ident = $word:literal),+ $(,)? })+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident [$($word:literal),+ $(,)?])+) => {$(
         $(#[doc = $doc])+
-        #[derive(Serialize, ToSchema)]
-        pub enum $name {
-            $(
-                #[doc = concat!("`", $word, "`")]
-                #[serde(rename = $word)]
-                $variant,
-            )+
-        }
+        #[derive(Debug, Serialize)]
+        pub struct $name;
 
         impl $name {
             /// Every word.
             pub const WORDS: &[&str] = &[$($word),+];
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::WORDS.iter().copied()));
+                words.description(Some(concat!($($doc),+).trim())).build().into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
         }
     )+};
 }
 
 words! {
     /// What platform a channel speaks.
-    Kind {
-        WecomRobot = "wecom_robot", DingtalkRobot = "dingtalk_robot", EmailSmtp = "email_smtp", Webhook = "webhook",
-    }
+    Kind [
+        "wecom_robot", "dingtalk_robot", "email_smtp", "webhook",
+    ]
     /// How a body is written.
-    Format { Text = "text", Markdown = "markdown", Html = "html" }
+    Format ["text", "markdown", "html"]
     /// How grave a message is.
-    Level { Info = "info", Success = "success", Warning = "warning", Danger = "danger" }
+    Level ["info", "success", "warning", "danger"]
     /// How several channels share the recipients: `all`, each takes whom it can reach; `first`, the next one takes
     /// only those for whom the one before failed for good.
-    Mode { All = "all", First = "first" }
+    Mode ["all", "first"]
     /// Who may overtake whom.
-    Priority { High = "high", Normal = "normal", Bulk = "bulk" }
+    Priority ["high", "normal", "bulk"]
     /// Where a message stands; the last five are final.
-    MessageStatus {
-        Scheduled = "scheduled", Queued = "queued", Processing = "processing", Completed = "completed",
-        Partial = "partial", Failed = "failed", Canceled = "canceled", Expired = "expired",
-    }
+    MessageStatus [
+        "scheduled", "queued", "processing", "completed",
+        "partial", "failed", "canceled", "expired",
+    ]
     /// Where a delivery or a recipient stands. `sent` means that the platform accepted it and no more.
-    State {
-        Queued = "queued", Sending = "sending", Retrying = "retrying", Sent = "sent", Delivered = "delivered",
-        Read = "read", Failed = "failed", InDoubt = "in_doubt", Expired = "expired", Canceled = "canceled",
-        Suppressed = "suppressed", Recalled = "recalled",
-    }
+    State [
+        "queued", "sending", "retrying", "sent", "delivered",
+        "read", "failed", "in_doubt", "expired", "canceled",
+        "suppressed", "recalled",
+    ]
     /// How one try ended.
-    AttemptOutcome { Sent = "sent", Failed = "failed", InDoubt = "in_doubt", Expired = "expired" }
+    AttemptOutcome ["sent", "failed", "in_doubt", "expired"]
     /// What to do with a push whose outcome was lost.
-    OnDoubt { Resend = "resend", Hold = "hold" }
+    OnDoubt ["resend", "hold"]
     /// What an access key may do; each role includes the ones before it.
-    Role { Send = "send", Read = "read", Admin = "admin" }
+    Role ["send", "read", "admin"]
     /// What an operator may do in a project; each role includes the ones before it.
-    OperatorRole { Viewer = "viewer", Operator = "operator", Admin = "admin" }
+    OperatorRole ["viewer", "operator", "admin"]
     /// What a size is counted in.
-    SizeUnit { Bytes = "bytes", Characters = "characters" }
+    SizeUnit ["bytes", "characters"]
     /// How far the telling of an event is.
-    TellingState { Pending = "pending", Delivered = "delivered", Failed = "failed" }
+    TellingState ["pending", "delivered", "failed"]
     /// What a webhook is told of.
-    EventKind {
-        MessageCompleted = "message.completed", DeliverySent = "delivery.sent",
-        DeliveryDelivered = "delivery.delivered", DeliveryRead = "delivery.read", DeliveryFailed = "delivery.failed",
-        DeliveryRecalled = "delivery.recalled", ChannelAction = "channel.action",
-        ChannelFailing = "channel.failing", QuotaLow = "quota.low", QuotaExhausted = "quota.exhausted",
-        AlarmFired = "alarm.fired", AlarmRecovered = "alarm.recovered",
-    }
+    EventKind [
+        "message.completed", "delivery.sent",
+        "delivery.delivered", "delivery.read", "delivery.failed",
+        "delivery.recalled", "channel.action",
+        "channel.failing", "quota.low", "quota.exhausted",
+        "alarm.fired", "alarm.recovered",
+    ]
 }
 
 #[cfg(test)]

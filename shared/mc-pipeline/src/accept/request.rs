@@ -123,10 +123,14 @@ impl<'de> Deserialize<'de> for To {
     }
 }
 
-/// Reads a JSON body; a mistake is named by its place.
+/// Reads a JSON object; a mistake is named by its place.
 ///
 /// The quick way comes first; only a body with a mistake is read a second time to find out where it is.
 pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
+    // A derived reader would also take the fields' values as a list, which nobody means.
+    if body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Refusal::field("invalid_request", "", "expected a JSON object, not a list"));
+    }
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
         Err(quick) => Err(explain::<T>(body, &quick)),
@@ -197,6 +201,7 @@ mod tests {
         assert_eq!(refusal(r#"{"send_at":"tomorrow"}"#), ("invalid_request", "/send_at".into()));
         assert_eq!(refusal(r#"{"tmeplate":"x"}"#), ("invalid_request", "/tmeplate".into()));
         assert_eq!(refusal("").0, "invalid_json");
+        assert_eq!(refusal(" []"), ("invalid_request", String::new()));
         assert_eq!(refusal("{").0, "invalid_json");
         assert_eq!(refusal(&"[".repeat(10_000)).0, "invalid_request");
         let deep = format!(r#"{{"data":{{"a":{}{}}}}}"#, "[".repeat(500), "]".repeat(500));

@@ -1,0 +1,183 @@
+//! Channels: what they show, what they keep, what they refuse.
+
+use std::sync::atomic::Ordering;
+
+use mc_core::model::Role;
+use serde_json::{Value, json};
+
+use crate::app::{App, SECRET};
+
+fn robot() -> Value {
+    json!({
+        "kind": "wecom_robot",
+        "secrets": {"key": "hunter2-5a1db0c5-0000-4000-8000-000000000001"},
+        "base_url": "https://im.example.com",
+        "proxy": "http://user:hunter2@proxy.example.com:3128",
+        "limits": {"per_minute": 10},
+        "alarm": {"remaining_below_percent": 20},
+        "on_doubt": "hold",
+    })
+}
+
+/// What the store holds under the channel's secrets, opened.
+async fn secret(app: &App, name: &str, field: &str) -> Option<String> {
+    let doc = app.center.channels.doc("default", name).await.unwrap().unwrap();
+    let sealed = if field == "proxy" { doc.proxy.clone()? } else { doc.secrets.get(field)?.clone() };
+    assert!(!sealed.contains(SECRET));
+    let opened = app.center.channels.unseal("default", name, field, &sealed).unwrap();
+    Some(opened.expose().to_owned())
+}
+
+#[tokio::test]
+async fn a_channel_is_made_replaced_listed_and_deleted() {
+    let app = App::new().await;
+    let made = app.put("/v1/channels/ops", robot()).await.is(201);
+    assert_eq!(made.json["secrets"], json!({"key": {"set": true}}));
+    assert_eq!(made.json["proxy"], "http://***@proxy.example.com:3128/");
+    assert_eq!(made.json["enabled"], true);
+    assert_eq!(app.get("/v1/channels/ops").await.is(200).json, made.json);
+    app.put("/v1/channels/ops", robot()).await.is(200);
+    app.channel("im").await;
+    assert_eq!(app.get("/v1/channels").await.is(200).items("name"), ["ops", "im"]);
+    let page = app.get("/v1/channels?limit=1").await.is(200);
+    let next = page.text_at("/next_cursor");
+    assert_eq!(app.get(&format!("/v1/channels?limit=1&cursor={next}")).await.items("name"), ["im"]);
+    app.delete("/v1/channels/ops").await.is(204);
+    app.delete("/v1/channels/ops").await.refuses(404, "not_found", "");
+    app.get("/v1/channels/ops").await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn a_secret_stays_until_it_is_replaced_or_removed() {
+    let app = App::new().await;
+    app.put("/v1/channels/ops", robot()).await.is(201);
+    let first = secret(&app, "ops", "key").await;
+    // Not named, and named as it was shown: it stays.
+    let mut shown = app.get("/v1/channels/ops").await.json;
+    for field in ["name", "created_at", "updated_at"] {
+        shown.as_object_mut().unwrap().remove(field);
+    }
+    app.put("/v1/channels/ops", shown.clone()).await.is(200);
+    assert_eq!(secret(&app, "ops", "key").await, first);
+    assert_eq!(secret(&app, "ops", "proxy").await.unwrap(), "http://user:hunter2@proxy.example.com:3128");
+    shown.as_object_mut().unwrap().remove("secrets");
+    app.put("/v1/channels/ops", shown.clone()).await.is(200);
+    assert_eq!(secret(&app, "ops", "key").await, first);
+    // A pool of robots in place of one: a list is kept as its JSON.
+    let keys =
+        json!(["hunter2-a1db0c5-0000-4000-8000-00000000000a", "hunter2-a1db0c5-0000-4000-8000-00000000000b"]);
+    shown["secrets"] = json!({"key": null, "keys": keys});
+    app.put("/v1/channels/ops", shown.clone()).await.is(200);
+    assert_eq!(secret(&app, "ops", "key").await, None);
+    assert_eq!(secret(&app, "ops", "keys").await, Some(keys.to_string()));
+    // Without any, it cannot be sent through.
+    shown["secrets"] = json!({"keys": null});
+    app.put("/v1/channels/ops", shown.clone()).await.refuses(422, "invalid_channel", "/secrets/key");
+    shown["secrets"] = json!({"key": 7});
+    app.put("/v1/channels/ops", shown.clone()).await.refuses(422, "invalid_channel", "/secrets/key");
+    shown["secrets"] = json!({"key": {"set": true}});
+    app.put("/v1/channels/ops", shown).await.refuses(422, "invalid_channel", "/secrets/key");
+}
+
+#[tokio::test]
+async fn another_kind_begins_without_the_old_ones_secrets() {
+    let app = App::new().await;
+    app.put("/v1/channels/ops", robot()).await.is(201);
+    let webhook = json!({"kind": "webhook", "settings": {"url": "https://im.example.com/send"}});
+    assert_eq!(app.put("/v1/channels/ops", webhook).await.is(200).json["secrets"], json!({}));
+}
+
+#[tokio::test]
+async fn wrong_configurations_are_refused_with_their_place() {
+    let app = App::new().await;
+    let table = [
+        (json!({"kind": "pigeon"}), "invalid_request", "/kind"),
+        (json!({"kind": "wecom_robot"}), "invalid_channel", "/secrets/key"),
+        (
+            json!({"kind": "wecom_robot", "secrets": {"kee": "x", "key": "hunter2-long-enough-0000000000000"}}),
+            "invalid_channel",
+            "/secrets/kee",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example", "x": 1}}),
+            "invalid_channel",
+            "/settings/x",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "http://10.0.0.1/x"}}),
+            "forbidden_address",
+            "/settings/url",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example"}, "base_url": "http://10.0.0.1"}),
+            "forbidden_address",
+            "/base_url",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example"}, "limits": {"per_hour": 1}}),
+            "invalid_request",
+            "/limits/per_hour",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example"}, "alarm": 5}),
+            "invalid_request",
+            "/alarm",
+        ),
+    ];
+    for (body, code, pointer) in table {
+        app.put("/v1/channels/x", body).await.refuses(422, code, pointer);
+    }
+    app.get("/v1/channels/x").await.is(404);
+    assert_eq!(app.platform.calls.load(Ordering::SeqCst), 0, "a PUT calls nobody");
+}
+
+#[tokio::test]
+async fn a_channel_in_use_is_not_deleted() {
+    let app = App::new().await;
+    app.channel("im").await;
+    app.put("/v1/templates/t", json!({"body": "x", "routing": {"channels": ["im"]}})).await.is(201);
+    let answer = app.delete("/v1/channels/im").await.refuses(409, "in_use", "");
+    assert!(answer.text_at("/detail").contains("t"));
+    app.delete("/v1/templates/t").await.is(204);
+    app.delete("/v1/channels/im").await.is(204);
+}
+
+#[tokio::test]
+async fn a_channel_is_tried_out() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let accepted = app.call("POST", "/v1/channels/im/test").send().await.is(202);
+    app.deliver().await;
+    assert_eq!(app.get(&accepted.text_at("/url")).await.json["status"], "completed");
+    let own = json!({"to": [{"email": "a@example.com"}], "content": {"body": "own words"}});
+    app.post("/v1/channels/im/test", own).await.is(202);
+    app.post("/v1/channels/no/test", json!({})).await.refuses(404, "not_found", "");
+    let calls = app.platform.calls.load(Ordering::SeqCst);
+    let check = app.call("POST", "/v1/channels/im/check").send().await.is(200);
+    assert_eq!(check.json["steps"][0]["name"], "settings");
+    assert!(app.platform.calls.load(Ordering::SeqCst) <= calls + 1);
+    app.call("POST", "/v1/channels/no/check").send().await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn changes_are_written_down_without_secrets() {
+    let app = App::new().await;
+    app.put("/v1/channels/ops", robot()).await.is(201);
+    app.delete("/v1/channels/ops").await.is(204);
+    let log = app.get("/v1/events").await.is(200);
+    assert_eq!(log.items("type"), ["channel.delete", "channel.put"]);
+    assert!(log.text_at("/items/0/actor").starts_with("key:MC"));
+    assert_eq!(log.json["items"][1]["data"]["secrets"], json!(["key"]));
+}
+
+#[tokio::test]
+async fn another_projects_channel_is_not_there() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let other = app.key("other", Role::Admin).await;
+    for (method, tail) in [("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/check")] {
+        let path = format!("/v1/channels/im{tail}");
+        app.call(method, &path).by(&other).send().await.refuses(404, "not_found", "");
+    }
+    assert!(app.call("GET", "/v1/channels").by(&other).send().await.is(200).items("name").is_empty());
+}

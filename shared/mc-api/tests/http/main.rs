@@ -1,0 +1,14 @@
+//! The HTTP API with a real store behind it: every answer that any test gets is held to the OpenAPI document.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod access;
+mod app;
+mod bodies;
+mod channels;
+mod credentials;
+mod document;
+mod messages;
+mod monitoring;
+mod people;
+mod templates;
+mod webhooks;

@@ -1,0 +1,117 @@
+//! Templates, their versions and previews.
+
+use mc_core::model::Role;
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+fn template(body: &str) -> Value {
+    json!({
+        "title": "{{ app }} is out",
+        "body": body,
+        "format": "markdown",
+        "variables": {"type": "object", "required": ["app"], "properties": {"app": {"type": "string"}}},
+        "sample": {"app": "pay"},
+    })
+}
+
+#[tokio::test]
+async fn a_template_has_versions() {
+    let app = App::new().await;
+    let one = app.put("/v1/templates/deploy", template("one")).await.is(201);
+    assert_eq!(one.json["version"], 1);
+    assert_eq!(app.put("/v1/templates/deploy", template("one")).await.is(200).json["version"], 1);
+    assert_eq!(app.put("/v1/templates/deploy", template("two")).await.is(200).json["version"], 2);
+    assert_eq!(app.get("/v1/templates/deploy").await.is(200).json["body"], "two");
+    assert_eq!(app.get("/v1/templates/deploy/versions/1").await.is(200).json, one.json);
+    let versions = app.get("/v1/templates/deploy/versions?limit=1").await.is(200);
+    assert_eq!(versions.json["items"][0]["version"], 2);
+    let next = versions.text_at("/next_cursor");
+    let versions = app.get(&format!("/v1/templates/deploy/versions?limit=1&cursor={next}")).await.is(200);
+    assert_eq!(versions.json["items"][0]["version"], 1);
+    let back = app.post("/v1/templates/deploy/rollback", json!({"version": 1})).await.is(200);
+    assert_eq!((&back.json["version"], &back.json["body"]), (&json!(3), &json!("one")));
+    let none = app.post("/v1/templates/deploy/rollback", json!({"version": 9})).await;
+    none.refuses(422, "unknown_version", "/version");
+    for path in
+        ["/v1/templates/deploy/versions/9", "/v1/templates/deploy/versions/x", "/v1/templates/no/versions"]
+    {
+        app.get(path).await.refuses(404, "not_found", "");
+    }
+    app.post("/v1/templates/no/rollback", json!({"version": 1})).await.refuses(404, "not_found", "");
+    assert_eq!(app.get("/v1/templates").await.items("name"), ["deploy"]);
+    app.delete("/v1/templates/deploy").await.is(204);
+    app.get("/v1/templates/deploy").await.refuses(404, "not_found", "");
+    app.delete("/v1/templates/deploy").await.refuses(404, "not_found", "");
+    assert_eq!(app.get("/v1/events").await.items("type")[0], "template.delete");
+}
+
+#[tokio::test]
+async fn what_would_not_render_is_refused() {
+    let app = App::new().await;
+    app.put("/v1/templates/x", json!({"body": "{{ oops"})).await.refuses(422, "invalid_template", "/body");
+    app.put("/v1/templates/x", json!({"body": 1})).await.refuses(422, "invalid_request", "/body");
+    app.put("/v1/templates/x", json!({"body": "x", "variables": 1})).await.refuses(
+        422,
+        "invalid_template",
+        "/variables",
+    );
+    app.put("/v1/templates/x", json!({"title": "x"})).await.refuses(422, "invalid_request", "");
+}
+
+#[tokio::test]
+async fn a_draft_is_previewed_for_every_kind() {
+    let app = App::new().await;
+    let body = json!({"template": template("hello **{{ app }}**"), "data": {"app": "pay"}});
+    let shown = app.post("/v1/preview", body).await.is(200);
+    let kinds: Vec<&str> =
+        shown.json["previews"].as_array().unwrap().iter().map(|p| p["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, mc_core::model::Kind::ALL.map(mc_core::model::Kind::as_str));
+    assert!(
+        shown.json["previews"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|p| p["text"].as_str().unwrap().contains("pay"))
+    );
+    let only = json!({"template": template("x"), "kinds": ["email_smtp"]});
+    assert_eq!(app.post("/v1/preview", only).await.is(200).json["previews"].as_array().unwrap().len(), 1);
+    let wrong = json!({"template": template("x"), "data": {"app": 1}});
+    app.post("/v1/preview", wrong).await.refuses(422, "invalid_data", "/data/app");
+    let broken = json!({"template": {"body": "{{ oops"}});
+    app.post("/v1/preview", broken).await.refuses(422, "invalid_template", "/template/body");
+    app.post("/v1/preview", json!({"template": {"body": "x"}, "kinds": ["fax"]})).await.refuses(
+        422,
+        "invalid_request",
+        "/kinds/0",
+    );
+}
+
+#[tokio::test]
+async fn a_stored_template_is_previewed_for_its_channels() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let mut body = template("hello {{ app }}");
+    body["routing"] = json!({"channels": ["im", "later"]});
+    app.put("/v1/templates/deploy", body).await.is(201);
+    let shown = app.call("POST", "/v1/templates/deploy/preview").send().await.is(200);
+    assert_eq!(shown.json["previews"].as_array().unwrap().len(), 1);
+    assert_eq!(shown.json["previews"][0]["channel"], "im");
+    let asked = json!({"data": {"app": "x"}, "channels": ["later"]});
+    app.post("/v1/templates/deploy/preview", asked).await.refuses(422, "unknown_channel", "/channels/0");
+    app.post("/v1/templates/no/preview", json!({})).await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn another_projects_template_is_not_there() {
+    let app = App::new().await;
+    app.put("/v1/templates/t", template("x")).await.is(201);
+    let other = app.key("other", Role::Admin).await;
+    for (method, tail) in [("GET", ""), ("GET", "/versions"), ("GET", "/versions/1"), ("DELETE", "")] {
+        let path = format!("/v1/templates/t{tail}");
+        app.call(method, &path).by(&other).send().await.refuses(404, "not_found", "");
+    }
+    let rollback = app.call("POST", "/v1/templates/t/rollback").by(&other).json(json!({"version": 1}));
+    rollback.send().await.refuses(404, "not_found", "");
+    app.call("POST", "/v1/templates/t/preview").by(&other).send().await.refuses(404, "not_found", "");
+}
