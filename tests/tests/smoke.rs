@@ -1,0 +1,67 @@
+//! The way of one message through the real binary.
+
+use std::time::Duration;
+
+use mc_tests::{Auth, Receiver, TestApp, wait_until_some};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_message_arrives() {
+    let platform = Receiver::start().await;
+    let app = TestApp::start().await;
+    let client = app.client();
+
+    let health = app.client_with(Auth::None).get("/healthz").await.expect(200);
+    assert_eq!(health.json["status"], "ok");
+    let stranger = app.client_with(Auth::None).get("/v1/messages").await.expect(401);
+    assert_eq!(stranger.header("content-type"), Some("application/problem+json"));
+
+    let channel = json!({"kind": "webhook", "settings": {"url": platform.url("/im"), "method": "POST"}});
+    client.put("/v1/channels/im", &channel).await.expect(201);
+    client.put("/v1/channels/im", &channel).await.expect(200);
+    let template = json!({
+        "title": "{{ app }} is live",
+        "body": "**{{ app }}** was deployed by {{ who }}.",
+        "format": "markdown",
+        "routing": {"channels": ["im"]},
+    });
+    client.put("/v1/templates/deployed", &template).await.expect(201);
+
+    let message = json!({"template": "deployed", "data": {"app": "pay", "who": "li_si"}, "tags": ["deploy"]});
+    let accepted = client.post("/v1/messages", &message).await.expect(202).json;
+    assert_eq!(accepted["status"], "queued");
+    let path = format!("/v1/messages/{}", accepted["id"].as_str().expect("an id"));
+
+    let completed = wait_until_some(Duration::from_secs(10), async || {
+        let answer = client.get(&path).await.expect(200).json;
+        (answer["status"] == "completed").then_some(answer)
+    });
+    let completed = completed.await;
+    assert_eq!(completed["counts"]["sent"], 1);
+    assert_eq!(completed["deliveries"][0]["attempts"][0]["outcome"], "sent");
+
+    let pushes = platform.received();
+    assert_eq!(pushes.len(), 1, "{}", app.logs());
+    assert_eq!(pushes[0].uri, "/im");
+    let push = pushes[0].json();
+    assert_eq!(push["title"], "pay is live");
+    assert_eq!(push["message"]["id"], accepted["id"]);
+}
+
+#[tokio::test]
+async fn what_was_accepted_survives_the_process() {
+    let mut app = TestApp::start().await;
+    let channel = json!({"kind": "webhook", "settings": {"url": "http://127.0.0.1:9/im"}});
+    app.client().put("/v1/channels/im", &channel).await.expect(201);
+
+    app.kill9();
+    assert!(!app.is_running());
+    app.restart().await;
+    app.client().get("/v1/channels/im").await.expect(200);
+
+    let (status, took) = app.sigterm().await;
+    assert!(status.success(), "{status}: {}", app.logs());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    app.restart().await;
+    app.client().get("/v1/channels/im").await.expect(200);
+}
