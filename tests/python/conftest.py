@@ -25,24 +25,34 @@ def binary():
 class Center:
     """A running message center."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *flags):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
+        self.folder = folder
+        self.flags = flags
+        self.log = open(folder / "log.txt", "w+b")
+        self.start()
+
+    def start(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MESSAGE_CENTER_")}
         environment |= {
             "MESSAGE_CENTER_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "MESSAGE_CENTER_SECRET_ACCESS_KEY": SECRET,
             "MESSAGE_CENTER_ADMIN_PASSWORD": "a long password",
         }
-        self.log = open(folder / "log.txt", "w+b")
         self.process = subprocess.Popen(
-            [binary(), "serve", "--listen", self.host, "--data-dir", str(folder / "data"), "--sandbox"],
+            [binary(), "serve", "--listen", self.host, "--data-dir", str(self.folder / "data"), *self.flags],
             env=environment, stdout=self.log, stderr=subprocess.STDOUT,
         )
         self.wait()
+
+    def kill(self):
+        """What a power cut or the kernel would do: no word of warning."""
+        self.process.kill()
+        self.process.wait(15)
 
     def wait(self):
         until = time.monotonic() + 30
@@ -66,7 +76,7 @@ class Center:
 
 @pytest.fixture(scope="session")
 def center(tmp_path_factory):
-    center = Center(tmp_path_factory.mktemp("center"))
+    center = Center(tmp_path_factory.mktemp("center"), "--sandbox")
     yield center
     center.stop()
 

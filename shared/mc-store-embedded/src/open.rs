@@ -7,6 +7,9 @@ use std::sync::Arc;
 use mc_core::ports::{Clock, Commit, Item, MAX_DELAY, WriteError};
 use mc_core::{Error, ErrorKind, Result};
 
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
 use crate::blobs::FolderBlobs;
 use crate::checkpoint::Checkpointer;
 use crate::connect;
@@ -14,6 +17,7 @@ use crate::fault::of_sqlite;
 use crate::folder;
 use crate::queue::EmbeddedQueue;
 use crate::queue::lines::Lines;
+use crate::queue::suspicion::COMPANY;
 use crate::readers::Readers;
 use crate::stats::{Counters, Stats};
 use crate::store::EmbeddedStore;
@@ -47,6 +51,10 @@ pub(crate) struct Shared {
     pub(crate) writer: Writer,
     pub(crate) lines: Arc<Lines>,
     pub(crate) counters: Arc<Counters>,
+    /// When the folder was opened.
+    pub(crate) opened: Instant,
+    /// Places for envelopes that earlier processes died with.
+    pub(crate) suspects: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -90,7 +98,15 @@ impl Embedded {
         let writer =
             Writer::start(connection, ownership, checkpointer, Arc::clone(&lines), Arc::clone(&counters))?;
         let blobs = FolderBlobs::new(options.folder.join("blobs"));
-        let shared = Arc::new(Shared { clock, readers, writer, lines, counters });
+        let shared = Arc::new(Shared {
+            clock,
+            readers,
+            writer,
+            lines,
+            counters,
+            opened: Instant::now(),
+            suspects: Arc::new(Semaphore::new(COMPANY as usize)),
+        });
         Ok(Self { shared, blobs, folder: options.folder })
     }
 

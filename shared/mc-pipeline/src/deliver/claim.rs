@@ -58,10 +58,12 @@ pub async fn claim(center: &Center, job: &Job) -> Result<Claimed> {
     match center.store.write(Op::Update(key, changes, conds)).await {
         Ok(Some(item)) => {
             let mut share = Share::read(job.share, &item.attrs)?;
-            let in_doubt = share.attempt - 1 > share.recorded;
-            if in_doubt {
+            // Every claim between the last recorded one and ours ended in a crash.
+            let lost = share.attempt - 1 - share.recorded;
+            for _ in 0..lost {
                 note_doubt(&mut share, now);
             }
+            let in_doubt = lost > 0;
             Ok(Claimed::Ours(Box::new(Claim { share, item, in_doubt })))
         }
         Ok(None) => Ok(Claimed::Step(Step::Done)),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mc_core::ports::{Consumer, Family, Group, Verdict};
+use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::{EmbeddedQueue, Taken};
@@ -22,8 +23,10 @@ pub struct Drive {
 /// What is in flight.
 #[derive(Default)]
 struct Flight {
-    work: JoinSet<Vec<Verdict>>,
+    /// Verdicts, or `None` for a suspect whose turn had not come at the shutdown.
+    work: JoinSet<Option<Vec<Verdict>>>,
     held: HashMap<Id, Taken>,
+    stopping: Arc<Notify>,
     tasks: usize,
     per_group: HashMap<Group, usize>,
 }
@@ -52,6 +55,7 @@ pub async fn run(
             taken = queue.take(family, may), if flight.tasks < most => flight.begin(&consumer, taken),
         }
     }
+    flight.stopping.notify_waiters();
     let rest = async {
         while let Some(ended) = flight.work.join_next_with_id().await {
             flight.ended(ended);
@@ -66,22 +70,26 @@ pub async fn run(
 impl Flight {
     fn begin(&mut self, consumer: &Arc<dyn Consumer>, mut taken: Taken) {
         let (consumer, envelope) = (Arc::clone(consumer), taken.envelope().clone());
-        self.tasks += envelope.tasks.len();
-        *self.per_group.entry(envelope.group.clone()).or_default() += envelope.tasks.len();
+        let tasks = places(&taken);
+        self.tasks += tasks;
+        *self.per_group.entry(envelope.group.clone()).or_default() += tasks;
         let noted = taken.noted();
         taken.begin();
+        let stopping = Arc::clone(&self.stopping);
         let work = self.work.spawn(async move {
             // Waiting here and not before lets many envelopes share one write.
-            noted.await;
-            consumer.consume(envelope).await
+            tokio::select! {
+                _turn = noted => Some(consumer.consume(envelope).await),
+                () = stopping.notified() => None,
+            }
         });
         self.held.insert(work.id(), taken);
     }
 
-    fn ended(&mut self, ended: Result<(Id, Vec<Verdict>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Option<Vec<Verdict>>), JoinError>) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some(taken) = self.held.remove(&id) else { return };
-        let tasks = taken.envelope().tasks.len();
+        let tasks = places(&taken);
         self.tasks -= tasks;
         let group = &taken.envelope().group;
         if let Some(held) = self.per_group.get_mut(group) {
@@ -91,11 +99,17 @@ impl Flight {
             }
         }
         match ended {
-            Ok((_, verdicts)) => taken.finish(verdicts),
+            Ok((_, Some(verdicts))) => taken.finish(verdicts),
+            Ok((_, None)) => taken.hand_back(),
             // Dropping the envelope counts the crash and puts it back into line.
             Err(error) => {
                 tracing::error!(error = %error, group = %taken.envelope().group, "a consumer panicked");
             }
         }
     }
+}
+
+/// How many places an envelope takes in flight. A suspect waits for its turn out of the way.
+fn places(taken: &Taken) -> usize {
+    if taken.is_suspect() { 0 } else { taken.envelope().tasks.len() }
 }

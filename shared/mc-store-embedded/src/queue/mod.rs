@@ -3,6 +3,7 @@
 mod driver;
 pub(crate) mod line;
 pub(crate) mod lines;
+pub(crate) mod suspicion;
 mod taken;
 mod time;
 
@@ -18,6 +19,8 @@ use mc_core::ports::{Commit, Family, Group, Outgoing, Queue, QueueDepth};
 
 pub use driver::{Drive, run};
 pub use taken::Taken;
+
+use suspicion::Suspicion;
 
 use crate::open::Shared;
 use crate::writer::Request;
@@ -94,7 +97,10 @@ impl EmbeddedQueue {
             if let Some(found) = look.found {
                 let inherited = lines.is_inherited(found.waiting.place.seq);
                 let mut taken = Taken::new(Arc::clone(&self.shared), family, found);
-                taken.note(inherited);
+                match Suspicion::of(taken.receives()).filter(|_| inherited) {
+                    Some(suspicion) => taken.suspect(suspicion),
+                    None => taken.note(inherited),
+                }
                 return Some(taken);
             }
             match look.until {
@@ -117,7 +123,8 @@ impl EmbeddedQueue {
 
 /// Waits for the note of the receipt. Given up meanwhile, the envelope goes back uncounted.
 async fn begin(mut taken: Taken) -> Taken {
-    taken.noted().await;
+    let turn = taken.noted().await;
+    taken.keep_turn(turn);
     taken.begin();
     taken
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use mc_core::ports::{Envelope, Family, MAX_DELAY, Verdict};
 use mc_core::{Error, ErrorKind, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::lines::Found;
+use super::suspicion::Suspicion;
 use crate::open::Shared;
 use crate::row::{RowKey, Waiting};
 use crate::writer::{Reply, Request, Settle, Then};
@@ -24,6 +25,10 @@ pub struct Taken {
     row: Option<Waiting>,
     /// Tells when the receipt is on the disk, if that has to be waited for.
     noted: Option<oneshot::Receiver<Result<()>>>,
+    /// Set when it may be what ended earlier processes.
+    suspicion: Option<Suspicion>,
+    /// Held while a suspect is worked on.
+    turn: Option<OwnedSemaphorePermit>,
     /// Whether anybody may have worked on it.
     begun: bool,
 }
@@ -44,6 +49,8 @@ impl Taken {
             envelope: Envelope { group, tasks },
             row: Some(waiting),
             noted: None,
+            suspicion: None,
+            turn: None,
             begun: false,
         }
     }
@@ -66,24 +73,63 @@ impl Taken {
     /// Notes on the disk that it was taken once more. Only an envelope that may have ended an earlier process has to
     /// wait for that note, so that it cannot end every process without being counted.
     pub(super) fn note(&mut self, wait: bool) {
-        let Some(key) = self.key() else { return };
-        let Some(row) = &mut self.row else { return };
-        row.receives += 1;
+        let Some((key, receives)) = self.mark() else { return };
         let (reply, noted) = wait.then(oneshot::channel).unzip();
         self.noted = noted;
-        self.shared.writer.tell(Request::Mark { key, receives: row.receives, reply });
+        self.shared.writer.tell(Request::Mark { key, receives, reply });
     }
 
-    /// Comes to pass when the note is on the disk, if this envelope has to wait for that.
-    pub(super) fn noted(&mut self) -> impl Future<Output = ()> + Send + use<> {
+    /// Makes it a suspect: its receipt is noted only when its turn among the suspects has come, so that waiting in a
+    /// process that ends is not held against it.
+    pub(super) fn suspect(&mut self, suspicion: Suspicion) {
+        self.suspicion = Some(suspicion);
+    }
+
+    /// Whether it is a suspect, which takes no place among the others.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspicion.is_some()
+    }
+
+    /// Comes to pass when the note is on the disk, if this envelope has to wait for that; a suspect waits for its turn
+    /// first, and keeps it as long as what this answers.
+    pub(super) fn noted(&mut self) -> impl Future<Output = Option<OwnedSemaphorePermit>> + Send + use<> {
+        let turn = self.suspicion.map(|suspicion| (suspicion, Arc::clone(&self.shared), self.mark()));
         let noted = self.noted.take();
-        async {
-            let Some(noted) = noted else { return };
-            // Without room for the note the work goes on: at worst a crash is not counted.
-            if let Ok(Err(error)) = noted.await {
+        async move {
+            let (turn, noted) = match turn {
+                None => (None, noted),
+                Some((Suspicion { rest, share }, shared, mark)) => {
+                    tokio::time::sleep_until(shared.opened + rest).await;
+                    let turn = Arc::clone(&shared.suspects).acquire_many_owned(share).await.ok();
+                    let (reply, noted) = oneshot::channel();
+                    if let Some((key, receives)) = mark {
+                        tracing::info!(group = %key.group, receives, "work that earlier processes died with goes on");
+                        shared.writer.tell(Request::Mark { key, receives, reply: Some(reply) });
+                    }
+                    (turn, Some(noted))
+                }
+            };
+            if let Some(noted) = noted
+                // Without room for the note the work goes on: at worst a crash is not counted.
+                && let Ok(Err(error)) = noted.await
+            {
                 tracing::warn!(error = %error, "the receipt of an envelope could not be noted");
             }
+            turn
         }
+    }
+
+    /// Keeps a suspect's turn until it is settled or dropped.
+    pub(super) fn keep_turn(&mut self, turn: Option<OwnedSemaphorePermit>) {
+        self.turn = turn;
+    }
+
+    /// Counts one more receipt in memory, and says what is to be noted of it.
+    fn mark(&mut self) -> Option<(RowKey, i64)> {
+        let key = self.key()?;
+        let row = self.row.as_mut()?;
+        row.receives += 1;
+        Some((key, row.receives))
     }
 
     /// From here on somebody may work on it, so that being dropped counts.
