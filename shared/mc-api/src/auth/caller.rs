@@ -242,12 +242,31 @@ async fn operator(api: &Api, token: &str) -> Result<Option<Who>, ApiError> {
         return Ok(None);
     };
     let Some(account) = center.operators.get(&username).await? else { return Ok(None) };
+    if let Some(session) = session_of(api, token, &username, account.clone()).await? {
+        return Ok(Some(Who::Operator(session)));
+    }
+    // Another process may have changed the password since we read the operator.
+    let Some(stored) = center.operators.stored(&username).await? else { return Ok(None) };
+    if stored.password == account.password {
+        return Ok(None);
+    }
+    Ok(session_of(api, token, &username, Arc::new(stored)).await?.map(Who::Operator))
+}
+
+async fn session_of(
+    api: &Api,
+    token: &str,
+    username: &str,
+    account: Arc<Operator>,
+) -> Result<Option<SignedIn>, ApiError> {
+    let center = &api.center;
     let token_hash = session::token_hash(token, &account);
     let Some(open) = center.operators.session(&token_hash).await? else { return Ok(None) };
     if open.username != username || open.expires_at <= center.clock.now() {
         return Ok(None);
     }
-    Ok(Some(Who::Operator(SignedIn { username, account, token_hash, expires_at: open.expires_at })))
+    let (username, expires_at) = (username.to_owned(), open.expires_at);
+    Ok(Some(SignedIn { username, account, token_hash, expires_at }))
 }
 
 /// Whether a request with a cookie can only have come from our own pages.

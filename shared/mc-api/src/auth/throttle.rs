@@ -53,28 +53,35 @@ impl LoginThrottle {
 
     /// Asks whether a password may be checked now, and counts the attempt if so. Otherwise answers how long to wait;
     /// asking too early does not make the wait longer.
-    pub fn admit(&self, username: &str, source: IpAddr, now_unix_ms: i64) -> Result<(), Duration> {
-        let (username, source) = (username_key(username), source_key(source));
+    ///
+    /// Without a known address only the username is slowed down: all strangers are not one stranger.
+    pub fn admit(
+        &self,
+        username: &str,
+        source: impl Into<Option<IpAddr>>,
+        now_unix_ms: i64,
+    ) -> Result<(), Duration> {
+        let (username, source) = (username_key(username), source.into().map(source_key));
         let mut tables = self.lock();
-        let wait_ms = tables
-            .usernames
-            .wait_ms(&username, now_unix_ms)
-            .max(tables.sources.wait_ms(&source, now_unix_ms));
+        let source_wait_ms = source.map_or(0, |source| tables.sources.wait_ms(&source, now_unix_ms));
+        let wait_ms = tables.usernames.wait_ms(&username, now_unix_ms).max(source_wait_ms);
         if wait_ms > 0 {
             return Err(Duration::from_millis(wait_ms.unsigned_abs()));
         }
         tables.usernames.count(username, now_unix_ms);
-        tables.sources.count(source, now_unix_ms);
+        if let Some(source) = source {
+            tables.sources.count(source, now_unix_ms);
+        }
         Ok(())
     }
 
     /// Takes back an attempt whose password was right. The username starts anew; the address only gets this attempt
     /// back, or else one good account would pay for guessing at others.
-    pub fn succeeded(&self, username: &str, source: IpAddr) {
+    pub fn succeeded(&self, username: &str, source: impl Into<Option<IpAddr>>) {
         let mut tables = self.lock();
         tables.usernames.entries.remove(&username_key(username));
-        let source = source_key(source);
-        if let Some(entry) = tables.sources.entries.get_mut(&source) {
+        let source = source.into().map(source_key);
+        if let Some(entry) = source.and_then(|source| tables.sources.entries.get_mut(&source)) {
             entry.attempts = entry.attempts.saturating_sub(1);
         }
     }

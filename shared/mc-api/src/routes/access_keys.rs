@@ -230,8 +230,8 @@ fn check_expiry(call: &Call, expires_at: Option<Timestamp>) -> Result<(), ApiErr
 /// The key in the path, if it is one of this project.
 async fn found(call: &Call) -> Result<AccessKey, ApiError> {
     let id = call.name("id", "access key")?;
-    let key = call.center().access_keys.get(id).await?.filter(|key| key.project == call.project());
-    key.map(|key| (*key).clone()).ok_or_else(|| ApiError::not_found("access key"))
+    let key = call.center().access_keys.stored(id).await?.filter(|key| key.project == call.project());
+    key.ok_or_else(|| ApiError::not_found("access key"))
 }
 
 async fn shown(call: &Call, key: &AccessKey) -> Answer {

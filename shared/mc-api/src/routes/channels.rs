@@ -177,7 +177,7 @@ pub(crate) struct TestBody {
 #[utoipa::path(
     post, path = "/v1/channels/{name}/test", tag = "channels", operation_id = "test_channel",
     params(("name" = String, Path)),
-    request_body = TestBody,
+    request_body = Option<TestBody>,
     responses((status = 202, description = "Accepted", body = schema::Accepted))
 )]
 pub async fn test(call: Call) -> Answer {

@@ -66,8 +66,8 @@ pub async fn list(call: Call) -> Answer {
 )]
 pub async fn get(call: Call) -> Answer {
     let username = call.name("username", "operator")?;
-    let found = call.center().operators.get(username).await?;
-    ok(&view(username, &*found.ok_or_else(|| ApiError::not_found("operator"))?))
+    let found = call.center().operators.stored(username).await?;
+    ok(&view(username, &found.ok_or_else(|| ApiError::not_found("operator"))?))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -98,14 +98,14 @@ pub async fn put(call: Call) -> Answer {
     let OperatorBody { password, roles } = call.read()?;
     check_roles(&roles)?;
     let center = call.center();
-    let before = center.operators.get(username).await?;
-    if before.as_ref().is_some_and(|b| is_global_admin(b)) && !admin_everywhere(&roles) {
+    let before = center.operators.stored(username).await?;
+    if before.as_ref().is_some_and(is_global_admin) && !admin_everywhere(&roles) {
         check_not_last_admin(&call, username).await?;
     }
     let changed = password.is_some();
-    let password = match (password, &before) {
+    let password = match (password, before) {
         (Some(password), _) => hashed(&call, password).await?,
-        (None, Some(before)) => before.password.clone(),
+        (None, Some(before)) => before.password,
         (None, None) => {
             return Err(ApiError::field("invalid_request", "/password", "a new operator needs a password"));
         }
@@ -177,7 +177,7 @@ async fn check_not_last_admin(call: &Call, username: &str) -> Result<(), ApiErro
 )]
 pub async fn delete(call: Call) -> Answer {
     let username = call.name("username", "operator")?;
-    let found = call.center().operators.get(username).await?;
+    let found = call.center().operators.stored(username).await?;
     let found = found.ok_or_else(|| ApiError::not_found("operator"))?;
     if matches!(&call.identity.who, Who::Operator(me) if me.username == username) {
         return Err(ApiError::conflict(

@@ -41,7 +41,7 @@ pub(crate) struct StoredPreview {
 #[utoipa::path(
     post, path = "/v1/templates/{name}/preview", tag = "templates", operation_id = "preview_template",
     params(("name" = String, Path)),
-    request_body = StoredPreview,
+    request_body = Option<StoredPreview>,
     responses((status = 200, description = "What would be sent", body = schema::Previews))
 )]
 pub async fn stored(call: Call) -> Answer {

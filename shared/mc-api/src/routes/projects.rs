@@ -113,7 +113,7 @@ pub(crate) struct ProjectBody {
 #[utoipa::path(
     put, path = "/v1/projects/{name}", tag = "projects", operation_id = "put_project",
     params(("name" = String, Path)),
-    request_body = ProjectBody,
+    request_body = Option<ProjectBody>,
     responses(
         (status = 201, description = "Made", body = ProjectView),
         (status = 200, description = "Replaced", body = ProjectView),

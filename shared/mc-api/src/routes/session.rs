@@ -1,6 +1,5 @@
 //! Signing in and out.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use http::{StatusCode, header};
@@ -56,10 +55,10 @@ pub(crate) struct OpenedSession {
 pub async fn open(call: Call) -> Answer {
     let Login { username, password } = call.read()?;
     let center = call.center();
-    let source = peer(&call.parts).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let source = peer(&call.parts);
     call.api.throttle.admit(&username, source, center.clock.now().millis()).map_err(too_many)?;
     // An impossible name is nobody's, and is not asked for; the work is the same as for an unknown one.
-    let account = if is_resource_name(&username) { center.operators.get(&username).await? } else { None };
+    let account = if is_resource_name(&username) { center.operators.stored(&username).await? } else { None };
     let stored = account.as_ref().map(|account| account.password.clone());
     let verified = call.api.passwords.verify(password.clone(), stored).await;
     let right = verified.map_err(|error| ApiError::internal(error.to_string()))?;
@@ -69,7 +68,7 @@ pub async fn open(call: Call) -> Answer {
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", detail));
     };
     call.api.throttle.succeeded(&username, source);
-    let account = renewed(&call, &username, (*account).clone(), password).await?;
+    let account = renewed(&call, &username, account, password).await?;
     let token = session::new_token(&username, &*center.random);
     let hash = session::token_hash(token.expose(), &account);
     let open = center.operators.open_session(&hash, &username).await?;

@@ -30,6 +30,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::document::Document;
+use crate::logs;
 
 /// Part of every secret in the tests, so that no answer may hold it.
 pub const SECRET: &str = "hunter2";
@@ -94,6 +95,7 @@ impl App {
     }
 
     pub async fn with(options: ApiOptions) -> Self {
+        logs::keep();
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(MockClock::default());
         let random: Arc<dyn Random> = Arc::new(SeqRandom::default());
@@ -269,6 +271,7 @@ impl Call<'_> {
         let whose = format!("{method} {path}: {}", answer.text);
         assert!(answer.headers.contains_key("x-request-id"), "{whose}");
         assert!(!answer.text.contains(SECRET), "{whose}");
+        assert!(!logs::logged().contains(SECRET), "{}", logs::logged());
         static DOCUMENT: OnceLock<Document> = OnceLock::new();
         DOCUMENT.get_or_init(Document::new).check(&method, &path, &answer);
         answer

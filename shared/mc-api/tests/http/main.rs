@@ -7,6 +7,7 @@ mod bodies;
 mod channels;
 mod credentials;
 mod document;
+mod logs;
 mod messages;
 mod monitoring;
 mod people;

@@ -57,6 +57,11 @@ impl AccessKeys {
         Ok(Some(key))
     }
 
+    /// The key as the store has it now, for those who will change it.
+    pub async fn stored(&self, access_key_id: &str) -> Result<Option<AccessKey>> {
+        self.keys.get(access_key_id, SORT).await
+    }
+
     /// Makes or changes a key.
     pub async fn put(&self, key: &AccessKey) -> Result<()> {
         self.keys.put(&key.access_key_id, SORT, key).await?;

@@ -58,6 +58,11 @@ impl Operators {
         Ok(Some(doc))
     }
 
+    /// The operator as the store has it now, for those who will change it or check a password.
+    pub async fn stored(&self, username: &str) -> Result<Option<Operator>> {
+        self.docs.get(OWNER, username).await
+    }
+
     /// Makes or replaces an operator.
     pub async fn put(&self, username: &str, mut doc: Operator) -> Result<(Put, Operator)> {
         let before = self.docs.get(OWNER, username).await?;
