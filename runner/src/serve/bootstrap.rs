@@ -5,7 +5,7 @@ use std::env;
 use std::net::SocketAddr;
 
 use mc_api::auth::password;
-use mc_core::model::{AccessKey, Operator, OperatorRole, Role};
+use mc_core::model::{Operator, OperatorRole, Role};
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::Center;
 
@@ -28,33 +28,24 @@ pub async fn first_start(center: &Center) -> Result<Option<FirstStart>, Failure>
     let chosen = |name: &str| env::var(name).ok().filter(|v| !v.is_empty());
     let password =
         Secret::new(chosen("MESSAGE_CENTER_ADMIN_PASSWORD").unwrap_or_else(|| letters(center, 20)));
-    let access_key_id = chosen("MESSAGE_CENTER_ACCESS_KEY_ID")
-        .unwrap_or_else(|| format!("MC{}", letters(center, 18).to_uppercase()));
-    if !mc_core::id::is_name(&access_key_id) {
+    let access_key_id = chosen("MESSAGE_CENTER_ACCESS_KEY_ID");
+    if access_key_id.as_deref().is_some_and(|id| !mc_core::id::is_name(id)) {
         return Err("MESSAGE_CENTER_ACCESS_KEY_ID is to be 1 to 64 letters, digits and . _ ~ -".into());
     }
-    let secret_access_key =
-        Secret::new(chosen("MESSAGE_CENTER_SECRET_ACCESS_KEY").unwrap_or_else(|| letters(center, 40)));
     center.projects.ensure("default").await?;
-    let sealed = center
-        .sealer
-        .seal(&format!("access-key/{access_key_id}"), secret_access_key.expose())
-        .map_err(context("the access key"))?;
-    center
-        .access_keys
-        .put(&AccessKey {
-            id: access_key_id.clone(),
-            access_key_id: access_key_id.clone(),
-            secret: sealed,
+    let (key, secret_access_key) = mc_api::issue(
+        center,
+        mc_api::NewAccessKey {
             project: "default".to_owned(),
             name: "first".to_owned(),
             role: Role::Admin,
             basic: true,
-            enabled: true,
             expires_at: None,
-            created_at: center.clock.now(),
-        })
-        .await?;
+            access_key_id,
+            secret: chosen("MESSAGE_CENTER_SECRET_ACCESS_KEY").map(Secret::new),
+        },
+    )
+    .await?;
     let hash =
         password::hash(&password, &*center.random).map_err(context("MESSAGE_CENTER_ADMIN_PASSWORD"))?;
     let operator = Operator {
@@ -64,7 +55,7 @@ pub async fn first_start(center: &Center) -> Result<Option<FirstStart>, Failure>
         updated_at: Timestamp::EPOCH,
     };
     center.operators.put("admin", operator).await?;
-    Ok(Some(FirstStart { password, access_key_id, secret_access_key }))
+    Ok(Some(FirstStart { password, access_key_id: key.access_key_id, secret_access_key }))
 }
 
 /// Random letters and digits that cannot be mistaken for each other.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mc_core::ports::{Clock, Commit, Item, MAX_DELAY, WriteError};
 use mc_core::{Error, ErrorKind, Result};
@@ -17,7 +18,7 @@ use crate::fault::of_sqlite;
 use crate::folder;
 use crate::queue::EmbeddedQueue;
 use crate::queue::lines::Lines;
-use crate::queue::suspicion::COMPANY;
+use crate::queue::suspicion::{COMPANY, REST};
 use crate::readers::Readers;
 use crate::stats::{Counters, Stats};
 use crate::store::EmbeddedStore;
@@ -35,12 +36,15 @@ pub struct Options {
     /// For tests of a full disk: the database takes no more pages than this.
     #[doc(hidden)]
     pub max_pages: Option<u32>,
+    /// How long an envelope that processes died with rests at first.
+    #[doc(hidden)]
+    pub rest: Duration,
 }
 
 impl Options {
     /// The usual sizes.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), readers: 2, log_bytes: connect::LOG_BYTES, max_pages: None }
+        Self { folder: folder.into(), readers: 2, log_bytes: connect::LOG_BYTES, max_pages: None, rest: REST }
     }
 }
 
@@ -53,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     /// When the folder was opened.
     pub(crate) opened: Instant,
+    /// How long such an envelope rests at first.
+    pub(crate) rest: Duration,
     /// Places for envelopes that earlier processes died with.
     pub(crate) suspects: Arc<Semaphore>,
 }
@@ -105,6 +111,7 @@ impl Embedded {
             lines,
             counters,
             opened: Instant::now(),
+            rest: options.rest,
             suspects: Arc::new(Semaphore::new(COMPANY as usize)),
         });
         Ok(Self { shared, blobs, folder: options.folder })

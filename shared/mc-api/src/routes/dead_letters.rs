@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::answer::{self, Answer, Page, ok};
+use crate::answer::{self, Answer, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
 use crate::query::is_ulid;
@@ -69,15 +69,30 @@ fn view(id: String, letter: DeadLetter) -> DeadLetterView {
     shown
 }
 
+/// A page of dead letters.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeadLetters {
+    /// The dead letters.
+    items: Vec<DeadLetterView>,
+    /// Where the next page begins, if there is one.
+    next_cursor: Option<String>,
+    /// Envelopes of tasks, of any project, that processes died with again and again. Redriving all sends them too.
+    crash_loops: u64,
+}
+
 /// List dead letters
 #[utoipa::path(
     get, path = "/v1/dead-letters", tag = "monitoring", operation_id = "list_dead_letters",
-    responses((status = 200, description = "A page of dead letters, newest first", body = Page<DeadLetterView>))
+    responses((status = 200, description = "A page of dead letters, newest first", body = DeadLetters))
 )]
 pub async fn list(call: Call) -> Answer {
     let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_ulid)?);
     let (letters, next_cursor) = dead::list(call.center(), call.project(), limit, cursor).await?;
-    ok(&Page { items: letters.into_iter().map(|(id, letter)| view(id, letter)).collect(), next_cursor })
+    ok(&DeadLetters {
+        items: letters.into_iter().map(|(id, letter)| view(id, letter)).collect(),
+        next_cursor,
+        crash_loops: dead::crash_loops(call.center()).await?,
+    })
 }
 
 /// Which dead letters: some by id, or all. Exactly one of the two.

@@ -97,7 +97,7 @@ impl EmbeddedQueue {
             if let Some(found) = look.found {
                 let inherited = lines.is_inherited(found.waiting.place.seq);
                 let mut taken = Taken::new(Arc::clone(&self.shared), family, found);
-                match Suspicion::of(taken.receives()).filter(|_| inherited) {
+                match Suspicion::of(taken.receives(), self.shared.rest).filter(|_| inherited) {
                     Some(suspicion) => taken.suspect(suspicion),
                     None => taken.note(inherited),
                 }

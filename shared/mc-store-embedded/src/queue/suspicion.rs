@@ -10,6 +10,9 @@ use std::time::Duration;
 /// How many first-time suspects are worked on together.
 pub(crate) const COMPANY: u32 = 16;
 
+/// How long a first-time suspect rests after the start; the next times it is four and sixteen times as long.
+pub(crate) const REST: Duration = Duration::from_secs(2);
+
 /// How a suspect is worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Suspicion {
@@ -21,12 +24,12 @@ pub(super) struct Suspicion {
 
 impl Suspicion {
     /// The suspicion against an envelope that earlier processes took so often without an answer.
-    pub(super) fn of(receives: u32) -> Option<Self> {
+    pub(super) fn of(receives: u32, rest: Duration) -> Option<Self> {
         match receives {
             0 | 1 => None,
-            2 => Some(Self { rest: Duration::from_secs(2), share: 1 }),
-            3 => Some(Self { rest: Duration::from_secs(8), share: 4 }),
-            _ => Some(Self { rest: Duration::from_secs(32), share: COMPANY }),
+            2 => Some(Self { rest, share: 1 }),
+            3 => Some(Self { rest: rest * 4, share: 4 }),
+            _ => Some(Self { rest: rest * 16, share: COMPANY }),
         }
     }
 }

@@ -29,9 +29,9 @@ impl Folder {
         &self.0
     }
 
-    /// Options for tests: a short log, because most of them write little.
+    /// Options for tests: a short log, because most of them write little, and no rest for suspects.
     pub fn options(&self) -> Options {
-        Options { log_bytes: 0, ..Options::new(&self.0) }
+        Options { log_bytes: 0, rest: Duration::ZERO, ..Options::new(&self.0) }
     }
 
     pub fn open(&self, clock: &Arc<MockClock>) -> Embedded {
