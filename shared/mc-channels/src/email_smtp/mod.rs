@@ -64,6 +64,10 @@ impl Channel for EmailSmtp {
         render::render(&self.config, content, context)
     }
 
+    fn surely_renders(&self, content: &Content, context: &RenderContext<'_>) -> bool {
+        render::surely(content, context)
+    }
+
     async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {
         api::send(&self.config, &self.pool, &*self.ports.clock, &push).await
     }

@@ -17,7 +17,7 @@ const IDLE: Duration = Duration::from_secs(25);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Idle connections kept to one host; more than any channel pushes at a time.
-const IDLE_PER_HOST: usize = 512;
+const IDLE_PER_HOST: usize = 1024;
 
 /// How many routes with a proxy or own trust keep a pool.
 const ROUTES: usize = 64;

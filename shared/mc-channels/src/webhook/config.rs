@@ -20,6 +20,10 @@ pub(super) struct Config {
     pub(super) success: Success,
     pub(super) message_id: Option<String>,
     pub(super) signer: Signer,
+    /// Whether any template names `html`, which is the dearest to make of all that templates may name.
+    pub(super) wants_html: bool,
+    /// Whether address or headers hold templates.
+    pub(super) has_templates: bool,
     /// Kept only to take it out of what a receiver repeats.
     pub(super) secret: Secret,
 }
@@ -91,6 +95,12 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
             success,
             message_id,
             signer,
+            has_templates: ["url", "headers"]
+                .iter()
+                .any(|name| setup.settings.get(*name).is_some_and(|v| is_template(&v.to_string()))),
+            wants_html: ["url", "headers", "body"]
+                .iter()
+                .any(|name| setup.settings.get(*name).is_some_and(|v| v.to_string().contains("html"))),
             secret: secret.unwrap_or_default(),
         }),
         _ => Err(problems),

@@ -32,7 +32,7 @@ fn capability() -> Capability {
         // The receiver gets the same webhook-id on every try, but whether it looks is its own affair.
         dedupe: None,
         limit: None,
-        concurrency: 128,
+        concurrency: 1024,
     }
 }
 
@@ -57,6 +57,10 @@ impl Channel for Webhook {
 
     fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
         render::render(&self.config, content, context)
+    }
+
+    fn surely_renders(&self, content: &Content, context: &RenderContext<'_>) -> bool {
+        render::surely(&self.config, content, context)
     }
 
     async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {

@@ -274,6 +274,14 @@ pub trait Channel: Send + Sync {
     /// - Nothing is cut in silence: what does not fit is split, or refused as `too_large`.
     fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError>;
 
+    /// Whether a content can be seen to be one that [`render`](Self::render) accepts, without rendering it.
+    ///
+    /// # Behavior
+    /// - `true` only when `render` cannot fail; `false` says nothing. It is a shortcut for accepting many messages.
+    fn surely_renders(&self, _content: &Content, _context: &RenderContext<'_>) -> bool {
+        false
+    }
+
     /// Pushes once; the caller owns retries.
     ///
     /// # Behavior

@@ -6,7 +6,7 @@ use mc_content::{FieldError, Target};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef};
-use mc_core::ports::{Batching, RenderContext, Rendered};
+use mc_core::ports::{Batching, Channel, RenderContext, RenderError, Rendered};
 use serde_json::{Map, Value};
 
 use super::request::{SendRequest, To};
@@ -350,6 +350,38 @@ impl Plan {
         to: &[Recipient],
         data: &Map<String, Value>,
     ) -> Result<Rendered, Refusal> {
+        self.with_context(caller, id, index, to, data, |channel, content, context| {
+            channel.render(content, context)
+        })
+    }
+
+    /// Whether a content can be sent through one channel to the recipients given.
+    fn check(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        index: usize,
+        to: &[Recipient],
+        data: &Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        self.with_context(caller, id, index, to, data, |channel, content, context| {
+            if channel.surely_renders(content, context) {
+                Ok(())
+            } else {
+                channel.render(content, context).map(drop)
+            }
+        })
+    }
+
+    fn with_context<T>(
+        &self,
+        caller: &Caller,
+        id: MessageId,
+        index: usize,
+        to: &[Recipient],
+        data: &Map<String, Value>,
+        work: impl FnOnce(&dyn Channel, &Content, &RenderContext<'_>) -> Result<T, RenderError>,
+    ) -> Result<T, Refusal> {
         let channel = &self.parts[index].channel;
         let content = self.content(channel, data)?;
         let empty = Map::new();
@@ -363,7 +395,7 @@ impl Plan {
             params,
             overrides: self.request.overrides.get(&*channel.name),
         };
-        channel.channel.render(&content, &context).map_err(|e| {
+        work(&*channel.channel, &content, &context).map_err(|e| {
             let pointer = match e.code {
                 "bad_override" => format!("/overrides/{}", request::escape(&channel.name)),
                 _ if self.template.is_some() => "/data".to_owned(),
@@ -380,7 +412,7 @@ impl Plan {
         self.check_data()?;
         for (index, part) in self.parts.iter().enumerate() {
             if part.broadcast {
-                self.render(caller, id, index, &part.recipients, &self.request.data)?;
+                self.check(caller, id, index, &part.recipients, &self.request.data)?;
                 continue;
             }
             let mine = part.recipients.iter();
@@ -389,7 +421,7 @@ impl Plan {
             let Some(sample) = people.find(|r| r.data.is_none()).or(first) else { continue };
             let own = sample.data.as_ref().map(|own| merged(&self.request.data, own));
             let data = own.as_ref().unwrap_or(&self.request.data);
-            self.render(caller, id, index, std::slice::from_ref(sample), data)?;
+            self.check(caller, id, index, std::slice::from_ref(sample), data)?;
             if self.template.is_some() {
                 for own in part.recipients.iter().filter_map(|r| r.data.as_ref()) {
                     self.content(&part.channel, &merged(&self.request.data, own))?;

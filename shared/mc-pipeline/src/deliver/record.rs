@@ -168,9 +168,11 @@ impl Deliverer {
         }
         if job.share == 0 {
             // The share and the head are one item: one write decides both.
-            return match settle::settle_inline(center, &job.project, job.message, head, &share, changes, mine)
-                .await
-            {
+            let settled = insist(|| {
+                let (changes, mine) = (changes.clone(), mine.clone());
+                settle::settle_inline(center, &job.project, job.message, &head, &share, changes, mine)
+            });
+            return match settled.await {
                 Ok(()) => Ok(Step::Done),
                 Err(error) => lost(job, now, error),
             };

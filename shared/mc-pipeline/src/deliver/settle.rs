@@ -50,17 +50,19 @@ pub async fn settle_inline(
     center: &Center,
     project: &str,
     id: MessageId,
-    mut head: Head,
+    head: &Head,
     share: &Share,
     mut changes: Vec<Change>,
     mut conds: Vec<Cond>,
 ) -> std::result::Result<(), WriteError> {
-    let settling = Settling::plan(center, project, id, &head, share, None).await?;
+    let settling = Settling::plan(center, project, id, head, share, None).await?;
     changes.extend(settling.changes(center));
-    conds.extend(settling.conds(&head));
+    conds.extend(settling.conds(head));
     let last = settling.last;
     let guard = Op::Update(head.key.clone(), changes, conds);
-    if center.store.commit(settling.commit(Some(guard))).await?.is_some() {
+    let written = center.store.commit(settling.commit(Some(guard))).await?.is_some();
+    if written && tell::anybody(center, project).await? {
+        let mut head = head.clone();
         head.finals.push(last);
         head.shares += last.next.1;
         tell::settled(center, project, id, &head, share, last).await?;

@@ -29,6 +29,11 @@ use crate::syslog;
 /// For how long events are kept and can be replayed.
 pub const EVENT_LIFE: Duration = Duration::from_secs(30 * 86_400);
 
+/// Whether a project has any webhook at all.
+pub async fn anybody(center: &Center, project: &str) -> Result<bool> {
+    Ok(!center.webhooks.of(project).await?.is_empty())
+}
+
 /// Tells of a share that is decided, and of its message if that was the last one.
 pub async fn settled(
     center: &Center,
