@@ -176,7 +176,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.log.level, "debug");
         assert_eq!(config.egress.allow, "");
-        assert_eq!(config.delivery.concurrency, 1024);
+        assert_eq!(config.delivery.concurrency, 640);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The one thread that writes.
 //!
 //! It takes everything that waits, makes it in one transaction, commits with one `fsync`, then answers. While one
-//! commit syncs, the next group gathers by itself, so nothing is ever delayed on purpose.
+//! commit syncs, the next group gathers by itself. A lone writer is never delayed; where several write at the same
+//! time, a small group gathers for half a millisecond more, which a sync costs many times over in processor time.
 
 mod apply;
 mod group;

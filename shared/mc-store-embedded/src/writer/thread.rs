@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -18,6 +18,15 @@ use crate::stats::Counters;
 
 /// At most this many requests share a transaction, so that the first does not wait long for the last.
 const GROUP: usize = 256;
+
+/// A group smaller than this gathers a little longer while others write too: a sync costs more than many rows.
+const SMALL_GROUP: usize = 32;
+
+/// How long it gathers.
+const GATHER: Duration = Duration::from_micros(500);
+
+/// Who wrote longer ago than this is not writing at the same time.
+const BUSY: Duration = Duration::from_millis(3);
 
 /// How long queue writes that failed rest before they are tried again while nothing else happens.
 const REST: Duration = Duration::from_secs(1);
@@ -34,6 +43,8 @@ pub(super) struct Thread {
     counters: Arc<Counters>,
     /// Queue writes that nobody waits for and that could not be made: they are kept until they can.
     parked: Vec<Request>,
+    /// When the last group of several requests was written.
+    last_crowd: Option<Instant>,
     /// Whether the last group could not be written, so that a full disk is told once and not for each request.
     failing: bool,
     /// From how many pages of the log on its next copy is asked for.
@@ -54,6 +65,7 @@ impl Thread {
             lines,
             counters,
             parked: Vec::new(),
+            last_crowd: None,
             failing: false,
             ask_at: CHECKPOINT_PAGES,
             scratch: Vec::new(),
@@ -82,6 +94,11 @@ impl Thread {
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
             group.extend(receiver.try_iter().take(GROUP - group.len()));
+            if group.len() < SMALL_GROUP && self.last_crowd.is_some_and(|at| at.elapsed() < BUSY) {
+                gather();
+                group.extend(receiver.try_iter().take(GROUP - group.len()));
+            }
+            let crowd = group.len() > 2;
             let stop = group.iter().position(|request| matches!(request, Request::Stop(_)));
             let stop = stop.and_then(|at| match group.split_off(at).into_iter().next() {
                 Some(Request::Stop(reply)) => Some(reply),
@@ -91,6 +108,9 @@ impl Thread {
                 group.extend(self.parked.drain(..self.parked.len().min(GROUP)));
             }
             let written = self.write(&mut group);
+            if crowd {
+                self.last_crowd = Some(Instant::now());
+            }
             if stop.is_some() {
                 return stop;
             }
@@ -228,4 +248,13 @@ fn fail(request: Request, error: mc_core::Error) {
         Request::Redrive { reply, .. } => drop(reply.send(Err(error))),
         Request::Refill { .. } | Request::Stop(_) => {}
     }
+}
+
+/// Lets others come along. The senders find nobody waiting, so they need not wake this thread one by one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is waited for is time: for whoever else is about to write"
+)]
+fn gather() {
+    std::thread::sleep(GATHER);
 }
