@@ -55,6 +55,12 @@ impl Job {
     }
 }
 
+/// A project and a channel of it.
+type ChannelKey = (Arc<str>, Arc<str>);
+
+/// Slots still to be given out, and when to come back once there are none.
+type Reserved = (Vec<Slot>, Duration);
+
 /// What a job has before it is claimed.
 enum Ready {
     /// A slot now.
@@ -78,8 +84,8 @@ impl Deliverer {
         priority: Priority,
     ) -> Result<Vec<(Option<Arc<ChannelEntry>>, Ready)>> {
         let now = self.center.clock.now();
-        let mut entries: HashMap<(Arc<str>, Arc<str>), Option<Arc<ChannelEntry>>> = HashMap::new();
-        let mut wanting: HashMap<(Arc<str>, Arc<str>), usize> = HashMap::new();
+        let mut entries: HashMap<ChannelKey, Option<Arc<ChannelEntry>>> = HashMap::new();
+        let mut wanting: HashMap<ChannelKey, usize> = HashMap::new();
         let fresh = |slot: &Option<Slot>| slot.filter(|s| now <= s.at.after(pace::STALE));
         for job in jobs {
             let key = (job.project.clone(), job.channel.clone());
@@ -90,7 +96,7 @@ impl Deliverer {
                 *wanting.entry(key).or_default() += 1;
             }
         }
-        let mut slots: HashMap<(Arc<str>, Arc<str>), (Vec<Slot>, Duration)> = HashMap::new();
+        let mut slots: HashMap<ChannelKey, Reserved> = HashMap::new();
         for (key, count) in wanting {
             if let Some(Some(entry)) = entries.get(&key) {
                 let reserved =

@@ -1,6 +1,8 @@
 //! The pipeline with real parts: SQLite, HTTP, SMTP, and platforms that enforce their rules. Only time stands still
 //! until a test moves it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod accepting;
 mod delivering;
 mod failing;
