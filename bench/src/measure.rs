@@ -60,6 +60,11 @@ pub fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
+/// How many processors there are to share.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// So many per second.
 pub fn per_second(count: u64, elapsed: Duration) -> f64 {
     (count as f64 / elapsed.as_secs_f64().max(1e-9)).round()
@@ -105,6 +110,21 @@ fn cpu_ms(stat: &str) -> Option<u64> {
 fn peak_kib(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+/// Processor time that all processes of the machine have used, and that the machine stole, in milliseconds.
+pub fn machine_cpu_ms() -> io::Result<u64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    busy_ms(&stat).ok_or_else(|| io::Error::other("/proc/stat is not written as expected"))
+}
+
+/// The first line: user, nice, system, idle, waiting for disks, interrupts, soft interrupts, stolen; then guests, which
+/// are counted as user already.
+fn busy_ms(stat: &str) -> Option<u64> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
+    let [user, nice, system, _idle, _waiting, hard, soft, stolen] = ticks[..] else { return None };
+    Some((user + nice + system + hard + soft + stolen) * MS_PER_TICK)
 }
 
 /// The bytes of all files below a folder. What vanishes while we look counts as nothing.
@@ -156,6 +176,8 @@ mod tests {
         assert_eq!(peak_kib("Name:\tx\nVmHWM:\t   2048 kB\nVmRSS:\t 1 kB\n"), Some(2_048));
         let own = Usage::of(std::process::id()).unwrap();
         assert!(own.peak_mib() > 0.1);
+        assert_eq!(busy_ms("cpu  1 2 3 400 500 6 7 8 90 100\ncpu0 1\n"), Some(270));
+        assert!(machine_cpu_ms().unwrap() > 0);
     }
 
     #[test]

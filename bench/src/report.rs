@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::cli::Options;
-use crate::measure::Latency;
+use crate::measure::{Latency, processors};
 use crate::payload;
 
 /// Everything that was measured.
@@ -51,6 +51,8 @@ pub struct Run {
     pub cpu_ms_per_message: f64,
     /// Processor time of generator and stub.
     pub generator_cpu_ms_per_message: f64,
+    /// How much of the machine others used meanwhile, in percent. Above a few, the figures say little.
+    pub others_cpu_percent: f64,
     /// Transactions of the store, each one fsync. None if the server does not say.
     pub commits_per_message: Option<f64>,
     /// The most memory the server had so far.
@@ -69,6 +71,8 @@ pub struct Paced {
     /// How long a call took, counted from when it was due.
     #[serde(flatten)]
     pub latency: Latency,
+    /// How much of the machine others used meanwhile, in percent.
+    pub others_cpu_percent: f64,
 }
 
 /// The same messages at full and at half speed.
@@ -134,7 +138,7 @@ impl Report {
             messages: options.messages,
             body_bytes: body.len(),
             concurrency: options.concurrency,
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            processors: processors(),
             ready_ms: 0.0,
             single: None,
             batch: None,
@@ -189,6 +193,7 @@ impl Report {
                 "delivered/s",
                 "CPU ms/msg",
                 "gen. CPU",
+                "others CPU",
                 "fsync/msg",
                 "peak MiB",
                 "repeated",
@@ -204,6 +209,7 @@ impl Report {
                 run.delivered_per_s.map_or_else(|| "-".to_owned(), |rate| rate.to_string()),
                 run.cpu_ms_per_message.to_string(),
                 run.generator_cpu_ms_per_message.to_string(),
+                format!("{} %", run.others_cpu_percent),
                 run.commits_per_message.map_or_else(|| "?".to_owned(), |commits| commits.to_string()),
                 run.peak_mib.to_string(),
                 run.duplicates.to_string(),
@@ -215,13 +221,21 @@ impl Report {
     fn half_speed(&self, out: &mut String) {
         let Some(single) = &self.single else { return };
         out.push('\n');
-        line(out, "at half speed", &["offered/s", "p50 ms", "p99 ms", "max ms", "accepted/s"]);
+        line(out, "at half speed", &["offered/s", "p50 ms", "p99 ms", "max ms", "accepted/s", "others CPU"]);
         for (name, ingest) in
             [("single, delivered at once", &single.delivered), ("single, stored for later", &single.stored)]
         {
-            let Paced { offered_per_s, accepted_per_s, latency } = ingest.half_speed;
-            let cells = [offered_per_s, latency.p50_ms, latency.p99_ms, latency.max_ms, accepted_per_s];
-            line(out, name, &cells.map(|cell| cell.to_string()));
+            let paced = &ingest.half_speed;
+            let latency = paced.latency;
+            let cells = [
+                paced.offered_per_s.to_string(),
+                latency.p50_ms.to_string(),
+                latency.p99_ms.to_string(),
+                latency.max_ms.to_string(),
+                paced.accepted_per_s.to_string(),
+                format!("{} %", paced.others_cpu_percent),
+            ];
+            line(out, name, &cells);
         }
     }
 
@@ -269,6 +283,7 @@ mod tests {
             latency: Latency { p50_ms: 1.5, p99_ms: 4.25, max_ms: 9.0 },
             cpu_ms_per_message: 0.2,
             generator_cpu_ms_per_message: 0.05,
+            others_cpu_percent: 2.0,
             commits_per_message: None,
             peak_mib: 40.0,
             duplicates: 0,
@@ -277,7 +292,12 @@ mod tests {
 
     #[test]
     fn the_report_is_one_line_and_a_table() {
-        let paced = Paced { offered_per_s: 4_000.0, accepted_per_s: 3_999.0, latency: Latency::default() };
+        let paced = Paced {
+            offered_per_s: 4_000.0,
+            accepted_per_s: 3_999.0,
+            latency: Latency::default(),
+            others_cpu_percent: 0.0,
+        };
         let ingest = Ingest { full_speed: run(), half_speed: paced };
         let mut report = Report::new(&Options::parse_from(["mc-bench"]));
         report.single = Some(Single { delivered: ingest.clone(), stored: ingest });

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use crate::Result;
 use crate::cli::Options;
 use crate::load::{Load, Outcome, Target, drive};
-use crate::measure::{Usage, per_second, rounded};
+use crate::measure::{Usage, machine_cpu_ms, per_second, processors, rounded};
 use crate::report::{Paced, Run};
 use crate::server::{ACCESS_KEY, Server};
 use crate::stub::Stub;
@@ -33,6 +33,39 @@ pub(super) struct Rig {
     pub(super) server: Server,
     /// Messages that were to be delivered at once and were accepted.
     due: u64,
+}
+
+/// What is counted before and after a measurement.
+struct Counts {
+    commits: Option<f64>,
+    server: Usage,
+    own: Usage,
+    machine_ms: u64,
+    at: Instant,
+}
+
+/// What was used between two counts.
+struct Used {
+    commits: Option<f64>,
+    server_ms: u64,
+    own_ms: u64,
+    others_percent: f64,
+}
+
+impl Counts {
+    fn since(&self, before: &Self) -> Used {
+        let server_ms = self.server.cpu_ms - before.server.cpu_ms;
+        let own_ms = self.own.cpu_ms - before.own.cpu_ms;
+        // The counts are not taken at one instant, so a little may seem to be missing.
+        let others_ms = (self.machine_ms - before.machine_ms).saturating_sub(server_ms + own_ms);
+        let all_ms = self.at.duration_since(before.at).as_secs_f64() * 1_000.0 * processors() as f64;
+        Used {
+            commits: self.commits.zip(before.commits).map(|(now, before)| now - before),
+            server_ms,
+            own_ms,
+            others_percent: (others_ms as f64 / all_ms * 100.0).round(),
+        }
+    }
 }
 
 /// Whether messages are delivered at once, or stored for later and nothing is pushed.
@@ -83,14 +116,13 @@ impl Bench {
         when: When,
     ) -> Result<Run> {
         self.say(&format!("{name}: {} messages", load.messages));
-        let own = std::process::id();
-        let before = (rig.server.usage()?, Usage::of(own)?, rig.server.commits().await?);
+        let before = self.counts(rig).await?;
         let duplicates = self.stub.duplicates();
         let outcome = self.send(rig, name, &load, when).await?;
         let delivered_in =
             self.stub.last_arrival().duration_since(outcome.begun.unwrap_or_else(Instant::now));
         rig.server.settle().await?;
-        let after = (rig.server.usage()?, Usage::of(own)?, rig.server.commits().await?);
+        let used = self.counts(rig).await?.since(&before);
         let per_message = |amount: f64| rounded(amount / load.messages as f64);
         Ok(Run {
             messages: load.messages,
@@ -98,11 +130,22 @@ impl Bench {
             accepted_per_s: per_second(outcome.accepted, outcome.elapsed),
             delivered_per_s: (when == When::Now).then(|| per_second(outcome.accepted, delivered_in)),
             latency: outcome.durations.latency(),
-            cpu_ms_per_message: per_message((after.0.cpu_ms - before.0.cpu_ms) as f64),
-            generator_cpu_ms_per_message: per_message((after.1.cpu_ms - before.1.cpu_ms) as f64),
-            commits_per_message: after.2.zip(before.2).map(|(after, before)| per_message(after - before)),
-            peak_mib: after.0.peak_mib(),
+            cpu_ms_per_message: per_message(used.server_ms as f64),
+            generator_cpu_ms_per_message: per_message(used.own_ms as f64),
+            others_cpu_percent: used.others_percent,
+            commits_per_message: used.commits.map(per_message),
+            peak_mib: rig.server.usage()?.peak_mib(),
             duplicates: self.stub.duplicates() - duplicates,
+        })
+    }
+
+    async fn counts(&self, rig: &Rig) -> Result<Counts> {
+        Ok(Counts {
+            commits: rig.server.commits().await?,
+            server: rig.server.usage()?,
+            own: Usage::of(std::process::id())?,
+            machine_ms: machine_cpu_ms()?,
+            at: Instant::now(),
         })
     }
 
@@ -119,12 +162,15 @@ impl Bench {
         let load = Load { rate: Some(rate / full.per_call as f64), ..load };
         let name = format!("{name} at half speed");
         self.say(&format!("{name}: {} messages", load.messages));
+        let before = self.counts(rig).await?;
         let outcome = self.send(rig, &name, &load, when).await?;
         rig.server.settle().await?;
+        let used = self.counts(rig).await?.since(&before);
         Ok(Paced {
             offered_per_s: rate.round(),
             accepted_per_s: per_second(outcome.accepted, outcome.elapsed),
             latency: outcome.durations.latency(),
+            others_cpu_percent: used.others_percent,
         })
     }
 
