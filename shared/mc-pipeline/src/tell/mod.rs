@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mc_core::id::MessageId;
 use mc_core::model::{Event, EventKind};
-use mc_core::ports::{Attrs, Commit, Family, Group, Item, Op, Outgoing, Task};
+use mc_core::ports::{Attrs, Commit, Family, Group, Item, Op, Outgoing, Task, WriteError};
 use mc_core::state::{MessageStatus, State};
 use mc_core::{Result, Timestamp};
 use serde_json::{Value, json};
@@ -131,35 +131,45 @@ async fn recipients(
         .collect())
 }
 
+/// An event that was stored so recently has its tasks in the queue: whoever stored it and crashed before queueing them
+/// is repeated only after its lease.
+const JUST_TOLD: Duration = Duration::from_secs(60);
+
 /// Stores events and queues a task per endpoint that wants them.
 ///
-/// An event that is stored already stays as it is; its tasks are queued again, and a task that finds its event told
-/// is done.
+/// An event that is stored already stays as it is. Its tasks are queued again unless it was stored just now, and a task
+/// that finds its event told is done.
 pub async fn emit(center: &Center, project: &str, day: &str, events: Vec<(String, Event)>) -> Result<()> {
     if events.is_empty() {
         return Ok(());
     }
     let webhooks = center.webhooks.of(project).await?;
     let now = center.clock.now();
-    let mut commit = Commit::default();
     for (id, event) in events {
         let interested = webhooks.iter().filter(|(_, w)| w.enabled && w.events.contains(&event.kind));
         let tasks: Vec<Outgoing> = interested.map(|(name, _)| task(project, name, &id)).collect();
         if tasks.is_empty() {
             continue;
         }
-        let doc = serde_json::to_vec(&event)?;
-        let item = Item::new(keys::event(project, day, &id), Attrs::new().with(attr::DOC, doc));
+        let attrs = Attrs::new().with(attr::DOC, serde_json::to_vec(&event)?).with(attr::DUE, now);
+        let item = Item::new(keys::event(project, day, &id), attrs).expiring(now.after(EVENT_LIFE));
         let listed = mc_core::ports::Key::new(
             keys::event_list_partition(project, &event.timestamp.day()),
             keys::event_list_sort(event.timestamp, &id),
         );
-        commit.ops.push(Op::put_new(item.expiring(now.after(EVENT_LIFE))));
-        commit.ops.push(Op::put_new(Item::new(listed, Attrs::new()).expiring(now.after(EVENT_LIFE))));
-        commit.tasks.extend(tasks);
-    }
-    if !commit.tasks.is_empty() {
-        center.store.commit(commit).await?;
+        let list = Op::put_new(Item::new(listed, Attrs::new()).expiring(now.after(EVENT_LIFE)));
+        let mut commit = Commit { guard: Some(Op::put_new(item)), ops: vec![list], tasks };
+        match center.store.commit(commit.clone()).await {
+            Ok(_) => {}
+            Err(WriteError::Failed(error)) => return Err(error),
+            Err(WriteError::Conflict(conflict)) => {
+                let stored = conflict.current.as_ref().and_then(|i| i.attrs.num(attr::DUE)).unwrap_or(0);
+                if now.since(Timestamp::from_millis(stored)) >= JUST_TOLD {
+                    commit.guard = None;
+                    center.store.commit(commit).await?;
+                }
+            }
+        }
     }
     Ok(())
 }
