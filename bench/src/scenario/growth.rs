@@ -13,6 +13,9 @@ const PROBE: u64 = 5_000;
 /// The store is filled in portions of so many, each delivered before the next: a long queue is not what is measured.
 const PORTION: u64 = 20_000;
 
+/// How often it is said how far the filling is.
+const PROGRESS: u64 = 100_000;
+
 /// Batches, to fill the store quickly.
 const PER_CALL: u64 = 100;
 
@@ -26,10 +29,10 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<Vec<Step>> {
             let portion = PORTION.min(*step - stored);
             let load = bench.load(portion, PER_CALL, When::Now);
             bench.send(&mut rig, "growth, filling", &load, When::Now).await?;
-            stored += portion;
-            if stored.is_multiple_of(100_000) {
-                bench.say(&format!("growth: {stored} messages stored"));
+            if (stored + portion) / PROGRESS > stored / PROGRESS {
+                bench.say(&format!("growth: {} messages stored", stored + portion));
             }
+            stored += portion;
         }
         rig.server.settle().await?;
         steps.push(probe(bench, &mut rig, stored).await?);
