@@ -6,6 +6,7 @@ use clap::Parser;
 use mc_bench::cli::Options;
 use mc_bench::report::Report;
 use mc_bench::{Result, scenario};
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -21,7 +22,23 @@ fn main() -> ExitCode {
 /// One thread makes all calls: a second one would take the processor from the server.
 fn measure(options: &Options) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(scenario::run(options))
+    runtime.block_on(async {
+        // Leaving by the usual way ends the measured process and removes its data.
+        tokio::select! {
+            report = scenario::run(options) => report,
+            () = told_to_stop() => Err("told to stop".into()),
+        }
+    })
+}
+
+async fn told_to_stop() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminated) => tokio::select! {
+            _ = terminated.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => std::future::pending().await,
+    }
 }
 
 fn print(options: &Options, report: &Report) -> ExitCode {
