@@ -14,8 +14,8 @@ const FOLDERS: [&str; 5] = [
 
 /// Hosts of package registries and their mirrors: tools know them by themselves, and a mirror is one machine's own.
 const REGISTRIES: [&str; 14] = [
-    concat!("index.crates", ".io"),
-    concat!("static.crates", ".io"),
+    concat!("index.cra", "tes.io"),
+    concat!("static.cra", "tes.io"),
     concat!("rsp", "roxy.cn"),
     concat!("registry.npm", "js.org"),
     concat!("registry.npm", "mirror.com"),
