@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::world::{PROJECT, World, inline};
 
 async fn told(world: &World, count: usize) -> Vec<Arc<Item>> {
-    for _ in 0..2000 {
+    for _ in 0..12_000 {
         let told = world.sandbox.accepted(Platform::Hook);
         if told.len() >= count {
             return told;
@@ -109,7 +109,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_that_is_said() {
     world.sandbox.push_fault(Fault { status: Some(410), ..Fault::on(Platform::Hook) });
     let id = world.send(inline("im", json!([]))).await;
     world.finished(id).await;
-    for _ in 0..2000 {
+    for _ in 0..12_000 {
         let doc = world.center.webhooks.get(PROJECT, "results").await.unwrap().unwrap();
         if !doc.enabled {
             assert_eq!(doc.disabled_reason.as_deref(), Some("the endpoint answered 410 Gone"));
@@ -119,7 +119,7 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_that_is_said() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let mut said = Vec::new();
-    for _ in 0..2000 {
+    for _ in 0..12_000 {
         said = mc_pipeline::syslog::list(&world.center, PROJECT, 10, None).await.unwrap().0;
         if !said.is_empty() {
             break;

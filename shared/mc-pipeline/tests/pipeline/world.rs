@@ -222,7 +222,7 @@ impl World {
 
     /// Waits until the message is as wanted; panics with its last view when that does not happen.
     pub async fn until(&self, id: MessageId, wanted: impl Fn(&MessageView) -> bool) -> MessageView {
-        for _ in 0..2000 {
+        for _ in 0..12_000 {
             let view = self.view(id).await;
             if wanted(&view) {
                 return view;
