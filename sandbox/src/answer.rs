@@ -22,8 +22,12 @@ pub(crate) struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accepted,
+    /// Accepted, with the platform's own JSON as the answer.
+    Answered(Value),
     /// Answered like accepted and not stored a second time.
     Duplicate,
+    /// Answered with this JSON and not stored a second time.
+    Repeated(Value),
     Refused(Refusal),
 }
 
@@ -56,9 +60,7 @@ impl From<Result<(), Refusal>> for Verdict {
 /// The platform's own answer; `n` is the item's number.
 pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response {
     match (platform, verdict) {
-        (Platform::Wecom | Platform::Dingtalk | Platform::Smtp, Verdict::Refused(refusal)) => {
-            json_answer(StatusCode::OK, &errcode_body(platform, refusal.errcode, &refusal.errmsg))
-        }
+        (_, Verdict::Answered(body) | Verdict::Repeated(body)) => json_answer(StatusCode::OK, body),
         (Platform::Im | Platform::Hook, Verdict::Refused(refusal)) => {
             let status = u16::try_from(refusal.errcode).ok().and_then(|code| StatusCode::from_u16(code).ok());
             let body = errcode_body(platform, refusal.errcode, &refusal.errmsg);
@@ -68,10 +70,23 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             json_answer(StatusCode::OK, &json!({"code": 0, "data": {"message_id": format!("im-{n}")}}))
         }
         (Platform::Hook, Verdict::Accepted | Verdict::Duplicate) => StatusCode::NO_CONTENT.into_response(),
-        (Platform::Wecom | Platform::Dingtalk | Platform::Smtp, Verdict::Accepted | Verdict::Duplicate) => {
-            json_answer(StatusCode::OK, &errcode_body(platform, 0, "ok"))
+        (
+            Platform::Wecom | Platform::Dingtalk | Platform::Smtp | Platform::Wechat | Platform::WechatMini,
+            verdict,
+        ) => {
+            let (errcode, errmsg) = match verdict {
+                Verdict::Refused(refusal) => (refusal.errcode, refusal.errmsg.as_str()),
+                _ => (0, "ok"),
+            };
+            json_answer(StatusCode::OK, &errcode_body(platform, errcode, errmsg))
         }
     }
+}
+
+/// The answer to a call that is no message.
+pub(crate) fn aside(platform: Platform, result: Result<Value, Refusal>) -> Response {
+    let body = result.unwrap_or_else(|refusal| errcode_body(platform, refusal.errcode, &refusal.errmsg));
+    json_answer(StatusCode::OK, &body)
 }
 
 /// The answer a fault prescribes.
@@ -108,12 +123,16 @@ pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
     (status, axum::Json(body)).into_response()
 }
 
-fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Value {
+/// A code and its words, in the platform's own JSON.
+pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Value {
     match platform {
         Platform::Im => json!({"code": errcode, "message": errmsg}),
-        Platform::Wecom | Platform::Dingtalk | Platform::Hook | Platform::Smtp => {
-            json!({"errcode": errcode, "errmsg": errmsg})
-        }
+        Platform::Wecom
+        | Platform::Dingtalk
+        | Platform::Hook
+        | Platform::Smtp
+        | Platform::Wechat
+        | Platform::WechatMini => json!({"errcode": errcode, "errmsg": errmsg}),
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `DELETE /_faults` | 204 |
 //! | `PUT /_dingtalk/{token}` | `{"secret": "SEC…" or null, "keywords": […]}` |
 //! | `PUT /_hook/{name}` | `{"secret": "whsec_…"}` |
+//! | `PUT /_wechat/{app_id}`, `POST …/expire`, `POST …/events` | see `wechat/control.rs` |
 //! | `PUT /_im/{path}` | an [`ImExpectation`]; `{}` lifts all demands |
 //!
 //! A body that cannot be read is answered 400 with `{"error": "…"}`.
@@ -146,7 +147,8 @@ fn number(query: Option<&str>, name: &str) -> Result<Option<u64>, String> {
     }
 }
 
-fn with_json<T: DeserializeOwned>(body: &[u8], apply: impl FnOnce(T)) -> Response {
+/// Reads a body and applies it: 204, or 400.
+pub(crate) fn with_json<T: DeserializeOwned>(body: &[u8], apply: impl FnOnce(T)) -> Response {
     match serde_json::from_slice(body) {
         Ok(value) => {
             apply(value);
@@ -156,6 +158,7 @@ fn with_json<T: DeserializeOwned>(body: &[u8], apply: impl FnOnce(T)) -> Respons
     }
 }
 
-fn bad_request(detail: &str) -> Response {
+/// 400 with what is wrong.
+pub(crate) fn bad_request(detail: &str) -> Response {
     json_answer(StatusCode::BAD_REQUEST, &json!({"error": detail}))
 }

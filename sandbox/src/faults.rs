@@ -51,6 +51,9 @@ pub struct Fault {
     /// Only fits messages in which this text occurs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub match_text: Option<String>,
+    /// Which of the platform's other calls it happens to (`token`, `templates`, `media`); to messages if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// Where in the SMTP dialogue it happens; after the final dot unless said otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<SmtpStage>,
@@ -97,6 +100,7 @@ impl Fault {
             cut: false,
             drop: false,
             match_text: None,
+            call: None,
             at: None,
         }
     }
@@ -108,6 +112,7 @@ impl Fault {
 
     fn fits(&self, platform: Platform, stage: SmtpStage, contains: &impl Fn(&str) -> bool) -> bool {
         self.platform == platform
+            && self.call.is_none()
             && (platform != Platform::Smtp || self.at.unwrap_or_default() == stage)
             && self.match_text.as_deref().is_none_or(contains)
     }
@@ -141,9 +146,18 @@ impl FaultQueue {
         stage: SmtpStage,
         contains: impl Fn(&str) -> bool,
     ) -> Option<Fault> {
+        self.take_first(|fault| fault.fits(platform, stage, &contains))
+    }
+
+    /// The fault for a call that is no message, if it is to be spoiled.
+    pub(crate) fn take_aside(&self, platform: Platform, call: &str) -> Option<Fault> {
+        self.take_first(|fault| fault.platform == platform && fault.call.as_deref() == Some(call))
+    }
+
+    fn take_first(&self, fits: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let mut faults = self.lock();
         faults.retain(|fault| fault.times > 0);
-        let index = faults.iter().position(|fault| fault.fits(platform, stage, &contains))?;
+        let index = faults.iter().position(fits)?;
         let fault = faults.get_mut(index)?;
         if fault.skip > 0 {
             fault.skip -= 1;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 /// The fake platform a message was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Platform {
     /// The WeCom group robot.
     Wecom,
@@ -18,6 +18,10 @@ pub enum Platform {
     Hook,
     /// The SMTP listener.
     Smtp,
+    /// Template messages of a WeChat official account.
+    Wechat,
+    /// Subscribe messages of a WeChat mini program.
+    WechatMini,
 }
 
 /// A message that reached the sandbox, accepted or refused.

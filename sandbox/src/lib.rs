@@ -14,8 +14,10 @@
 //! | DingTalk robot | `POST /robot/send?access_token=&timestamp=&sign=` | `dingtalk` |
 //! | Self-built IM | `ANY /im/{*path}` | `im` |
 //! | Receiver of result webhooks | `POST /hook/{name}` | `hook` |
+//! | WeChat official account | `/cgi-bin/stable_token`, `/cgi-bin/token`, `/cgi-bin/message/template/send`, … | `wechat` |
+//! | WeChat mini program | `/cgi-bin/message/subscribe/send`, `/wxaapi/newtmpl/gettemplate` | `wechat` |
 //! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
-//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_hook/{name}`, `/_im/{*path}` | `control` |
+//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}` | `control` |
 
 #![deny(missing_docs)]
 
@@ -30,16 +32,22 @@ mod item;
 mod mask;
 mod md5;
 mod options;
+mod post;
 mod rate;
 mod receive;
 mod request;
 mod sandbox;
 mod signing;
 mod smtp;
+mod wechat;
 mod wecom;
+mod wxcipher;
 
 pub use faults::{Fault, RetryAfter, SmtpStage};
 pub use im::{HmacEncoding, HmacRule, ImExpectation};
 pub use item::{Attachment, Item, Mail, Platform};
 pub use options::{Clock, RateLimit, SandboxOptions, SmtpOptions};
 pub use sandbox::Sandbox;
+pub use wechat::{
+    WechatAccount, WechatCallback, WechatEvent, WechatPopup, WechatPost, WechatStanding, WechatTemplate,
+};

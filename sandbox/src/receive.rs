@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum::response::Response;
+use serde_json::Value;
 
 use crate::answer::{self, Refusal, Verdict};
 use crate::faults::SmtpStage;
-use crate::item::Item;
+use crate::item::{Item, Platform};
 use crate::sandbox::Sandbox;
 
 impl Sandbox {
@@ -35,11 +36,31 @@ impl Sandbox {
         if fault.cut { answer::cut() } else { response }
     }
 
+    /// Answers a call that is no message (a token, a list of templates), unless a fault for it interferes.
+    /// `call` is the name by which faults know it.
+    pub(crate) async fn aside(
+        &self,
+        platform: Platform,
+        call: &str,
+        judge: impl FnOnce() -> Result<Value, Refusal>,
+    ) -> Response {
+        let fault = self.faults().take_aside(platform, call);
+        let Some(fault) = fault else { return answer::aside(platform, judge()) };
+        if fault.drop {
+            pause(fault.delay_ms).await;
+            return answer::cut();
+        }
+        let response =
+            if fault.refuses() { answer::faulty(&fault) } else { answer::aside(platform, judge()) };
+        pause(fault.delay_ms).await;
+        if fault.cut { answer::cut() } else { response }
+    }
+
     /// Puts a judged item into the inbox and returns its number.
     pub(crate) fn record(&self, mut item: Item, verdict: &Verdict) -> u64 {
         match verdict {
-            Verdict::Duplicate => return self.last(),
-            Verdict::Accepted => item.accepted = true,
+            Verdict::Duplicate | Verdict::Repeated(_) => return self.last(),
+            Verdict::Accepted | Verdict::Answered(_) => item.accepted = true,
             Verdict::Refused(refusal) => {
                 item.errcode = refusal.errcode;
                 item.errmsg = Some(refusal.errmsg.clone());

@@ -14,8 +14,9 @@ use crate::inbox::{Inbox, Page};
 use crate::item::{Item, Platform};
 use crate::options::{SandboxOptions, SmtpOptions};
 use crate::smtp::Accounts;
+use crate::wechat::Wechat;
 use crate::wecom::Wecom;
-use crate::{control, dingtalk, hook, im, wecom};
+use crate::{control, dingtalk, hook, im, wechat, wecom};
 
 /// Room for a 20 MB file in a multipart body, the largest thing any of the platforms takes.
 const LARGEST_BODY: usize = 28 << 20;
@@ -29,6 +30,7 @@ struct Inner {
     inbox: Inbox,
     faults: FaultQueue,
     wecom: Wecom,
+    wechat: Wechat,
     dingtalk: Dingtalk,
     ims: Ims,
     hooks: Hooks,
@@ -42,6 +44,7 @@ impl Sandbox {
             inbox: Inbox::new(options.inbox_capacity, options.inbox_bytes),
             faults: FaultQueue::default(),
             wecom: Wecom::new(options.rate_limit),
+            wechat: Wechat::default(),
             dingtalk: Dingtalk::new(options.rate_limit),
             ims: Ims::default(),
             hooks: Hooks::default(),
@@ -64,6 +67,7 @@ impl Sandbox {
             .route("/_dingtalk/{token}", put(control::put_dingtalk))
             .route("/_hook/{name}", put(control::put_hook))
             .route("/_im/{*path}", put(control::put_im))
+            .merge(wechat::routes())
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
     }
@@ -171,6 +175,10 @@ impl Sandbox {
 
     pub(crate) fn wecom(&self) -> &Wecom {
         &self.0.wecom
+    }
+
+    pub(crate) fn wechat(&self) -> &Wechat {
+        &self.0.wechat
     }
 
     pub(crate) fn dingtalk(&self) -> &Dingtalk {

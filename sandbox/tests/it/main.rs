@@ -7,4 +7,5 @@ mod hook_and_im;
 mod smtp;
 mod smtp_rules;
 mod support;
+mod wechat;
 mod wecom;

@@ -1,0 +1,42 @@
+//! Calling back, as the platforms do when something has happened.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use url::Url;
+
+/// How long the platforms wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the other side answered: status and body.
+pub(crate) type Answer = (u16, String);
+
+/// Posts to an `http://` address; an error says what went wrong.
+pub(crate) async fn post(url: &str, content_type: &str, body: String) -> Result<Answer, String> {
+    let call = async {
+        let parsed = Url::parse(url).map_err(|error| error.to_string())?;
+        let host = parsed.host_str().filter(|_| parsed.scheme() == "http");
+        let host = host.ok_or_else(|| "only http:// addresses can be called".to_owned())?;
+        let port = parsed.port_or_known_default().unwrap_or(80);
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| error.to_string())?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+        tokio::spawn(connection);
+        let path = parsed[url::Position::BeforePath..].to_owned();
+        let request = Request::post(path)
+            .header(header::HOST, format!("{host}:{port}"))
+            .header(header::CONTENT_TYPE, content_type)
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| error.to_string())?;
+        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    };
+    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| Err("no answer within 5 s".to_owned()))
+}
