@@ -120,7 +120,7 @@ async fn put_channel(
     };
     center
         .channels
-        .build(name, doc.clone(), &opened, None)
+        .build("default", name, doc.clone(), &opened, None)
         .map_err(|errors| format!("the sandbox channel {name} is refused: {errors:?}"))?;
     center.channels.put("default", name, doc).await?;
     Ok(())

@@ -7,7 +7,7 @@ use mc_content::FieldError;
 use mc_core::Secret;
 use mc_core::model::{Kind, Limits};
 use mc_core::ports::{
-    Capability, Clock, Http, HttpError, HttpErrorKind, Random, RateLimit, Route, SharedChannel,
+    Capability, Clock, Http, HttpError, HttpErrorKind, Random, RateLimit, Route, SharedChannel, Tokens,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -18,6 +18,8 @@ use crate::{dingtalk_robot, email_smtp, webhook, wecom_robot};
 /// A channel's configuration with its secrets opened.
 #[derive(Debug)]
 pub struct Setup<'a> {
+    /// The project it belongs to.
+    pub project: &'a str,
     /// The channel's name, for texts.
     pub name: &'a str,
     /// What platform it speaks.
@@ -43,6 +45,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// Access tokens and what else all processes share of an account.
+    pub tokens: Arc<dyn Tokens>,
 }
 
 /// Lists the addresses in a kind's settings, each with its pointer.

@@ -8,6 +8,7 @@ use mc_core::ports::{Blobs, Clock, Http, Ids, Queue, Random, Store};
 
 use crate::repo::{AccessKeys, Channels, Operators, Projects, Templates, Webhooks};
 use crate::seal::Sealer;
+use crate::tokens::StoreTokens;
 
 /// What a place to run in provides.
 pub struct Parts {
@@ -97,7 +98,13 @@ impl Center {
     /// Puts the parts together. Reads and opens nothing yet.
     pub fn new(parts: Parts) -> Self {
         let Parts { store, queue, blobs, http, clock, ids, random, sealer, tuning } = parts;
-        let ports = registry::Ports { http: http.clone(), clock: clock.clone(), random: random.clone() };
+        let tokens = StoreTokens::new(store.clone(), sealer.clone(), clock.clone(), ids.clone());
+        let ports = registry::Ports {
+            http: http.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            tokens: Arc::new(tokens),
+        };
         Self {
             spread: store.spread(),
             access_keys: AccessKeys::new(store.clone(), clock.clone()),

@@ -13,6 +13,7 @@
 //! | due task | `due#spread` | `millis#ulid` |
 //! | dead letter | `dead#project` | ulid |
 //! | pace of a channel | `pace#project#channel` | `p` |
+//! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
 //! | documents (channels, templates …) | `doc kind#project` | name |
 //!
@@ -116,6 +117,11 @@ pub fn dead_partition(project: &str) -> String {
 /// The slots a channel has used.
 pub fn pace(project: &str, channel: &str) -> Key {
     Key::new(format!("pace#{project}#{channel}"), "p")
+}
+
+/// A value that a platform gave for a while.
+pub fn token(project: &str, name: &str) -> Key {
+    Key::new(format!("tok#{project}"), name)
 }
 
 /// The partition of one day of a project's system log.

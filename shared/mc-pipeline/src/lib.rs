@@ -16,6 +16,7 @@ pub mod share;
 pub mod standard_webhooks;
 pub mod syslog;
 pub mod tell;
+pub mod tokens;
 pub mod view;
 
 pub use center::{Center, Parts};

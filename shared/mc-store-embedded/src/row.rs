@@ -85,6 +85,8 @@ pub(crate) fn family_number(family: Family) -> i64 {
         Family::Dingtalk => 1,
         Family::Email => 2,
         Family::Webhook => 3,
+        Family::Wechat => 4,
+        Family::Feishu => 5,
     }
 }
 

@@ -9,5 +9,7 @@ pub mod channel;
 mod must;
 pub mod queue;
 pub mod store;
+mod tokens;
 
 pub use ambient::{MockClock, SeqIds, SeqRandom};
+pub use tokens::MemoryTokens;

@@ -126,7 +126,7 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
     let center = call.center();
     center
         .channels
-        .build(name, doc.clone(), secrets, proxy.clone())
+        .build(call.project(), name, doc.clone(), secrets, proxy.clone())
         .map_err(|errors| ApiError::fields("invalid_channel", errors))?;
     let base_url = doc.base_url.as_deref();
     let forbidden =

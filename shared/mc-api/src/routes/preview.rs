@@ -138,7 +138,7 @@ fn neutral_channel(call: &Call, kind: Kind) -> Result<ChannelEntry, ApiError> {
         created_at: now,
         updated_at: now,
     };
-    let built = call.center().channels.build(kind.as_str(), doc, &secrets, None);
+    let built = call.center().channels.build(call.project(), kind.as_str(), doc, &secrets, None);
     built.map_err(|_| ApiError::internal("the neutral configuration of a kind is not valid"))
 }
 

@@ -83,6 +83,7 @@ mod tests {
         let secrets: BTreeMap<_, _> =
             secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
         let setup = Setup {
+            project: "default",
             name: "ops",
             kind: Kind::DingtalkRobot,
             settings: &serde_json::Map::new(),

@@ -134,6 +134,7 @@ mod tests {
         let secrets: BTreeMap<_, _> =
             secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
         let setup = Setup {
+            project: "default",
             name: "mail",
             kind: Kind::EmailSmtp,
             settings: settings.as_object().unwrap(),

@@ -33,6 +33,8 @@ fn capability() -> Capability {
         dedupe: None,
         limit: None,
         concurrency: DEFAULT_CONNECTIONS,
+        receipts: false,
+        recall: false,
     }
 }
 

@@ -33,6 +33,8 @@ fn capability() -> Capability {
         dedupe: None,
         limit: None,
         concurrency: 1024,
+        receipts: false,
+        recall: false,
     }
 }
 

@@ -27,6 +27,7 @@ fn every_answer_has_its_meaning() {
     for case in cases {
         let secrets = BTreeMap::from([("secret".to_owned(), Secret::new("s3cret-value"))]);
         let setup = Setup {
+            project: "default",
             name: "im",
             kind: Kind::Webhook,
             settings: &case.settings,

@@ -85,6 +85,7 @@ mod tests {
         let secrets: BTreeMap<_, _> =
             secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
         let setup = Setup {
+            project: "default",
             name: "ops",
             kind: Kind::WecomRobot,
             settings: settings.as_object().unwrap(),

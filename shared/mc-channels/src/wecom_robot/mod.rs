@@ -30,6 +30,8 @@ fn capability() -> Capability {
         dedupe: None,
         limit: Some(RateLimit { count: 20, per: Duration::from_secs(60) }),
         concurrency: 4,
+        receipts: false,
+        recall: false,
     }
 }
 

@@ -10,7 +10,7 @@ use mc_channels::{Ports, Setup, build};
 use mc_core::Secret;
 use mc_core::model::{Addresses, Content, Format, Kind, Limits, Recipient};
 use mc_core::ports::{Http, HttpErrorKind, HttpRequest, Route, SharedChannel};
-use mc_testkit::{MockClock, SeqRandom};
+use mc_testkit::{MemoryTokens, MockClock, SeqRandom};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -128,6 +128,7 @@ async fn https_trusts_the_authority_of_the_channel_only() {
 fn mail_channel(settings: Value, route: Route) -> SharedChannel {
     let secrets = BTreeMap::from([("password".to_owned(), Secret::new("hunter2"))]);
     let setup = Setup {
+        project: "default",
         name: "mail",
         kind: Kind::EmailSmtp,
         settings: settings.as_object().unwrap(),
@@ -137,7 +138,9 @@ fn mail_channel(settings: Value, route: Route) -> SharedChannel {
         limits: Limits::default(),
     };
     let clock = Arc::new(MockClock::default());
-    build(setup, &Ports { http: http(), clock, random: Arc::new(SeqRandom::default()) }).ok().unwrap()
+    let tokens = Arc::new(MemoryTokens::new(clock.clone()));
+    let random = Arc::new(SeqRandom::default());
+    build(setup, &Ports { http: http(), clock, random, tokens }).ok().unwrap()
 }
 
 #[tokio::test]

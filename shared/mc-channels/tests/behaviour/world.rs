@@ -9,7 +9,7 @@ use mc_core::Secret;
 use mc_core::model::{Kind, Limits};
 use mc_core::ports::{Clock, Route, SharedChannel};
 use mc_sandbox::{Sandbox, SandboxOptions, SmtpOptions};
-use mc_testkit::{MockClock, SeqRandom};
+use mc_testkit::{MemoryTokens, MockClock, SeqRandom};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -48,7 +48,8 @@ impl World {
         let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
         let policy = EgressPolicy::parse(None, true).unwrap();
         let http = Arc::new(GuardedHttp::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
-        let ports = Ports { http, clock, random: Arc::new(SeqRandom::default()) };
+        let tokens = Arc::new(MemoryTokens::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let ports = Ports { http, clock, random: Arc::new(SeqRandom::default()), tokens };
         Self { sandbox, ports, http_port, smtp_port, closed_port }
     }
 
@@ -63,6 +64,7 @@ impl World {
         let secrets: BTreeMap<_, _> =
             secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
         let setup = Setup {
+            project: "default",
             name: "tested",
             kind,
             settings: settings.as_object().unwrap(),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::callback::{Callbacks, Polls, Recalls};
 use super::queue::Slot;
 use crate::id::MessageId;
 use crate::model::{AddressKind, Content, Kind, Recipient};
@@ -49,6 +50,10 @@ pub struct Capability {
     pub limit: Option<RateLimit>,
     /// At most so many pushes at a time per channel.
     pub concurrency: usize,
+    /// Whether the platform tells, or can be asked, what became of a push: its ids are then kept.
+    pub receipts: bool,
+    /// Whether a message that was sent can be taken back.
+    pub recall: bool,
 }
 
 /// Something the reader of a preview should know.
@@ -292,6 +297,21 @@ pub trait Channel: Send + Sync {
 
     /// Looks at the configuration and the platform without sending anything.
     async fn check(&self) -> Vec<CheckStep>;
+
+    /// What reads the platform's calls to us, if it makes any.
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        None
+    }
+
+    /// What takes messages back, if the platform can.
+    fn recalls(&self) -> Option<&dyn Recalls> {
+        None
+    }
+
+    /// What asks for results, if the platform does not tell them.
+    fn polls(&self) -> Option<&dyn Polls> {
+        None
+    }
 }
 
 /// A shared channel.

@@ -4,13 +4,16 @@
 
 mod ambient;
 mod blobs;
+mod callback;
 mod channel;
 mod http;
 mod queue;
 mod store;
+mod tokens;
 
 pub use ambient::{Clock, Ids, Random};
 pub use blobs::Blobs;
+pub use callback::{CallbackAnswer, CallbackError, CallbackRequest, Callbacks, News, Polled, Polls, Recalls};
 pub use channel::{
     Attachment, Batching, Capability, Channel, CheckStep, Part, Push, RateLimit, Receipt, RecipientFailure,
     RenderContext, RenderError, Rendered, SendError, SendFailure, SharedChannel, Size, SizeUnit, Warning,
@@ -20,3 +23,4 @@ pub use queue::{
     Consumer, Envelope, Family, Group, MAX_DELAY, Outgoing, Queue, QueueDepth, Slot, Task, Verdict,
 };
 pub use store::{Attr, Attrs, Change, Commit, Cond, Conflict, Item, Key, Op, Page, Query, Store, WriteError};
+pub use tokens::{Fetch, Fetching, Token, Tokens};

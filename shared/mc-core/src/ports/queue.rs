@@ -19,23 +19,30 @@ use crate::time::Timestamp;
 pub enum Family {
     /// 企业微信: robots and apps.
     Wecom,
+    /// 微信: official accounts and mini programs.
+    Wechat,
     /// 钉钉: robots and apps.
     Dingtalk,
+    /// 飞书: robots and apps.
+    Feishu,
     /// SES and SMTP.
     Email,
-    /// Self-built IM, and the results we tell callers.
+    /// Self-built IM, Slack, and the results we tell callers.
     Webhook,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Family; 4] = [Family::Wecom, Family::Dingtalk, Family::Email, Family::Webhook];
+    pub const ALL: [Family; 6] =
+        [Family::Wecom, Family::Wechat, Family::Dingtalk, Family::Feishu, Family::Email, Family::Webhook];
 
     /// The name used in queue names, metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Family::Wecom => "wecom",
+            Family::Wechat => "wechat",
             Family::Dingtalk => "dingtalk",
+            Family::Feishu => "feishu",
             Family::Email => "email",
             Family::Webhook => "webhook",
         }

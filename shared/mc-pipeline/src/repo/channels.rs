@@ -88,7 +88,7 @@ impl Channels {
         }
         let proxy = doc.proxy.as_deref().map(|p| open("proxy", p)).transpose()?;
         let proxy = proxy.map(|p| Secret::new(p.as_str()));
-        self.build(name, doc, &secrets, proxy).map_err(|errors| {
+        self.build(project, name, doc, &secrets, proxy).map_err(|errors| {
             let detail = errors.first().map(|e| format!("{} {}", e.pointer, e.detail)).unwrap_or_default();
             Error::new(ErrorKind::Corrupt, "a stored channel is no longer valid")
                 .with("channel", name)
@@ -99,6 +99,7 @@ impl Channels {
     /// Builds a channel from a document and its opened secrets, or says what is wrong with them.
     pub fn build(
         &self,
+        project: &str,
         name: &str,
         doc: ChannelDoc,
         secrets: &BTreeMap<String, Secret>,
@@ -106,6 +107,7 @@ impl Channels {
     ) -> std::result::Result<ChannelEntry, Vec<FieldError>> {
         let channel = registry::build(
             registry::Setup {
+                project,
                 name,
                 kind: doc.kind,
                 settings: &doc.settings,

@@ -8,4 +8,5 @@ mod delivering;
 mod failing;
 mod pacing;
 mod telling;
+mod tokens;
 mod world;

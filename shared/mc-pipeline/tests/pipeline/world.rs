@@ -159,7 +159,7 @@ impl World {
             updated_at: Timestamp::EPOCH,
         };
         change(&mut doc);
-        if let Err(errors) = self.center.channels.build(name, doc.clone(), &opened, None) {
+        if let Err(errors) = self.center.channels.build(PROJECT, name, doc.clone(), &opened, None) {
             panic!("{name}: {errors:?}");
         }
         self.center.channels.put(PROJECT, name, doc).await.unwrap();
