@@ -83,7 +83,7 @@ pub async fn redrive(center: &Center, project: &str, ids: Option<&[String]>) -> 
             if ids.is_none_or(|ids| ids.contains(&id)) {
                 let outgoing = outgoing(center, letter.task).await?;
                 // The task first, the letter after: a crash between sends it twice, and its claim finds the work done.
-                center.store.commit(Commit { guard: None, ops: Vec::new(), tasks: vec![outgoing] }).await?;
+                center.store.commit(Commit { tasks: vec![outgoing], ..Commit::default() }).await?;
                 center
                     .store
                     .write(Op::Delete(Key::new(keys::dead_partition(project), id), Vec::new()))

@@ -59,7 +59,7 @@ pub async fn promote(center: &Center) -> Result<usize> {
             // The tasks first: a commit's tasks follow its writes, so the rows go in a second one.
             center.store.commit(commit).await?;
             let ops = page.items.iter().map(|i| Op::Delete(i.key.clone(), Vec::new())).collect();
-            center.store.commit(Commit { guard: None, ops, tasks: Vec::new() }).await?;
+            center.store.commit(Commit { ops, ..Commit::default() }).await?;
             promoted += page.items.len();
         }
     }

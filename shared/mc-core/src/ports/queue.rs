@@ -147,6 +147,8 @@ pub struct Envelope {
     pub group: Group,
     /// The tasks, at least one.
     pub tasks: Vec<Task>,
+    /// When the time of whoever works on it ends, where it does: no push begins after this.
+    pub until: Option<Timestamp>,
 }
 
 /// What became of a task.
@@ -207,6 +209,7 @@ pub const MAX_DELAY: Duration = Duration::from_secs(900);
 /// - When the call panics or the process dies, the envelope comes again; a second time it comes as single tasks, so
 ///   that a poisoned task cannot take its neighbours along. After five times it goes to the crash-loop queue.
 /// - Whatever came to it is acknowledged only after its verdict.
+/// - After [`Envelope::until`] the consumer begins nothing; what is left is answered [`Verdict::Again`] at once.
 #[async_trait]
 pub trait Consumer: Send + Sync {
     /// Works on the tasks and answers one verdict each, in their order.

@@ -67,9 +67,16 @@ impl From<Vec<u8>> for Attr {
     }
 }
 
-/// A handful of named attributes, in the order they were set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A handful of named attributes. Their order is that in which they were set, and says nothing.
+#[derive(Clone, Debug, Default, Eq, Serialize, Deserialize)]
 pub struct Attrs(Vec<(Cow<'static, str>, Attr)>);
+
+impl PartialEq for Attrs {
+    /// Not every store keeps the order, so it does not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().all(|(name, value)| other.get(name) == Some(value))
+    }
+}
 
 impl Attrs {
     /// No attributes.
@@ -141,7 +148,7 @@ pub struct Item {
     pub key: Key,
     /// What it holds.
     pub attrs: Attrs,
-    /// When it is forgotten, if ever.
+    /// When it is forgotten, if ever. A store may round it up to the whole second.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -272,8 +279,11 @@ impl Op {
 pub struct Commit {
     /// Made first; if its conditions do not hold, nothing else happens and the answer is a [`Conflict`].
     pub guard: Option<Op>,
-    /// Made in order after the guard; one whose conditions do not hold is passed over.
+    /// Made after the guard, those of one item in their order and the others in any; one whose conditions do not hold
+    /// is passed over.
     pub ops: Vec<Op>,
+    /// Made in the same way after all of `ops`: what shows that the rest is there.
+    pub then: Vec<Op>,
     /// Sent to the queue after the writes.
     pub tasks: Vec<Outgoing>,
 }
@@ -385,8 +395,8 @@ pub trait Store: Send + Sync {
     /// # Behavior
     /// - On a conflict of the guard nothing happens.
     /// - Where a store and its queue share a transaction, all happens or nothing does. Elsewhere a crash may leave a
-    ///   prefix: the guard, some of the writes in order, no tasks. Every commit is therefore written so that making
-    ///   it again (without its guard) completes it.
+    ///   part: the guard and some of `ops`; or all of those and some of `then`; or all writes and some tasks. Every
+    ///   commit is therefore written so that making it again (without its guard) completes it.
     /// - Any number of writes and tasks.
     async fn commit(&self, commit: Commit) -> Result<Option<Item>, WriteError>;
 

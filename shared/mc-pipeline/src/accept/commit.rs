@@ -388,7 +388,7 @@ impl Draft {
             let forget = self.start.after(center.tuning.retention);
             commit.ops.push(Op::put_new(Item::new(key, Attrs::new()).expiring(forget)));
         }
-        commit.ops.push(Op::put_new(Item::new(keys::head(&self.project, self.id, center.spread), attrs)));
+        commit.then.push(Op::put_new(Item::new(keys::head(&self.project, self.id, center.spread), attrs)));
         Ok(())
     }
 

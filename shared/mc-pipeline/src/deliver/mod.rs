@@ -41,9 +41,16 @@ pub(crate) struct Job {
     share: u32,
     channel: Arc<str>,
     slot: Option<Slot>,
+    /// No push begins after this.
+    until: Option<Timestamp>,
 }
 
 impl Job {
+    /// Whether there is no time left to begin anything.
+    fn is_out_of_time(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+
     fn task(&self, slot: Option<Slot>) -> Task {
         Task::Deliver {
             project: self.project.clone(),
@@ -144,6 +151,7 @@ impl Deliverer {
         match self.deliver(&job, entry, slot, priority).await {
             Ok(Step::Done) => Verdict::Done,
             Ok(Step::Again(at)) => self.again(&job, at, priority).await,
+            Ok(Step::NotBegun) => Verdict::Again { task: job.task(slot), after: Duration::ZERO },
             Err(error) => self.after_error(job.task(job.slot), &error).await,
         }
     }
@@ -165,9 +173,7 @@ impl Deliverer {
             delay: Duration::ZERO,
         };
         let written = match due::row(&self.center, &outgoing, at) {
-            Ok(row) => {
-                self.center.store.commit(Commit { guard: None, ops: vec![row], tasks: Vec::new() }).await
-            }
+            Ok(row) => self.center.store.commit(Commit { ops: vec![row], ..Commit::default() }).await,
             Err(error) => Err(error.into()),
         };
         match written {
@@ -197,18 +203,21 @@ enum Step {
     Done,
     /// It comes again.
     Again(Timestamp),
+    /// There was no time left for it.
+    NotBegun,
 }
 
 #[async_trait]
 impl Consumer for Deliverer {
     async fn consume(&self, envelope: Envelope) -> Vec<Verdict> {
         let priority = priority_of(&envelope.group);
+        let until = envelope.until;
         let mut verdicts: Vec<Option<Verdict>> = vec![None; envelope.tasks.len()];
         let (mut jobs, mut places, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         for (i, task) in envelope.tasks.into_iter().enumerate() {
             match task {
                 Task::Deliver { project, message, share, channel, slot } => {
-                    jobs.push(Job { project, message, share, channel, slot });
+                    jobs.push(Job { project, message, share, channel, slot, until });
                     places.push(i);
                 }
                 Task::Notify { project, webhook, event } => notices.push((i, project, webhook, event)),

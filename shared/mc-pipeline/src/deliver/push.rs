@@ -109,6 +109,11 @@ impl Work<'_> {
         let mut ended = Vec::with_capacity(planned.len());
         let mut rest = planned.into_iter().zip(slots).peekable();
         while rest.peek().is_some() {
+            if self.job.is_out_of_time(self.center.clock.now()) {
+                // What was pushed is recorded now, and the rest goes on elsewhere.
+                wait = wait.or(Some(std::time::Duration::ZERO));
+                break;
+            }
             let some = rest.by_ref().take(width).map(|(p, slot)| self.one(claim, p, slot));
             ended.extend(join_all(some).await);
         }

@@ -30,6 +30,9 @@ impl Deliverer {
             Some(entry) => entry.permits.acquire().await.ok(),
             None => None,
         };
+        if job.is_out_of_time(center.clock.now()) {
+            return Ok(Step::NotBegun);
+        }
         let mut claim = match claim(center, job).await? {
             Claimed::Ours(claim) => claim,
             Claimed::Final(share) => {
@@ -152,7 +155,7 @@ impl Deliverer {
             if far && let Some(entry) = entry {
                 ops.push(due::row(center, &self.outgoing(job, entry, priority), at)?);
             }
-            let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ops, tasks: Vec::new() };
+            let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ops, ..Commit::default() };
             return match insist(|| center.store.commit(commit.clone())).await {
                 Ok(_) if far => Ok(Step::Done),
                 Ok(_) => Ok(Step::Again(at)),

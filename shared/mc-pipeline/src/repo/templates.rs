@@ -151,7 +151,7 @@ impl Templates {
             let commit = Commit {
                 guard: Some(Op::put_new(version_item)),
                 ops: vec![Op::put(current_item)],
-                tasks: Vec::new(),
+                ..Commit::default()
             };
             match self.store.commit(commit).await {
                 Ok(_) => {

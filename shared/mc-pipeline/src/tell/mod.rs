@@ -158,7 +158,8 @@ pub async fn emit(center: &Center, project: &str, day: &str, events: Vec<(String
             keys::event_list_sort(event.timestamp, &id),
         );
         let list = Op::put_new(Item::new(listed, Attrs::new()).expiring(now.after(EVENT_LIFE)));
-        let mut commit = Commit { guard: Some(Op::put_new(item)), ops: vec![list], tasks };
+        let mut commit =
+            Commit { guard: Some(Op::put_new(item)), ops: vec![list], tasks, ..Commit::default() };
         match center.store.commit(commit.clone()).await {
             Ok(_) => {}
             Err(WriteError::Failed(error)) => return Err(error),

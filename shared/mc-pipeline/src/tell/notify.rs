@@ -144,8 +144,7 @@ async fn try_notify(
     let label = if ok { "delivered" } else { "failed" };
     metrics::counter!("message_center_webhook_attempts_total", "outcome" => label).increment(1);
     let item = Item::new(key, Attrs::new().with(attr::DOC, serde_json::to_vec(&telling)?));
-    let mut commit =
-        Commit { guard: None, ops: vec![Op::put(item.expiring(now.after(EVENT_LIFE)))], tasks: Vec::new() };
+    let mut commit = Commit { ops: vec![Op::put(item.expiring(now.after(EVENT_LIFE)))], ..Commit::default() };
     let mut after = None;
     if let Some(at) = next {
         let wait = at.since(center.clock.now());

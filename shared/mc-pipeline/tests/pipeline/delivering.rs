@@ -1,7 +1,11 @@
 //! What arrives, where, and as what.
 
-use mc_core::model::Kind;
+use std::time::Duration;
+
+use mc_core::model::{Kind, Priority};
+use mc_core::ports::{Clock, Consumer, Envelope, Group, Task, Verdict};
 use mc_core::state::{MessageStatus, State};
+use mc_pipeline::deliver::Deliverer;
 use mc_sandbox::Platform;
 use serde_json::json;
 
@@ -169,4 +173,28 @@ async fn a_retry_reaches_those_who_were_not_reached() {
     world.finished(done).await;
     let refused = mc_pipeline::view::retry(&world.center, &world.caller(), done).await.unwrap_err();
     assert_eq!(crate::world::code(&refused), "nothing_to_retry");
+}
+
+#[tokio::test]
+async fn without_time_nothing_is_begun_and_everything_comes_again() {
+    let world = World::quiet().await;
+    let id = world.send(inline("im", json!([]))).await;
+    let task =
+        Task::Deliver { project: "default".into(), message: id, share: 0, channel: "im".into(), slot: None };
+    let deliverer = Deliverer::new(world.center.clone());
+    let envelope = |until| Envelope {
+        group: Group::of("default", Priority::Normal),
+        tasks: vec![task.clone()],
+        until: Some(until),
+    };
+    let now = world.clock.now();
+    match &deliverer.consume(envelope(now)).await[..] {
+        [Verdict::Again { after, .. }] => assert_eq!(*after, Duration::ZERO),
+        other => panic!("{other:?}"),
+    }
+    assert!(world.sandbox.accepted(Platform::Im).is_empty());
+    assert_eq!(world.view(id).await.deliveries[0].status, State::Queued);
+    let later = envelope(now.after(Duration::from_secs(1)));
+    assert_eq!(deliverer.consume(later).await, [Verdict::Done]);
+    assert_eq!(world.view(id).await.status, COMPLETED);
 }

@@ -46,7 +46,7 @@ impl Taken {
         Self {
             shared,
             family,
-            envelope: Envelope { group, tasks },
+            envelope: Envelope { group, tasks, until: None },
             row: Some(waiting),
             noted: None,
             suspicion: None,

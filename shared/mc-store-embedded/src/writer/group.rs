@@ -149,7 +149,7 @@ impl<'w> Group<'w> {
                 Applied::Refused(current) => return Ok(Outcome::Conflict(current)),
             }
         }
-        for op in &commit.ops {
+        for op in commit.ops.iter().chain(&commit.then) {
             apply::apply(self.connection, op, self.now, self.scratch)?;
         }
         for task in &commit.tasks {

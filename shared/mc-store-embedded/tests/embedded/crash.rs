@@ -40,6 +40,7 @@ async fn child() {
                         Attrs::new().with("b", vec![7; 3000]),
                     ))],
                     tasks: sends(&group("a"), [n]),
+                    ..Commit::default()
                 };
                 store.commit(commit).await.unwrap();
                 // The parent may be gone already, and then this process is about to be.

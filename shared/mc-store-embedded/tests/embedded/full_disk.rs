@@ -28,7 +28,12 @@ async fn a_full_disk_refuses_whole_commits_and_recovers() {
     let mut made = 0;
     let error = loop {
         let add = Op::Update(counter.clone(), vec![Change::Add("n".into(), 1)], vec![]);
-        let commit = Commit { guard: Some(add), ops: vec![big(made)], tasks: sends(&group("a"), [made]) };
+        let commit = Commit {
+            guard: Some(add),
+            ops: vec![big(made)],
+            tasks: sends(&group("a"), [made]),
+            ..Commit::default()
+        };
         match store.commit(commit).await {
             Ok(_) => made += 1,
             Err(error) => break mc_core::Error::from(error),

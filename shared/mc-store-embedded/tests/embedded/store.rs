@@ -78,7 +78,7 @@ async fn writes_that_come_together_share_a_sync_and_keep_apart() {
             let commit = Commit {
                 guard: Some(Op::put_new(Item::new(key, Attrs::new().with("n", n)))),
                 ops: vec![Op::put(Item::new(Key::new("other", format!("{n}")), Attrs::new()))],
-                tasks: vec![],
+                ..Commit::default()
             };
             match store.commit(commit).await {
                 Ok(item) => assert!(n % 4 != 0 && item.unwrap().attrs.num("n") == Some(n)),
@@ -106,7 +106,7 @@ async fn a_damaged_row_fails_alone() {
     let add = |sk: &str| Op::Update(Key::new("a", sk), vec![Change::Add("n".into(), 1)], vec![]);
     let (store, other) = (data.store(), data.store());
     // The second write of this commit fails after the first was made, so the first must be undone.
-    let commit = Commit { guard: Some(add("undone")), ops: vec![add("bad")], tasks: vec![] };
+    let commit = Commit { guard: Some(add("undone")), ops: vec![add("bad")], ..Commit::default() };
     let (bad, good) = tokio::join!(store.commit(commit), other.write(add("good")));
     assert_eq!(mc_core::Error::from(bad.unwrap_err()).kind, mc_core::ErrorKind::Corrupt);
     assert_eq!(good.unwrap().unwrap().attrs.num("n"), Some(1));

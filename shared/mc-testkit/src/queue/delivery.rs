@@ -104,8 +104,8 @@ pub(super) async fn tasks_of_a_commit_are_sent(test: &impl QueueUnderTest) {
     let at = Key::new("suite/queue", "head");
     let commit = |n| Commit {
         guard: Some(Op::put_new(Item::new(at.clone(), Attrs::new()))),
-        ops: vec![],
         tasks: vec![outgoing(&group("a"), n, Duration::ZERO)],
+        ..Commit::default()
     };
     store.commit(commit(1)).await.must();
     assert!(matches!(store.commit(commit(2)).await, Err(WriteError::Conflict(_))));

@@ -8,10 +8,10 @@ use mc_core::ports::{Attrs, Change, Commit, Cond, Item, Op};
 use super::{StoreUnderTest, conflict, key, num, put};
 use crate::must::Must;
 
-/// The guard, then the others in order: a later write sees what an earlier one did, to the same item too.
+/// The guard, then the others, then the last ones: a later write sees what an earlier one did to the same item.
 pub(super) async fn guard_then_writes_in_order(test: &impl StoreUnderTest) {
     let store = test.store();
-    let [head, part, counter] = ["head", "part", "counter"].map(|sk| key("commit", sk));
+    let [head, part, counter, last] = ["head", "part", "counter", "last"].map(|sk| key("commit", sk));
     put(&*store, &part, Attrs::new().with("n", 1)).await;
     let add = |conds| Op::Update(counter.clone(), vec![Change::Add("n".into(), 1)], conds);
     let commit = Commit {
@@ -22,6 +22,11 @@ pub(super) async fn guard_then_writes_in_order(test: &impl StoreUnderTest) {
             add(vec![Cond::Eq("n".into(), 1.into())]),
             Op::put_new(Item::new(part.clone(), Attrs::new().with("n", 2))),
         ],
+        then: vec![Op::Update(
+            last.clone(),
+            vec![Change::Add("n".into(), 1), Change::Remove("old".into())],
+            vec![Cond::NotExists],
+        )],
         tasks: vec![],
     };
     let answered = store.commit(commit).await.must().must();
@@ -29,6 +34,7 @@ pub(super) async fn guard_then_writes_in_order(test: &impl StoreUnderTest) {
     assert_eq!(num(&*store, &head, "n").await, Some(7));
     assert_eq!(num(&*store, &counter, "n").await, Some(2));
     assert_eq!(num(&*store, &part, "n").await, Some(2));
+    assert_eq!(num(&*store, &last, "n").await, Some(1));
     let unguarded = Commit { ops: vec![add(vec![])], ..Commit::default() };
     assert_eq!(store.commit(unguarded).await.must(), None);
     assert_eq!(store.commit(Commit::default()).await.must(), None);
@@ -39,16 +45,18 @@ pub(super) async fn guard_then_writes_in_order(test: &impl StoreUnderTest) {
 /// "On a conflict of the guard nothing happens", and the answer is the item that stood in the way.
 pub(super) async fn a_guard_that_conflicts_stops_everything(test: &impl StoreUnderTest) {
     let store = test.store();
-    let [head, other] = ["head", "other"].map(|sk| key("guard", sk));
+    let [head, other, last] = ["head", "other", "last"].map(|sk| key("guard", sk));
     put(&*store, &head, Attrs::new().with("n", 1)).await;
     let commit = Commit {
         guard: Some(Op::put_new(Item::new(head.clone(), Attrs::new().with("n", 2)))),
         ops: vec![Op::put(Item::new(other.clone(), Attrs::new()))],
+        then: vec![Op::put(Item::new(last.clone(), Attrs::new()))],
         tasks: vec![],
     };
     assert_eq!(conflict(store.commit(commit).await).current.must().attrs.num("n"), Some(1));
     assert_eq!(num(&*store, &head, "n").await, Some(1));
     assert_eq!(store.get(&other).await.must(), None);
+    assert_eq!(store.get(&last).await.must(), None);
 }
 
 /// "One whose conditions do not hold is passed over", and the others are made.
@@ -97,7 +105,7 @@ pub(super) async fn a_reader_sees_all_or_nothing(test: &impl StoreUnderTest) {
     for n in 0..200 {
         let mut ops = keys.iter().map(|at| Op::put(Item::new(at.clone(), Attrs::new().with("n", n))));
         let guard = ops.next();
-        store.commit(Commit { guard, ops: ops.collect(), tasks: vec![] }).await.must();
+        store.commit(Commit { guard, ops: ops.collect(), ..Commit::default() }).await.must();
     }
     done.store(true, Relaxed);
     reader.await.must();
