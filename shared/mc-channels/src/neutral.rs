@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use mc_core::Secret;
 use mc_core::model::Kind;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+
+use crate::registry::entry;
 
 /// Settings and secrets of a channel that stands for its kind. Its addresses can never be reached.
 pub fn configuration(kind: Kind) -> (Map<String, Value>, BTreeMap<String, Secret>) {
-    let (settings, secrets): (Value, &[(&str, &str)]) = match kind {
-        Kind::WecomRobot => (json!({}), &[("key", "00000000-0000-0000-0000-000000000000")]),
-        Kind::DingtalkRobot => (json!({}), &[("access_token", "0000000000000000")]),
-        Kind::EmailSmtp => (json!({"host": "mail.invalid", "from": "Sender <sender@mail.invalid>"}), &[]),
-        Kind::Webhook => (json!({"url": "https://im.invalid/send"}), &[]),
-    };
+    let (settings, secrets) = (entry(kind).neutral)();
     let settings = match settings {
         Value::Object(settings) => settings,
         _ => Map::new(),

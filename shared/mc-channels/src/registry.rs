@@ -52,6 +52,9 @@ pub struct Ports {
 /// Lists the addresses in a kind's settings, each with its pointer.
 type ListUrls = fn(&Map<String, Value>) -> Vec<(String, String)>;
 
+/// Settings, and secrets by name.
+pub(crate) type Neutral = (Value, &'static [(&'static str, &'static str)]);
+
 /// What the registry knows of a kind.
 pub(crate) struct Entry {
     pub(crate) secrets: &'static [&'static str],
@@ -59,11 +62,13 @@ pub(crate) struct Entry {
     pub(crate) takes_base_url: bool,
     pub(crate) capability: fn() -> Capability,
     pub(crate) urls: ListUrls,
+    /// Settings and secrets that are good enough to render with and can never reach anybody.
+    pub(crate) neutral: fn() -> Neutral,
     pub(crate) build: fn(&Setup<'_>, &Ports) -> Result<SharedChannel, Vec<FieldError>>,
 }
 
 /// One line per kind.
-const fn entry(kind: Kind) -> &'static Entry {
+pub(crate) const fn entry(kind: Kind) -> &'static Entry {
     match kind {
         Kind::WecomRobot => &wecom_robot::ENTRY,
         Kind::DingtalkRobot => &dingtalk_robot::ENTRY,

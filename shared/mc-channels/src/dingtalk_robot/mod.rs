@@ -14,6 +14,7 @@ use mc_core::ports::{
     Batching, Capability, Channel, CheckStep, Push, RateLimit, Receipt, RenderContext, RenderError, Rendered,
     Route, SendError, SharedChannel,
 };
+use serde_json::json;
 
 use crate::reach;
 use crate::registry::{Entry, Ports, Setup, effective_limit};
@@ -24,6 +25,7 @@ pub(crate) const ENTRY: Entry = Entry {
     takes_base_url: true,
     capability,
     urls: |_| Vec::new(),
+    neutral: || (json!({}), &[("access_token", "0000000000000000")]),
     build,
 };
 

@@ -16,13 +16,20 @@ use mc_core::ports::{
     Batching, Capability, Channel, CheckStep, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
     SharedChannel,
 };
+use serde_json::json;
 
 use crate::registry::{Entry, Ports, Setup, effective_limit};
 use config::{Config, DEFAULT_CONNECTIONS};
 use pool::Pool;
 
-pub(crate) const ENTRY: Entry =
-    Entry { secrets: &["password"], takes_base_url: false, capability, urls: config::urls, build };
+pub(crate) const ENTRY: Entry = Entry {
+    secrets: &["password"],
+    takes_base_url: false,
+    capability,
+    urls: config::urls,
+    neutral: || (json!({"host": "mail.invalid", "from": "Sender <sender@mail.invalid>"}), &[]),
+    build,
+};
 
 fn capability() -> Capability {
     Capability {

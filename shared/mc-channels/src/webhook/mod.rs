@@ -16,13 +16,20 @@ use mc_core::ports::{
     Batching, Capability, Channel, CheckStep, Push, Receipt, RenderContext, RenderError, Rendered, Route,
     SendError, SharedChannel,
 };
+use serde_json::json;
 
 use crate::reach;
 use crate::registry::{Entry, Ports, Setup, effective_limit};
 use config::Config;
 
-pub(crate) const ENTRY: Entry =
-    Entry { secrets: &["secret"], takes_base_url: true, capability, urls: config::urls, build };
+pub(crate) const ENTRY: Entry = Entry {
+    secrets: &["secret"],
+    takes_base_url: true,
+    capability,
+    urls: config::urls,
+    neutral: || (json!({"url": "https://im.invalid/send"}), &[]),
+    build,
+};
 
 fn capability() -> Capability {
     Capability {

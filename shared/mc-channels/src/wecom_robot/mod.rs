@@ -14,13 +14,20 @@ use mc_core::ports::{
     Batching, Capability, Channel, CheckStep, Push, RateLimit, Receipt, RenderContext, RenderError, Rendered,
     Route, SendError, SharedChannel,
 };
+use serde_json::json;
 
 use crate::reach;
 use crate::registry::{Entry, Ports, Setup, effective_limit};
 use config::Config;
 
-pub(crate) const ENTRY: Entry =
-    Entry { secrets: &["key", "keys"], takes_base_url: true, capability, urls: |_| Vec::new(), build };
+pub(crate) const ENTRY: Entry = Entry {
+    secrets: &["key", "keys"],
+    takes_base_url: true,
+    capability,
+    urls: |_| Vec::new(),
+    neutral: || (json!({}), &[("key", "00000000-0000-0000-0000-000000000000")]),
+    build,
+};
 
 fn capability() -> Capability {
     Capability {

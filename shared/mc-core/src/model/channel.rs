@@ -26,6 +26,17 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Kind; 4] = [Kind::WecomRobot, Kind::DingtalkRobot, Kind::EmailSmtp, Kind::Webhook];
 
+    /// The words of all kinds, in the same order.
+    pub const WORDS: [&'static str; Self::ALL.len()] = {
+        let mut words = [""; Self::ALL.len()];
+        let mut at = 0;
+        while at < words.len() {
+            words[at] = Self::ALL[at].as_str();
+            at += 1;
+        }
+        words
+    };
+
     /// The word the API uses.
     pub const fn as_str(self) -> &'static str {
         match self {
