@@ -6,10 +6,12 @@
 
 pub mod ambient;
 pub mod channel;
+mod flaky;
 mod must;
 pub mod queue;
 pub mod store;
 mod tokens;
 
 pub use ambient::{MockClock, SeqIds, SeqRandom};
+pub use flaky::FlakyStore;
 pub use tokens::MemoryTokens;

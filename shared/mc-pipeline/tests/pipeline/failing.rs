@@ -83,6 +83,18 @@ async fn a_lost_answer_is_held_where_the_channel_says_so() {
 }
 
 #[tokio::test]
+async fn an_outcome_that_cannot_be_written_for_a_moment_is_not_forgotten() {
+    let world = World::working().await;
+    world.store.fail(2);
+    let id = world.send(inline("im", json!([]))).await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, COMPLETED);
+    assert_eq!(world.store.failures_left(), 0, "the store did fail");
+    assert_eq!(view.deliveries[0].attempts.len(), 1);
+    assert_eq!(world.sandbox.accepted(Platform::Im).len(), 1, "what was pushed is not pushed again");
+}
+
+#[tokio::test]
 async fn what_was_tried_long_enough_is_given_up() {
     let world = World::working().await;
     world.sandbox.push_fault(Fault { times: 1000, status: Some(503), ..Fault::on(Platform::Im) });

@@ -21,7 +21,7 @@ use mc_pipeline::view::{self, MessageView};
 use mc_pipeline::{Center, Parts, due, tell};
 use mc_sandbox::{Sandbox, SandboxOptions};
 use mc_store_embedded::{Drive, Embedded, EmbeddedQueue, Options, run};
-use mc_testkit::{MockClock, SeqIds, SeqRandom};
+use mc_testkit::{FlakyStore, MockClock, SeqIds, SeqRandom};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -31,6 +31,8 @@ pub struct World {
     pub center: Arc<Center>,
     pub clock: Arc<MockClock>,
     pub sandbox: Sandbox,
+    /// Its writes of outcomes fail when a test says so.
+    pub store: Arc<FlakyStore>,
     pub base: String,
     queue: EmbeddedQueue,
     at_work: Arc<AtomicUsize>,
@@ -47,8 +49,9 @@ impl World {
         let data = Arc::new(Embedded::open(Options::new(folder.path()), clock.clone()).unwrap());
         let policy = EgressPolicy::parse(None, true).unwrap();
         let ring = KeyRing::generate("k1", &*random).unwrap();
+        let store = Arc::new(FlakyStore::new(Arc::new(data.store()), mc_pipeline::share::attr::RECORDED));
         let center = Arc::new(Center::new(Parts {
-            store: Arc::new(data.store()),
+            store: store.clone(),
             queue: Arc::new(data.queue()),
             blobs: Arc::new(data.blobs()),
             http: Arc::new(GuardedHttp::new(policy, clock.clone())),
@@ -74,6 +77,7 @@ impl World {
             center,
             clock,
             sandbox,
+            store,
             base,
             queue: data.queue(),
             at_work: Arc::default(),

@@ -1,0 +1,79 @@
+//! A store that fails when it is told to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use mc_core::ports::{Change, Commit, Item, Key, Op, Page, Query, Store, WriteError};
+use mc_core::{Error, ErrorKind};
+
+/// Hands everything to another store, but fails some writes first. A failed write changes nothing.
+pub struct FlakyStore {
+    inner: Arc<dyn Store>,
+    attribute: &'static str,
+    failures: AtomicUsize,
+}
+
+impl FlakyStore {
+    /// Fails writes that set `attribute`, once [`fail`](Self::fail) says how many.
+    pub fn new(inner: Arc<dyn Store>, attribute: &'static str) -> Self {
+        Self { inner, attribute, failures: AtomicUsize::new(0) }
+    }
+
+    /// The next so many such writes fail as if the store could not be reached.
+    pub fn fail(&self, times: usize) {
+        self.failures.store(times, Ordering::SeqCst);
+    }
+
+    /// How many writes are still going to fail.
+    pub fn failures_left(&self) -> usize {
+        self.failures.load(Ordering::SeqCst)
+    }
+
+    fn admit<'a>(&self, mut ops: impl Iterator<Item = &'a Op>) -> Result<(), WriteError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let meant = ops.any(|op| sets(op, self.attribute));
+        if meant && self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(Error::new(ErrorKind::Unavailable, "the store cannot be reached").into());
+        }
+        Ok(())
+    }
+}
+
+fn sets(op: &Op, attribute: &str) -> bool {
+    match op {
+        Op::Update(_, changes, _) => {
+            changes.iter().any(|change| matches!(change, Change::Set(name, _) if name == attribute))
+        }
+        Op::Put(..) | Op::Delete(..) => false,
+    }
+}
+
+#[async_trait]
+impl Store for FlakyStore {
+    async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
+        self.inner.get(key).await
+    }
+
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Error> {
+        self.inner.get_many(keys).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, Error> {
+        self.inner.query(query).await
+    }
+
+    async fn write(&self, op: Op) -> Result<Option<Item>, WriteError> {
+        self.admit(std::iter::once(&op))?;
+        self.inner.write(op).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Option<Item>, WriteError> {
+        self.admit(commit.guard.iter().chain(&commit.ops))?;
+        self.inner.commit(commit).await
+    }
+
+    fn spread(&self) -> u8 {
+        self.inner.spread()
+    }
+}
