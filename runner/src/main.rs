@@ -1,6 +1,5 @@
 //! The single binary: the whole message center on one machine, and a client for people and scripts.
 
-mod ambient;
 mod cli;
 mod client;
 mod config;

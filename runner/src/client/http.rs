@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use mc_ambient::SystemClock;
 use mc_channels::http::{EgressPolicy, GuardedHttp};
 use mc_core::Secret;
 use mc_core::ports::{Clock, Http, HttpRequest, HttpResponse, Route};
 use serde_json::Value;
 
 use super::sign;
-use crate::ambient::SystemClock;
 use crate::cli::Access;
 
 /// Anything that ends the command.

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mc_ambient::{AscendingIds, OsRandom, SystemClock};
 use mc_api::Api;
 use mc_channels::http::{EgressPolicy, GuardedHttp};
 use mc_core::ports::{Clock, Random};
@@ -22,7 +23,6 @@ use mc_store_embedded::{Embedded, Options};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::ambient::{AscendingIds, OsRandom, SystemClock};
 use crate::cli::ServeArgs;
 use crate::config::{self, Config};
 

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod first_start;
 pub mod openapi;
 pub mod problem;
 pub mod routes;

@@ -13,8 +13,9 @@ struct Layer {
 }
 
 /// The layers, from the bottom up. Nobody uses the crates that stand last: the runner, its tests, the benchmark, this.
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     Layer { name: "mc-core", uses: &[], tests_use: &[] },
+    Layer { name: "mc-ambient", uses: &["mc-core"], tests_use: &[] },
     Layer { name: "mc-testkit", uses: &["mc-core"], tests_use: &[] },
     Layer { name: "mc-content", uses: &["mc-core"], tests_use: &["mc-testkit"] },
     Layer { name: "mc-channels", uses: &["mc-content", "mc-core"], tests_use: &["mc-testkit", "mc-sandbox"] },
@@ -34,6 +35,7 @@ const LAYERS: [Layer; 12] = [
     Layer {
         name: "message-center",
         uses: &[
+            "mc-ambient",
             "mc-api",
             "mc-pipeline",
             "mc-channels",

@@ -1,4 +1,5 @@
 //! The real clock, ids and randomness: the one place where they are taken from the air.
+#![deny(missing_docs)]
 
 use std::sync::{Mutex, PoisonError};
 
@@ -28,6 +29,12 @@ impl OsRandom {
     }
 }
 
+impl Default for OsRandom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Random for OsRandom {
     fn fill(&self, buffer: &mut [u8]) {
         // The kernel's generator does not fail once the machine is up; without it nothing here is safe.
@@ -47,6 +54,12 @@ impl AscendingIds {
     /// Ids that begin now.
     pub fn new() -> Self {
         Self { random: OsRandom::new(), last: Mutex::new(Ulid::nil()) }
+    }
+}
+
+impl Default for AscendingIds {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -1,0 +1,75 @@
+//! The first start of a message center, wherever it runs: its operator, its project, its first access key.
+
+use std::collections::BTreeMap;
+
+use mc_core::model::{Operator, OperatorRole, Role};
+use mc_core::{Error, ErrorKind, Result, Secret, Timestamp};
+use mc_pipeline::Center;
+
+use crate::auth::password;
+use crate::routes::access_keys::{NewAccessKey, issue};
+
+/// What somebody fixed ahead of the first start; the rest is made up.
+#[derive(Default)]
+pub struct Chosen {
+    /// The password of the operator `admin`.
+    pub password: Option<Secret>,
+    /// The id of the first access key.
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    pub secret_access_key: Option<Secret>,
+}
+
+/// What the first start made. The secrets are known now and never again.
+pub struct FirstStart {
+    /// The password of the operator `admin`.
+    pub password: Secret,
+    /// The id of the first access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: Secret,
+}
+
+/// Makes the operator `admin`, the project `default` and its first access key, unless there is an operator already.
+///
+/// The operator comes last: a start that was cut short before that begins again. Two at once make the same thing as
+/// long as everything is chosen.
+pub async fn first_start(center: &Center, chosen: Chosen) -> Result<Option<FirstStart>> {
+    if center.operators.any().await? {
+        return Ok(None);
+    }
+    let password = chosen.password.unwrap_or_else(|| letters(center, 20));
+    center.projects.ensure("default").await?;
+    let (key, secret_access_key) = issue(
+        center,
+        NewAccessKey {
+            project: "default".to_owned(),
+            name: "first".to_owned(),
+            role: Role::Admin,
+            basic: true,
+            expires_at: None,
+            access_key_id: chosen.access_key_id,
+            secret: chosen.secret_access_key,
+        },
+    )
+    .await?;
+    let hash = password::hash(&password, &*center.random).map_err(|error| {
+        Error::new(ErrorKind::Internal, "the operator's password cannot be hashed").because(error)
+    })?;
+    let operator = Operator {
+        password: hash,
+        roles: BTreeMap::from([("*".to_owned(), OperatorRole::Admin)]),
+        created_at: Timestamp::EPOCH,
+        updated_at: Timestamp::EPOCH,
+    };
+    center.operators.put("admin", operator).await?;
+    Ok(Some(FirstStart { password, access_key_id: key.access_key_id, secret_access_key }))
+}
+
+/// Random letters and digits that cannot be mistaken for each other.
+fn letters(center: &Center, count: usize) -> Secret {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = zeroize::Zeroizing::new(vec![0; count]);
+    center.random.fill(&mut bytes);
+    Secret::new(bytes.iter().map(|b| char::from(ALPHABET[usize::from(b % 32)])).collect::<String>())
+}
