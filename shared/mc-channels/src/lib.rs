@@ -16,6 +16,10 @@ mod reach;
 mod robot;
 #[cfg_attr(not(test), expect(dead_code, reason = "the kinds with tokens come next"))]
 mod token;
+#[cfg_attr(not(test), expect(dead_code, reason = "the kinds with callbacks come next"))]
+mod wxcrypt;
+#[cfg_attr(not(test), expect(dead_code, reason = "the kinds with callbacks come next"))]
+mod xml;
 
 mod dingtalk_robot;
 mod email_smtp;
