@@ -15,10 +15,14 @@ pub(super) struct Flavor {
     pub(super) fences: bool,
     /// Whether lists exist.
     pub(super) lists: bool,
+    /// How far what belongs to an item of a list is moved to the right, at least.
+    pub(super) indent: usize,
     /// Whether tables exist.
     pub(super) tables: bool,
     /// Whether pictures exist.
     pub(super) images: bool,
+    /// Whether links open web pages only, and no mail or telephone.
+    pub(super) web_links: bool,
     /// Whether quotations nest and hold paragraphs of their own.
     pub(super) nested_quotes: bool,
     /// Whether headings may stand in quotations and lists.
@@ -44,8 +48,10 @@ pub(super) const WECOM: Flavor = Flavor {
     code_spans: true,
     fences: false,
     lists: false,
+    indent: 0,
     tables: false,
     images: false,
+    web_links: false,
     nested_quotes: false,
     nested_headings: false,
     rule: "──────────",
@@ -63,8 +69,10 @@ pub(super) const WECOM_V2: Flavor = Flavor {
     code_spans: true,
     fences: true,
     lists: true,
+    indent: 0,
     tables: true,
     images: true,
+    web_links: false,
     nested_quotes: true,
     nested_headings: true,
     rule: "---",
@@ -82,8 +90,10 @@ pub(super) const DINGTALK: Flavor = Flavor {
     code_spans: false,
     fences: false,
     lists: true,
+    indent: 0,
     tables: false,
     images: true,
+    web_links: false,
     nested_quotes: true,
     nested_headings: true,
     rule: "──────────",
@@ -94,6 +104,28 @@ pub(super) const DINGTALK: Flavor = Flavor {
     literal: literal::Rules::LookAlike,
 };
 
+/// Feishu's card Markdown (JSON 2.0): CommonMark without blocks of HTML, pictures by their keys only. Line ends in a
+/// paragraph may be swallowed, so they are written as `<br>`.
+pub(super) const FEISHU: Flavor = Flavor {
+    emphasis: Some("*"),
+    strike: Some("~~"),
+    code_spans: true,
+    fences: true,
+    lists: true,
+    indent: 4,
+    tables: true,
+    images: false,
+    web_links: true,
+    nested_quotes: true,
+    nested_headings: true,
+    rule: "---",
+    rules: true,
+    line_end: "<br>",
+    after_heading: "\n\n",
+    flanking: true,
+    literal: literal::Rules::Entity,
+};
+
 /// CommonMark with tables and strikethrough, for receivers that read the standard.
 pub(super) const COMMONMARK: Flavor = Flavor {
     emphasis: Some("*"),
@@ -101,8 +133,10 @@ pub(super) const COMMONMARK: Flavor = Flavor {
     code_spans: true,
     fences: true,
     lists: true,
+    indent: 0,
     tables: true,
     images: true,
+    web_links: false,
     nested_quotes: true,
     nested_headings: true,
     rule: "---",

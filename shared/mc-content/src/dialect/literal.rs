@@ -1,10 +1,13 @@
-//! Keeping literal text literal on platforms that document no escape.
+//! Keeping literal text literal, on platforms with an escape and without.
 //!
-//! The standard has the backslash, and receivers of standard Markdown get it. WeCom and DingTalk document none, and a
+//! The standard has the backslash, and receivers of standard Markdown get it. Feishu documents the numbers of HTML
+//! (`&#42;` for `*`). WeCom and DingTalk document none, and a
 //! backslash that is not understood is seen. There a character that would be formatting is replaced by a look-alike
 //! (`*` by `∗`, a backtick by `ˋ`, `|` in a table by `∣`, brackets in a link's text by `［］`) or parted by a zero-width
 //! space (`]` from `(`, `<` from a name, a mark at the start of a line from the line's start). The reader sees the same
 //! text; only who copies it gets the other character, and only where it would have been formatting.
+
+use std::borrow::Cow;
 
 /// Seen as nothing, and no letter, digit, space or mark to any parser.
 pub(super) const ZERO_WIDTH: char = '\u{200B}';
@@ -14,6 +17,8 @@ pub(super) const ZERO_WIDTH: char = '\u{200B}';
 pub(super) enum Rules {
     /// A real escape.
     Backslash,
+    /// HTML's numbers, `&#42;`.
+    Entity,
     /// Look-alikes for everything that is formatting in some Markdown.
     LookAlike,
     /// Look-alikes for the few marks of WeCom's version 1.
@@ -32,6 +37,19 @@ pub(super) enum Place {
 }
 
 impl Rules {
+    /// Whether code is written as the standard has it.
+    pub(super) fn has_standard_code(self) -> bool {
+        matches!(self, Rules::Backslash | Rules::Entity)
+    }
+
+    /// Code as it may be sent. Feishu may look for mentions everywhere, and code cannot be escaped.
+    pub(super) fn code(self, text: &str) -> Cow<'_, str> {
+        if self == Rules::Entity && (text.contains("<at") || text.contains("</at")) {
+            return text.replace("<at", "<\u{200B}at").replace("</at", "<\u{200B}/at").into();
+        }
+        text.into()
+    }
+
     /// Appends a text without line ends. What is in `out` tells whether a line begins here.
     pub(super) fn push_line(self, text: &str, place: Place, out: &mut String) {
         let mut text = text;
@@ -50,6 +68,7 @@ impl Rules {
             let next = chars.peek().map(|(_, c)| *c);
             match self {
                 Rules::Backslash => push_escaped(c, out),
+                Rules::Entity => push_entity(c, previous, next, &text[at..], place, out),
                 Rules::LookAlike => push_look_alike(c, previous, next, &text[at..], place, out),
                 Rules::Wecom => push_wecom(c, previous, next, &text[at..], place, out),
             }
@@ -80,6 +99,14 @@ impl Rules {
                     out.push_str(&text[..mark]);
                     out.push('\\');
                     out.push_str(&text[mark..=mark]);
+                    return &text[mark + 1..];
+                }
+            }
+            Rules::Entity => {
+                let mark = if is_number { digits } else { 0 };
+                if is_number || text.starts_with(['-', '+', '=', ':', '|']) {
+                    out.push_str(&text[..mark]);
+                    entity(char::from(text.as_bytes()[mark]), out);
                     return &text[mark + 1..];
                 }
             }
@@ -114,6 +141,32 @@ fn push_escaped(c: char, out: &mut String) {
         }
         c => out.push(c),
     }
+}
+
+fn push_entity(
+    c: char,
+    previous: Option<char>,
+    next: Option<char>,
+    rest: &str,
+    place: Place,
+    out: &mut String,
+) {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    match c {
+        '\t' => out.push(' '),
+        '_' if is_word(previous) && is_word(next) => out.push(c),
+        '*' | '_' | '`' | '~' | '[' | ']' | '<' | '>' | '#' | '\\' | '$' => entity(c, out),
+        '|' if place != Place::Text => entity(c, out),
+        '!' if matches!(next, Some('[') | None) => entity(c, out),
+        '&' if next.is_none() || is_entity(rest) => entity(c, out),
+        // `:OK:` would be a picture.
+        ':' if is_between_colons(rest) => entity(c, out),
+        c => out.push(c),
+    }
+}
+
+fn entity(c: char, out: &mut String) {
+    out.push_str(&format!("&#{};", u32::from(c)));
 }
 
 fn push_look_alike(
@@ -176,4 +229,11 @@ fn is_entity(text: &str) -> bool {
     let name = text[1..].trim_start_matches('#');
     let end = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
     (1..=32).contains(&end) && name[end..].starts_with(';')
+}
+
+/// Whether a text begins with something like `:OK:`.
+fn is_between_colons(text: &str) -> bool {
+    let end = text[1..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    let name = &text[1..=end];
+    name.contains(|c: char| c.is_ascii_alphabetic()) && text[1 + end..].starts_with(':')
 }

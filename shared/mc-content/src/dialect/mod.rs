@@ -47,6 +47,12 @@ pub fn dingtalk(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::DINGTALK, warnings)
 }
 
+/// Feishu's card Markdown (JSON 2.0): CommonMark with tables. Line ends are `<br>`, pictures links (Feishu shows uploaded
+/// ones only), links to anything but web pages text. Texts are kept literal with HTML's numbers, as Feishu documents.
+pub fn feishu(md: &str, warnings: &mut Vec<Warning>) -> String {
+    markdown::write(md, &flavor::FEISHU, warnings)
+}
+
 /// Standard Markdown (CommonMark with tables and strikethrough), values escaped with backslashes: for receivers that
 /// take Markdown as such. A body's own text may hold shielded characters and is not for sending.
 pub fn commonmark(md: &str) -> String {

@@ -13,7 +13,7 @@ use mc_core::model::{Body, Format};
 use mc_core::ports::Warning;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/dialects.txt");
-const DIALECTS: [&str; 6] = ["wecom", "wecom_v2", "dingtalk", "commonmark", "text", "html"];
+const DIALECTS: [&str; 7] = ["wecom", "wecom_v2", "dingtalk", "feishu", "commonmark", "text", "html"];
 
 fn write(dialect: &str, markdown: &str, warnings: &mut Vec<Warning>) -> String {
     let body = Body { format: Format::Markdown, text: markdown.to_owned() };
@@ -21,6 +21,7 @@ fn write(dialect: &str, markdown: &str, warnings: &mut Vec<Warning>) -> String {
         "wecom" => dialect::wecom(markdown, warnings),
         "wecom_v2" => dialect::wecom_v2(markdown, warnings),
         "dingtalk" => dialect::dingtalk(markdown, warnings),
+        "feishu" => dialect::feishu(markdown, warnings),
         "commonmark" => dialect::commonmark(markdown),
         "text" => dialect::text(&body),
         _ => dialect::html(&body),

@@ -74,7 +74,13 @@ impl Writer<'_> {
     /// Puts marks around text, line by line: no platform takes bold text over a line end.
     fn marked(&mut self, children: &[Inline], around: Around, mark: &str, out: &mut String) {
         let inner = self.inlines(children, Around { marked: true, ..around });
-        let text = wrap(&inner, mark, !around.marked && (out.is_empty() || out.ends_with('\n')));
+        let starts_line = !around.marked && (out.is_empty() || out.ends_with('\n'));
+        let text = if self.flavor.line_end.contains('\n') {
+            wrap(&inner, mark, starts_line)
+        } else {
+            let lines = inner.split(self.flavor.line_end).map(|line| wrap(line, mark, starts_line));
+            lines.collect::<Vec<_>>().join(self.flavor.line_end)
+        };
         // Beside a letter, a mark that encloses punctuation does not count; a space makes it count.
         let opens_badly = inner.starts_with(|c: char| !c.is_alphanumeric() && !c.is_whitespace());
         if self.flavor.flanking && opens_badly && out.ends_with(char::is_alphanumeric) {
@@ -118,7 +124,8 @@ impl Writer<'_> {
         } else {
             text.to_owned()
         };
-        if self.flavor.literal == Rules::Backslash {
+        if self.flavor.literal.has_standard_code() {
+            let text = self.flavor.literal.code(&text);
             let fence = "`".repeat(longest_run(&text, '`') + 1);
             let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
             out.push_str(&format!("{fence}{pad}{text}{pad}{fence}"));
@@ -138,6 +145,15 @@ impl Writer<'_> {
             );
             return self.nested(&link.children, around, out);
         };
+        if self.flavor.web_links && !is_web(url) {
+            self.notes.add("link_as_text", "a link that is no web page is written as text", link.at);
+            self.nested(&link.children, around, out);
+            let address = url.split_once(':').map_or(url.as_str(), |(_, address)| address);
+            if plain(&link.children, " ") != address {
+                self.flavor.literal.push(&format!(" ({address})"), around.place, out);
+            }
+            return;
+        }
         let inner = Around { place: Place::Link, one_line: true, marked: true, ..around };
         let mut text = String::new();
         // Pictures cannot stand in a link everywhere, so there they are their descriptions.
@@ -186,11 +202,17 @@ impl Writer<'_> {
             self.flavor.literal.push(url, Place::Link, &mut text);
         }
         // After `!` a link would be a picture, and after `]` the text of another one.
-        if self.flavor.literal != Rules::Backslash && out.ends_with(['!', ']']) {
+        let is_escaped = matches!(self.flavor.literal, Rules::Backslash | Rules::Entity);
+        if !is_escaped && out.ends_with(['!', ']']) {
             out.push(ZERO_WIDTH);
         }
         out.push_str(&format!("{kind}[{text}]({url})"));
     }
+}
+
+fn is_web(url: &str) -> bool {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// A mark around each line of a text, spaces left outside. Nothing is marked in an empty line. At the start of a line

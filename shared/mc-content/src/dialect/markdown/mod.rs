@@ -58,7 +58,8 @@ impl Writer<'_> {
             && matches!(block, Block::List(_) | Block::Code(_) | Block::Quote(_));
         let is_flat = !self.flavor.nested_quotes;
         if inside.tight && (is_flat || can_touch) {
-            self.flavor.line_end
+            // Blocks begin on lines of their own, whatever ends a line inside of one.
+            if self.flavor.line_end.ends_with('\n') { self.flavor.line_end } else { "\n" }
         } else if matches!(previous, Block::Heading(..)) {
             self.flavor.after_heading
         } else {
@@ -127,7 +128,11 @@ impl Writer<'_> {
             };
             let task = item.task.map_or("", |done| if done { "☑ " } else { "☐ " });
             let inner = self.blocks(&item.blocks, Inside { list: true, tight: !loose, ..inside });
-            let indent = if self.flavor.lists { " ".repeat(marker.len()) } else { "\u{3000}".to_owned() };
+            let indent = if self.flavor.lists {
+                " ".repeat(marker.len().max(self.flavor.indent))
+            } else {
+                "\u{3000}".to_owned()
+            };
             if i > 0 {
                 out.push('\n');
             }
@@ -162,7 +167,7 @@ impl Writer<'_> {
         let fence = "`".repeat(longest_run(&code.text, '`').max(2) + 1);
         let language: String =
             code.language.chars().filter(|c| c.is_alphanumeric() || "+-#._".contains(*c)).collect();
-        format!("{fence}{language}\n{}\n{fence}", code.text)
+        format!("{fence}{language}\n{}\n{fence}", self.flavor.literal.code(&code.text))
     }
 
     fn table(&mut self, table: &Table) -> String {
