@@ -1,6 +1,7 @@
 //! What the robots of all platforms share: plain wording, mentions of people, pools, clean JSON.
 
 use mc_content::dialect;
+use mc_content::split::split;
 use mc_core::model::{AddressKind, Content, Format, Recipient};
 use mc_core::ports::{Size, SizeUnit, Slot, Warning};
 use serde_json::Value;
@@ -89,6 +90,46 @@ pub(crate) fn lane(slot: Option<Slot>, robots: usize) -> usize {
     slot.map_or(0, |slot| usize::from(slot.lane) % robots.max(1))
 }
 
+/// Where a part stands among those of one content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) first: bool,
+    pub(crate) last: bool,
+}
+
+/// Splits a text so that every payload made of a piece of it is at most `allowed` bytes of JSON; a text that cannot be
+/// split that far is an error with the size it has.
+pub(crate) fn in_parts(
+    text: &str,
+    allowed: usize,
+    payload: impl Fn(&str, Place) -> Value,
+) -> Result<Vec<Value>, usize> {
+    let frame = |first, last| json_size(&payload("", Place { first, last }));
+    let frame = frame(true, true).max(frame(true, false)).max(frame(false, true));
+    let mut room = allowed.checked_sub(frame).filter(|room| *room > 0).ok_or(frame)?;
+    // JSON's escapes make a text longer than it is, so the room shrinks until all parts fit.
+    loop {
+        let texts = split(text, room, SizeUnit::Bytes).map_err(|size| size + frame)?;
+        let count = texts.len();
+        let place = |at| Place { first: at == 0, last: at + 1 == count };
+        let payloads: Vec<Value> =
+            texts.iter().enumerate().map(|(at, text)| payload(text, place(at))).collect();
+        let largest = payloads.iter().map(json_size).max().unwrap_or_default();
+        if largest <= allowed {
+            return Ok(payloads);
+        }
+        room = (room * allowed / largest).min(room - 1);
+        if room < 64 {
+            return Err(largest);
+        }
+    }
+}
+
+/// Bytes of a value as JSON.
+pub(crate) fn json_size(value: &Value) -> usize {
+    value.to_string().len()
+}
+
 /// The note that a content became several messages.
 pub(crate) fn split_warning(parts: usize) -> Option<Warning> {
     (parts > 1).then(|| Warning::new("split", format!("too long for one message; sent as {parts}")))
@@ -97,6 +138,12 @@ pub(crate) fn split_warning(parts: usize) -> Option<Warning> {
 /// The note that HTML became plain text.
 pub(crate) fn html_warning() -> Warning {
     Warning::new("html_as_text", "robots show no HTML; its text is sent")
+}
+
+/// The note that a button was left away.
+pub(crate) fn button_warning(label: &str) -> Warning {
+    let detail = format!("the button \"{label}\" has no address that may be opened; it is left away");
+    Warning::new("button_dropped", detail)
 }
 
 /// How close the largest part comes to the limit.

@@ -1,12 +1,12 @@
 //! From a content to DingTalk's messages.
 
-use mc_content::{dialect, split::split};
+use mc_content::dialect;
 use mc_core::model::{AddressKind, Content, Format};
-use mc_core::ports::{Part, RenderContext, RenderError, Rendered, SizeUnit, Warning};
+use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Warning};
 use serde_json::{Value, json};
 
 use crate::overrides;
-use crate::robot::{self, Mentions};
+use crate::robot::{self, Mentions, Place, json_size};
 
 /// Bytes of the whole JSON. Not in the official pages, but refused with 460101 in practice.
 const BODY_LIMIT: usize = 20_000;
@@ -15,6 +15,8 @@ const UUID_ROOM: usize = 160;
 const ALLOWED: usize = BODY_LIMIT - UUID_ROOM;
 /// People that one message may mention.
 const MENTION_LIMIT: usize = 50;
+/// Characters of a button's label of which two fit into one line.
+const SHORT_LABEL: usize = 8;
 /// What a conversation list shows of a title.
 const TITLE_CHARACTERS: usize = 64;
 
@@ -32,16 +34,15 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
         ));
     }
     let title = title(content, &plain);
+    let as_text = |text: &str| json!({"msgtype": "text", "text": {"content": text}});
     let payloads = match content.body.format {
-        Format::Text => {
-            in_parts(&plain, &at, |text, _| json!({"msgtype": "text", "text": {"content": text}}))?
-        }
+        Format::Text => in_parts(&plain, &at, |text, _| as_text(text))?,
         Format::Html => {
             warnings.push(robot::html_warning());
-            in_parts(&plain, &at, |text, _| json!({"msgtype": "text", "text": {"content": text}}))?
+            in_parts(&plain, &at, |text, _| as_text(text))?
         }
         Format::Markdown => {
-            let buttons = buttons(content);
+            let buttons = buttons(content, &mut warnings);
             let source = if buttons.is_empty() {
                 robot::titled_markdown(content)
             } else {
@@ -49,18 +50,17 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
                 robot::titled_markdown(&without)
             };
             let source = dialect::dingtalk(&source, &mut warnings);
-            in_parts(&source, &at, |text, last| {
-                if last && !buttons.is_empty() {
-                    json!({"msgtype": "actionCard", "actionCard":
-                        {"title": title, "text": text, "btnOrientation": "0", "btns": buttons}})
+            in_parts(&source, &at, |text, place| {
+                if place.last && !buttons.is_empty() {
+                    json!({"msgtype": "actionCard", "actionCard": action_card(&title, text, &buttons)})
                 } else {
                     json!({"msgtype": "markdown", "markdown": {"title": title, "text": text}})
                 }
             })?
         }
     };
-    warnings.extend(robot::split_warning(payloads.len()));
-    let mut parts = Vec::with_capacity(payloads.len());
+    let split = payloads.len();
+    let mut parts: Vec<Part> = Vec::with_capacity(split);
     let mut used = 0;
     for mut payload in payloads {
         overrides::apply(&mut payload, context.overrides, &PROTECTED)?;
@@ -72,15 +72,14 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
         used = used.max(size);
         parts.push(Part { payload });
     }
+    // An override that says everything anew (a `link`, a `feedCard`) is one message, however long the content was.
+    parts.dedup();
+    warnings.extend(robot::split_warning(parts.len()));
     Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, ALLOWED) })
 }
 
 fn too_large(used: usize) -> RenderError {
     RenderError::new("too_large", format!("{used} bytes as JSON; DingTalk takes {ALLOWED} in one message"))
-}
-
-fn json_size(payload: &Value) -> usize {
-    payload.to_string().len()
 }
 
 /// The title that the conversation list and the notification show; DingTalk shows nothing without one.
@@ -93,15 +92,30 @@ fn title(content: &Content, plain: &str) -> String {
     line.trim().chars().filter(|c| !c.is_control()).take(TITLE_CHARACTERS).collect()
 }
 
-fn buttons(content: &Content) -> Vec<Value> {
-    let mut buttons: Vec<Value> =
-        content.buttons.iter().map(|button| json!({"title": button.text, "actionURL": button.url})).collect();
-    if let Some(url) = &content.url
-        && !content.buttons.iter().any(|button| button.url == *url)
-    {
-        buttons.push(json!({"title": "查看详情", "actionURL": url}));
+/// Titles and addresses of the buttons, the content's own link among them.
+fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<(String, String)> {
+    let own = content.buttons.iter().map(|button| (button.text.as_str(), button.url.as_str()));
+    let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
+    let mut buttons = Vec::new();
+    for (text, url) in own.chain(link.map(|url| ("查看详情", url))) {
+        match dialect::safe_url(url) {
+            Some(url) => buttons.push((text.to_owned(), url)),
+            None => warnings.push(robot::button_warning(text)),
+        }
     }
     buttons
+}
+
+/// One button is the card's own and its whole surface; several stand in a list, two short ones beside each other.
+fn action_card(title: &str, text: &str, buttons: &[(String, String)]) -> Value {
+    if let [(label, url)] = buttons {
+        return json!({"title": title, "text": text, "singleTitle": label, "singleURL": url});
+    }
+    let is_short = |(label, _): &(String, String)| label.chars().count() <= SHORT_LABEL;
+    let beside = buttons.len() == 2 && buttons.iter().all(is_short);
+    let list: Vec<Value> =
+        buttons.iter().map(|(label, url)| json!({"title": label, "actionURL": url})).collect();
+    json!({"title": title, "text": text, "btnOrientation": if beside { "1" } else { "0" }, "btns": list})
 }
 
 /// The people to mention: a block beside the message, and their names inside the text, without which the block has
@@ -136,39 +150,18 @@ impl At {
     }
 }
 
-/// Splits a text so that each payload's JSON fits; the first part mentions people.
-fn in_parts(text: &str, at: &At, payload: impl Fn(&str, bool) -> Value) -> Result<Vec<Value>, RenderError> {
-    let overhead = json_size(&payload("", true)).max(json_size(&payload("", false)))
-        + at.line.len()
-        + json_size(&at.block)
-        + "\"at\":,".len();
-    let mut room =
-        ALLOWED.checked_sub(overhead).filter(|room| *room > 0).ok_or_else(|| too_large(overhead))?;
-    // JSON's escapes make a text longer than it is, so the room shrinks until all parts fit.
-    loop {
-        let texts = split(text, room, SizeUnit::Bytes).map_err(too_large)?;
-        let count = texts.len();
-        let mut payloads = Vec::with_capacity(count);
-        for (index, mut text) in texts.into_iter().enumerate() {
-            let mentions = index == 0 && !at.block.is_null();
-            if mentions {
-                text.push_str(&at.line);
-            }
-            let mut payload = payload(&text, index + 1 == count);
-            if mentions {
-                payload["at"] = at.block.clone();
-            }
-            payloads.push(payload);
+/// Splits a text so that each payload fits; the first part mentions people.
+fn in_parts(text: &str, at: &At, payload: impl Fn(&str, Place) -> Value) -> Result<Vec<Value>, RenderError> {
+    let mentions = !at.block.is_null();
+    robot::in_parts(text, ALLOWED, |text, place| {
+        if !(mentions && place.first) {
+            return payload(text, place);
         }
-        let largest = payloads.iter().map(json_size).max().unwrap_or_default();
-        if largest <= ALLOWED {
-            return Ok(payloads);
-        }
-        room = (room * ALLOWED / largest).min(room - 1);
-        if room < 64 {
-            return Err(too_large(largest));
-        }
-    }
+        let mut payload = payload(&format!("{text}{}", at.line), place);
+        payload["at"] = at.block.clone();
+        payload
+    })
+    .map_err(too_large)
 }
 
 #[cfg(test)]
@@ -217,6 +210,42 @@ mod tests {
         let card = &rendered.parts[0].payload["actionCard"];
         assert_eq!(card["btns"][0], json!({"title": "Log", "actionURL": "https://ci.example.com/1"}));
         assert_eq!(card["btns"][1]["actionURL"], "https://ci.example.com/2");
+        assert_eq!(card["btnOrientation"], "1", "two short labels stand beside each other");
+        content.buttons[0].text = "The whole log of it".into();
+        let payload = &self::rendered(&content, &[], None).unwrap().parts[0].payload;
+        assert_eq!(payload["actionCard"]["btnOrientation"], "0");
+
+        content.buttons.clear();
+        let payload = &self::rendered(&content, &[person("13800000000")], None).unwrap().parts[0].payload;
+        let card = json!({"title": "Deploy", "text": "## Deploy\n\ndone\n\n@13800000000",
+            "singleTitle": "查看详情", "singleURL": "https://ci.example.com/2"});
+        assert_eq!(payload["actionCard"], card);
+        assert_eq!(payload["at"]["atMobiles"], json!(["13800000000"]), "a card can mention people");
+    }
+
+    #[test]
+    fn a_button_that_opens_nothing_is_left_away_and_told() {
+        let mut content = Content::new("Deploy", Format::Markdown, "done");
+        content.buttons = vec![Button { text: "Log".into(), url: "javascript:alert(1)".into() }];
+        let rendered = rendered(&content, &[], None).unwrap();
+        assert_eq!(rendered.parts[0].payload["msgtype"], "markdown");
+        assert_eq!(rendered.warnings[0].code, "button_dropped");
+    }
+
+    #[test]
+    fn links_and_feeds_are_overrides_and_one_message_however_long_the_content() {
+        let content = Content::new("long", Format::Text, "一行字。\n".repeat(9000));
+        let entry = json!({"title": "t", "messageURL": "https://x.example", "picURL": "https://x.example/p"});
+        for (msgtype, body) in [
+            ("link", json!({"title": "t", "text": "x", "messageUrl": "https://x.example"})),
+            ("feedCard", json!({"links": [entry]})),
+        ] {
+            let patch = json!({"msgtype": msgtype, "text": null, msgtype: body});
+            let rendered = rendered(&content, &[], Some(&patch)).unwrap();
+            assert_eq!(rendered.parts.len(), 1);
+            assert_eq!(rendered.parts[0].payload, json!({"msgtype": msgtype, msgtype: body}));
+            assert!(rendered.warnings.is_empty(), "{:?}", rendered.warnings);
+        }
     }
 
     #[test]
