@@ -70,6 +70,13 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             json_answer(StatusCode::OK, &json!({"code": 0, "data": {"message_id": format!("im-{n}")}}))
         }
         (Platform::Hook, Verdict::Accepted | Verdict::Duplicate) => StatusCode::NO_CONTENT.into_response(),
+        (Platform::Feishu, verdict) => {
+            let (code, msg) = match verdict {
+                Verdict::Refused(refusal) => (refusal.errcode, refusal.errmsg.as_str()),
+                _ => (0, "success"),
+            };
+            json_answer(StatusCode::OK, &errcode_body(platform, code, msg))
+        }
         (
             Platform::Wecom | Platform::Dingtalk | Platform::Smtp | Platform::Wechat | Platform::WechatMini,
             verdict,
@@ -127,6 +134,11 @@ pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
 pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Value {
     match platform {
         Platform::Im => json!({"code": errcode, "message": errmsg}),
+        Platform::Feishu if errcode == 0 => {
+            // The last three are there for the oldest clients.
+            json!({"code": 0, "msg": errmsg, "data": {}, "Extra": null, "StatusCode": 0, "StatusMessage": errmsg})
+        }
+        Platform::Feishu => json!({"code": errcode, "msg": errmsg, "data": {}}),
         Platform::Wecom
         | Platform::Dingtalk
         | Platform::Hook

@@ -8,6 +8,7 @@
 //! | `GET /_faults`, `PUT /_faults` | `[Fault…]`; `PUT` replaces the list |
 //! | `DELETE /_faults` | 204 |
 //! | `PUT /_dingtalk/{token}` | `{"secret": "SEC…" or null, "keywords": […]}` |
+//! | `PUT /_feishu/robots/{token}` | a [`FeishuRobot`](crate::FeishuRobot) |
 //! | `PUT /_hook/{name}` | `{"secret": "whsec_…"}` |
 //! | `PUT /_wechat/{app_id}`, `POST …/expire`, `POST …/events` | see `wechat/control.rs` |
 //! | `PUT /_im/{path}` | an [`ImExpectation`]; `{}` lifts all demands |

@@ -12,6 +12,8 @@ pub enum Platform {
     Wecom,
     /// The DingTalk custom robot.
     Dingtalk,
+    /// Feishu: the custom robot.
+    Feishu,
     /// A self-built IM.
     Im,
     /// A receiver of result webhooks.

@@ -12,12 +12,13 @@
 //! |---|---|---|
 //! | WeCom group robot | `POST /cgi-bin/webhook/send?key=`, `POST /cgi-bin/webhook/upload_media?key=` | `wecom` |
 //! | DingTalk robot | `POST /robot/send?access_token=&timestamp=&sign=` | `dingtalk` |
+//! | Feishu robot | `POST /open-apis/bot/v2/hook/{token}` | `feishu` |
 //! | Self-built IM | `ANY /im/{*path}` | `im` |
 //! | Receiver of result webhooks | `POST /hook/{name}` | `hook` |
 //! | WeChat official account | `/cgi-bin/stable_token`, `/cgi-bin/token`, `/cgi-bin/message/template/send`, … | `wechat` |
 //! | WeChat mini program | `/cgi-bin/message/subscribe/send`, `/wxaapi/newtmpl/gettemplate` | `wechat` |
 //! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
-//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}` | `control` |
+//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}` | `control` |
 
 #![deny(missing_docs)]
 
@@ -25,6 +26,7 @@ mod answer;
 mod control;
 mod dingtalk;
 mod faults;
+mod feishu;
 mod hook;
 mod im;
 mod inbox;
@@ -44,6 +46,7 @@ mod wecom;
 mod wxcipher;
 
 pub use faults::{Fault, RetryAfter, SmtpStage};
+pub use feishu::FeishuRobot;
 pub use im::{HmacEncoding, HmacRule, ImExpectation};
 pub use item::{Attachment, Item, Mail, Platform};
 pub use options::{Clock, RateLimit, SandboxOptions, SmtpOptions};

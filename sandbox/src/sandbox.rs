@@ -8,6 +8,7 @@ use axum::routing::{any, get, post, put};
 
 use crate::dingtalk::Dingtalk;
 use crate::faults::{Fault, FaultQueue};
+use crate::feishu::Feishu;
 use crate::hook::Hooks;
 use crate::im::{ImExpectation, Ims};
 use crate::inbox::{Inbox, Page};
@@ -16,7 +17,7 @@ use crate::options::{SandboxOptions, SmtpOptions};
 use crate::smtp::Accounts;
 use crate::wechat::Wechat;
 use crate::wecom::Wecom;
-use crate::{control, dingtalk, hook, im, wechat, wecom};
+use crate::{control, dingtalk, feishu, hook, im, wechat, wecom};
 
 /// Room for a 20 MB file in a multipart body, the largest thing any of the platforms takes.
 const LARGEST_BODY: usize = 28 << 20;
@@ -32,6 +33,7 @@ struct Inner {
     wecom: Wecom,
     wechat: Wechat,
     dingtalk: Dingtalk,
+    feishu: Feishu,
     ims: Ims,
     hooks: Hooks,
     accounts: Accounts,
@@ -46,6 +48,7 @@ impl Sandbox {
             wecom: Wecom::new(options.rate_limit),
             wechat: Wechat::default(),
             dingtalk: Dingtalk::new(options.rate_limit),
+            feishu: Feishu::new(options.rate_limit),
             ims: Ims::default(),
             hooks: Hooks::default(),
             accounts: Accounts::default(),
@@ -68,6 +71,7 @@ impl Sandbox {
             .route("/_hook/{name}", put(control::put_hook))
             .route("/_im/{*path}", put(control::put_im))
             .merge(wechat::routes())
+            .merge(feishu::routes())
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
     }
@@ -183,6 +187,10 @@ impl Sandbox {
 
     pub(crate) fn dingtalk(&self) -> &Dingtalk {
         &self.0.dingtalk
+    }
+
+    pub(crate) fn feishu(&self) -> &Feishu {
+        &self.0.feishu
     }
 
     pub(crate) fn ims(&self) -> &Ims {

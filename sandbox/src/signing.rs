@@ -18,6 +18,13 @@ pub(crate) fn dingtalk(secret: &str, timestamp: &str, sign: &str) -> bool {
     hmac::verify(&key, format!("{timestamp}\n{secret}").as_bytes(), &tag).is_ok()
 }
 
+/// Whether `sign` is Feishu's signature: `timestamp + "\n" + secret` is the key, and the message is empty.
+pub(crate) fn feishu(secret: &str, timestamp: &str, sign: &str) -> bool {
+    let Ok(tag) = STANDARD.decode(sign) else { return false };
+    let key = hmac::Key::new(hmac::HMAC_SHA256, format!("{timestamp}\n{secret}").as_bytes());
+    hmac::verify(&key, b"", &tag).is_ok()
+}
+
 /// Whether `tag` is the HMAC-SHA256 of `content` under the raw bytes of `secret`.
 pub(crate) fn hmac_sha256(secret: &str, content: &[u8], tag: &[u8]) -> bool {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -97,6 +104,14 @@ mod tests {
         let second = "RqBq3E1RTBDv3n2QBCh4adZ2WHk9mVklyUoDBLxarjI=";
         assert!(dingtalk("SEC1234567890abcdef", "1700000000000", second));
         assert!(!dingtalk("SEC1234567890abcdef", "1700000000001", second));
+    }
+
+    #[test]
+    fn the_feishu_vectors() {
+        assert!(feishu("demo-secret", "1599360473", "3/MaVZ8JLIy4TUG+7KSFJqvUkTKd+HWY8g+56DZWq8s="));
+        assert!(feishu("abcDEF123", "1700000000", "qimCYnXKTZRVfEDjgpOq1ke9awsBuC3tn/n151vIck8="));
+        let dingtalk = "hmPWwU+7lVdm3ZZz0r9tSfx0L4Q26jWOZr9+Gs6EZQM=";
+        assert!(!feishu("this is secret", "1577262236757", dingtalk), "the other platform's way");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use mc_core::model::{ChannelDoc, Format, Kind, Limits, Mode, OnDoubt, Routing, T
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::Center;
 use mc_pipeline::repo::PutError;
-use mc_sandbox::{Sandbox, SandboxOptions};
+use mc_sandbox::{FeishuRobot, Sandbox, SandboxOptions};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,7 +22,9 @@ const DINGTALK_SECRET: &str = "SECsandbox0000000000000000000000";
 /// The WeCom robot's key; the sandbox takes any key of this form.
 const WECOM_KEY: &str = "5a1db0c5-0000-4000-8000-000000000001";
 
-const CHANNELS: [&str; 4] = ["sandbox-wecom", "sandbox-dingtalk", "sandbox-mail", "sandbox-im"];
+/// The Feishu robot that the sandbox knows.
+const FEISHU_HOOK: &str = "5a1db0c5-0000-4000-8000-000000000002";
+const FEISHU_SECRET: &str = "sandbox-feishu-robot-secret";
 
 /// Starts the fake platforms and points the sandbox channels of the project `default` at them.
 ///
@@ -37,6 +39,8 @@ pub async fn start(
     let sandbox =
         Sandbox::new(SandboxOptions::new(Arc::new(move || u64::try_from(clock.now().millis()).unwrap_or(0))));
     sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
+    let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
+    sandbox.feishu_robot(FEISHU_HOOK, robot);
     let mail =
         TcpListener::bind(smtp).await.map_err(context(format!("the sandbox's SMTP server on {smtp}")))?;
     let mail_address = mail.local_addr()?;
@@ -47,11 +51,13 @@ pub async fn start(
         }
     });
     let base = format!("{}/sandbox", origin(address));
+    let mut names = Vec::new();
     for (name, kind, settings, secrets) in channels(&base, mail_address) {
         put_channel(center, name, kind, settings, &secrets, &base).await?;
+        names.push(name.to_owned());
     }
     if center.templates.current("default", "hello").await?.is_none() {
-        match center.templates.put("default", "hello", template()).await {
+        match center.templates.put("default", "hello", template(names)).await {
             Ok(_) => {}
             Err(PutError::Failed(error)) => return Err(error.into()),
             Err(PutError::Refused(errors)) => {
@@ -64,28 +70,23 @@ pub async fn start(
 
 type ChannelSpec = (&'static str, Kind, Value, Vec<(&'static str, &'static str)>);
 
-fn channels(base: &str, mail: SocketAddr) -> [ChannelSpec; 4] {
-    let [wecom, dingtalk, email, im] = CHANNELS;
-    [
-        (wecom, Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
-        (
-            dingtalk,
-            Kind::DingtalkRobot,
-            json!({}),
-            vec![("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)],
-        ),
-        (
-            email,
-            Kind::EmailSmtp,
-            json!({
-                "host": mail.ip().to_string(),
-                "port": mail.port(),
-                "security": "none",
-                "from": "Message Center <center@example.com>",
-            }),
-            vec![],
-        ),
-        (im, Kind::Webhook, json!({"url": format!("{base}/im/messages")}), vec![]),
+/// One channel of every kind; the sample template goes through all of them.
+fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
+    let mail = json!({
+        "host": mail.ip().to_string(),
+        "port": mail.port(),
+        "security": "none",
+        "from": "Message Center <center@example.com>",
+    });
+    let dingtalk = vec![("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
+    let feishu = vec![("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
+    let im = json!({"url": format!("{base}/im/messages")});
+    vec![
+        ("sandbox-wecom", Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
+        ("sandbox-dingtalk", Kind::DingtalkRobot, json!({}), dingtalk),
+        ("sandbox-feishu", Kind::FeishuRobot, json!({}), feishu),
+        ("sandbox-mail", Kind::EmailSmtp, mail, vec![]),
+        ("sandbox-im", Kind::Webhook, im, vec![]),
     ]
 }
 
@@ -108,7 +109,7 @@ async fn put_channel(
         kind,
         settings,
         secrets: sealed,
-        base_url: matches!(kind, Kind::WecomRobot | Kind::DingtalkRobot).then(|| base.to_owned()),
+        base_url: (!matches!(kind, Kind::EmailSmtp | Kind::Webhook)).then(|| base.to_owned()),
         proxy: None,
         tls_ca: None,
         limits: Limits::default(),
@@ -126,11 +127,11 @@ async fn put_channel(
     Ok(())
 }
 
-fn template() -> TemplateBody {
+fn template(channels: Vec<String>) -> TemplateBody {
     TemplateBody {
         title: "Hello, {{ name }}".to_owned(),
         body: "**One message**, and it looks right on every platform:\n\n\
-               - WeCom\n- DingTalk\n- e-mail\n- your own IM\n\n[Read the API](https://example.com/docs)\n"
+               - WeCom\n- DingTalk\n- Feishu\n- e-mail\n- your own IM\n\n[Read the API](https://example.com/docs)\n"
             .to_owned(),
         format: Format::Markdown,
         variables: Some(json!({
@@ -139,7 +140,7 @@ fn template() -> TemplateBody {
             "properties": {"name": {"type": "string", "maxLength": 100}},
         })),
         sample: json!({"name": "World"}).as_object().cloned(),
-        routing: Some(Routing { mode: Mode::All, channels: CHANNELS.map(str::to_owned).to_vec() }),
+        routing: Some(Routing { mode: Mode::All, channels }),
         ..TemplateBody::default()
     }
 }

@@ -3,6 +3,7 @@
 mod control;
 mod dingtalk;
 mod faults;
+mod feishu;
 mod hook_and_im;
 mod smtp;
 mod smtp_rules;

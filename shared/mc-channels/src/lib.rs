@@ -9,6 +9,7 @@ pub mod http;
 pub mod neutral;
 pub mod registry;
 
+mod feishu;
 mod fields;
 mod outcome;
 mod overrides;
@@ -23,6 +24,7 @@ mod xml;
 
 mod dingtalk_robot;
 mod email_smtp;
+mod feishu_robot;
 mod webhook;
 mod wecom_robot;
 

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::http::{check_route, check_url};
-use crate::{dingtalk_robot, email_smtp, webhook, wecom_robot};
+use crate::{dingtalk_robot, email_smtp, feishu_robot, webhook, wecom_robot};
 
 /// A channel's configuration with its secrets opened.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ pub(crate) const fn entry(kind: Kind) -> &'static Entry {
     match kind {
         Kind::WecomRobot => &wecom_robot::ENTRY,
         Kind::DingtalkRobot => &dingtalk_robot::ENTRY,
+        Kind::FeishuRobot => &feishu_robot::ENTRY,
         Kind::EmailSmtp => &email_smtp::ENTRY,
         Kind::Webhook => &webhook::ENTRY,
     }

@@ -46,9 +46,10 @@ pub(super) async fn read(
     Ok(HttpResponse { status, retry_after, content_type, body })
 }
 
-/// `Retry-After` in seconds or as a date.
+/// `Retry-After` in seconds or as a date; Feishu says the seconds under a name of its own.
 pub(super) fn retry_after(headers: &HeaderMap, clock: &dyn Clock) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let value = headers.get(RETRY_AFTER).or_else(|| headers.get("x-ogw-ratelimit-reset"))?;
+    let text = value.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {

@@ -315,6 +315,10 @@ async fn a_wait_is_read_from_seconds_and_from_a_date() {
         let answer = call(&local(), post(server.url("/"))).await.unwrap();
         assert_eq!(answer.retry_after, seconds.map(Duration::from_secs), "{text}");
     }
+    let feishu = "HTTP/1.1 429 Slow\r\nx-ogw-ratelimit-reset: 7\r\ncontent-length: 0\r\n\r\n".to_owned();
+    let server = Server::start(vec![feishu]).await;
+    let answer = call(&local(), post(server.url("/"))).await.unwrap();
+    assert_eq!(answer.retry_after, Some(Duration::from_secs(7)), "a name of its own");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
-use mc_sandbox::{Fault, Platform, SmtpStage};
+use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage};
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ use crate::world::World;
 pub const WECOM_KEY: &str = "693a91f6-7777-4bc4-97a0-0ec2sifa5aaa";
 pub const DINGTALK_TOKEN: &str = "566cc69da782ec77a6";
 pub const DINGTALK_SECRET: &str = "SEC9b1e7f0a55c24";
+pub const FEISHU_HOOK: &str = "f99fed8d-9b01-4dfe-ab56-0123456789ab";
+pub const FEISHU_SECRET: &str = "qYhFgBvJ7rNdXcKtWmZs";
 pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
 pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
@@ -23,6 +25,8 @@ pub struct Fake<'w> {
 impl<'w> Fake<'w> {
     pub fn new(world: &'w World, kind: Kind) -> Self {
         world.sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
+        let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
+        world.sandbox.feishu_robot(FEISHU_HOOK, robot);
         world.sandbox.smtp_account("alerts@example.com", SMTP_PASSWORD);
         let expectation = mc_sandbox::ImExpectation {
             standard_webhooks: Some(WEBHOOK_SECRET.to_owned()),
@@ -36,6 +40,7 @@ impl<'w> Fake<'w> {
         match self.kind {
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkRobot => Platform::Dingtalk,
+            Kind::FeishuRobot => Platform::Feishu,
             Kind::EmailSmtp => Platform::Smtp,
             Kind::Webhook => Platform::Im,
         }
@@ -46,6 +51,10 @@ impl<'w> Fake<'w> {
             Kind::WecomRobot => self.world.build(self.kind, json!({}), &[("key", WECOM_KEY)], url),
             Kind::DingtalkRobot => {
                 let secrets = [("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
+                self.world.build(self.kind, json!({}), &secrets, url)
+            }
+            Kind::FeishuRobot => {
+                let secrets = [("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
                 self.world.build(self.kind, json!({}), &secrets, url)
             }
             Kind::EmailSmtp => {
@@ -91,6 +100,10 @@ impl<'w> Fake<'w> {
             (Trouble::Refuses, Kind::DingtalkRobot) => errcode(430_104),
             (Trouble::Disowns, Kind::WecomRobot) => errcode(93000),
             (Trouble::Disowns, Kind::DingtalkRobot) => errcode(400_102),
+            // It has no code for its own trouble but the one for haste.
+            (Trouble::Busy | Trouble::TooFast, Kind::FeishuRobot) => errcode(11_232),
+            (Trouble::Refuses, Kind::FeishuRobot) => errcode(9499),
+            (Trouble::Disowns, Kind::FeishuRobot) => errcode(19_022),
             (Trouble::Busy, Kind::EmailSmtp) => reply(451, SmtpStage::Data, "4.3.0 try later"),
             (Trouble::TooFast, Kind::EmailSmtp) => {
                 reply(454, SmtpStage::Data, "Throttling failure: Maximum sending rate exceeded")
@@ -120,6 +133,7 @@ impl Harness for Fake<'_> {
             email: Some("someone@example.com".into()),
             mobile: Some("+8613800000000".into()),
             wecom: Some("zhangsan".into()),
+            feishu: Some("ou_7d8a6e6df7621556ce0d21922b676706".into()),
             ..Addresses::default()
         };
         Recipient { addresses, data: None }
@@ -136,6 +150,7 @@ impl Harness for Fake<'_> {
         match (self.kind, trouble) {
             // DingTalk's gateway shuts out with a page.
             (Kind::DingtalkRobot, Trouble::Page) => Expected::Throttled,
+            (Kind::FeishuRobot, Trouble::Busy) => Expected::Throttled,
             _ => Expected::usual(trouble),
         }
     }
@@ -148,6 +163,7 @@ impl Harness for Fake<'_> {
         match self.kind {
             Kind::WecomRobot => Some(json!({"text": {"mentioned_list": ["@all"]}})),
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
+            Kind::FeishuRobot => Some(json!({"sign": "another"})),
             Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
             // Its native payload is its body, in which nothing belongs to the channel.
             Kind::Webhook => None,
@@ -155,6 +171,16 @@ impl Harness for Fake<'_> {
     }
 
     fn secrets(&self) -> Vec<String> {
-        [WECOM_KEY, DINGTALK_TOKEN, DINGTALK_SECRET, SMTP_PASSWORD, WEBHOOK_SECRET].map(Into::into).into()
+        [
+            WECOM_KEY,
+            DINGTALK_TOKEN,
+            DINGTALK_SECRET,
+            SMTP_PASSWORD,
+            WEBHOOK_SECRET,
+            FEISHU_HOOK,
+            FEISHU_SECRET,
+        ]
+        .map(Into::into)
+        .into()
     }
 }

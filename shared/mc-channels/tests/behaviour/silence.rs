@@ -64,16 +64,19 @@ async fn failures_of_every_kind_say_and_log_no_secret() {
             }
         }
         // A platform that repeats everything it was sent, the secrets first.
-        let echo = json!({"errcode": 93000, "code": 5, "errmsg": secrets.join(" ")});
+        let all = secrets.join(" ");
+        let echo = json!({"errcode": 93000, "code": 5, "errmsg": all, "msg": all});
         let platform = match kind {
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkRobot => Platform::Dingtalk,
+            Kind::FeishuRobot => Platform::Feishu,
             Kind::EmailSmtp => Platform::Smtp,
             Kind::Webhook => Platform::Im,
         };
         let own = match kind {
             Kind::WecomRobot => vec![secrets[0].clone()],
             Kind::DingtalkRobot => secrets[1..3].to_vec(),
+            Kind::FeishuRobot => secrets[5..7].to_vec(),
             Kind::EmailSmtp => vec![secrets[3].clone()],
             Kind::Webhook => vec![secrets[4].clone()],
         };
@@ -92,8 +95,13 @@ async fn failures_of_every_kind_say_and_log_no_secret() {
     let logged = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("the capture works"));
     for (place, text) in [("said", &said), ("logged", &logged)] {
-        for hidden in secrets.iter().map(String::as_str).chain([BODY, "/cgi-bin", "/robot/send", "/im/room"])
-        {
+        for hidden in secrets.iter().map(String::as_str).chain([
+            BODY,
+            "/cgi-bin",
+            "/robot/send",
+            "/open-apis",
+            "/im/room",
+        ]) {
             let line = text.lines().find(|line| line.contains(hidden));
             assert!(line.is_none(), "{hidden} was {place}: {line:?}");
         }

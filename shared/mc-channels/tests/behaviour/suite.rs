@@ -6,11 +6,13 @@ use mc_core::model::{Content, Format, Kind, Recipient};
 use mc_core::ports::{
     Attachment, Channel, Push, Receipt, RenderContext, SendError, SendFailure, SharedChannel, Slot,
 };
-use mc_sandbox::{Fault, Platform, SmtpStage};
+use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage};
 use mc_testkit::channel::{self, Harness};
 use serde_json::{Map, json};
 
-use crate::fakes::{DINGTALK_SECRET, DINGTALK_TOKEN, Fake, SMTP_PASSWORD, WECOM_KEY};
+use crate::fakes::{
+    DINGTALK_SECRET, DINGTALK_TOKEN, FEISHU_HOOK, FEISHU_SECRET, Fake, SMTP_PASSWORD, WECOM_KEY,
+};
 use crate::world::World;
 
 #[tokio::test]
@@ -83,6 +85,12 @@ async fn the_21st_message_of_a_minute_is_throttled() {
         let error = hello_through(&channel).await.unwrap_err();
         assert!(matches!(error.failure, SendFailure::Throttled { after: Some(_) }), "{kind:?}: {error:?}");
     }
+    let channel = Fake::new(&world, Kind::FeishuRobot).channel();
+    for _ in 0..5 {
+        hello_through(&channel).await.unwrap();
+    }
+    let error = hello_through(&channel).await.unwrap_err();
+    assert_eq!(error.failure, SendFailure::Throttled { after: None }, "a sixth in a second: {error:?}");
 }
 
 #[tokio::test]
@@ -100,6 +108,8 @@ async fn wrong_credentials_fail_the_channel() {
             &[("access_token", DINGTALK_TOKEN), ("secret", "SECwrong")],
             &url,
         ),
+        world.build(Kind::FeishuRobot, json!({}), &[("hook_token", "unknown")], &url),
+        world.build(Kind::FeishuRobot, json!({}), &[("hook_token", FEISHU_HOOK), ("secret", "wrong")], &url),
         world.build(Kind::EmailSmtp, wrong_mail, &[("password", "wrong-password")], ""),
     ];
     let to = [Fake::new(&world, Kind::EmailSmtp).recipient()];
@@ -120,9 +130,18 @@ async fn a_pool_pushes_through_the_robot_of_the_slot() {
     world.sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
     world.sandbox.dingtalk_robot("another-token", None);
     let dingtalk = world.build(Kind::DingtalkRobot, json!({}), &[("robots", &robots)], &world.http_url());
-    for (channel, platform, ends) in
-        [(wecom, Platform::Wecom, ["5aaa", "-key"]), (dingtalk, Platform::Dingtalk, ["77a6", "oken"])]
-    {
+    let robots = format!(
+        r#"[{{"hook_token":"{FEISHU_HOOK}","secret":"{FEISHU_SECRET}"}},{{"hook_token":"another-hook"}}]"#
+    );
+    let signed = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
+    world.sandbox.feishu_robot(FEISHU_HOOK, signed);
+    world.sandbox.feishu_robot("another-hook", FeishuRobot::default());
+    let feishu = world.build(Kind::FeishuRobot, json!({}), &[("robots", &robots)], &world.http_url());
+    for (channel, platform, ends) in [
+        (wecom, Platform::Wecom, ["5aaa", "-key"]),
+        (dingtalk, Platform::Dingtalk, ["77a6", "oken"]),
+        (feishu, Platform::Feishu, ["89ab", "hook"]),
+    ] {
         assert_eq!(channel.lanes(), 2);
         // The pool was larger when the last slot was reserved.
         for lane in 0..3 {

@@ -16,6 +16,8 @@ pub enum Kind {
     WecomRobot,
     /// A custom robot in a DingTalk group.
     DingtalkRobot,
+    /// A custom robot in a Feishu group.
+    FeishuRobot,
     /// E-mail through an SMTP server.
     EmailSmtp,
     /// Any self-built IM with an HTTP API.
@@ -24,7 +26,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 4] = [Kind::WecomRobot, Kind::DingtalkRobot, Kind::EmailSmtp, Kind::Webhook];
+    pub const ALL: [Kind; 5] =
+        [Kind::WecomRobot, Kind::DingtalkRobot, Kind::FeishuRobot, Kind::EmailSmtp, Kind::Webhook];
 
     /// The words of all kinds, in the same order.
     pub const WORDS: [&'static str; Self::ALL.len()] = {
@@ -42,6 +45,7 @@ impl Kind {
         match self {
             Kind::WecomRobot => "wecom_robot",
             Kind::DingtalkRobot => "dingtalk_robot",
+            Kind::FeishuRobot => "feishu_robot",
             Kind::EmailSmtp => "email_smtp",
             Kind::Webhook => "webhook",
         }
@@ -52,6 +56,7 @@ impl Kind {
         match self {
             Kind::WecomRobot => Family::Wecom,
             Kind::DingtalkRobot => Family::Dingtalk,
+            Kind::FeishuRobot => Family::Feishu,
             Kind::EmailSmtp => Family::Email,
             Kind::Webhook => Family::Webhook,
         }

@@ -1,0 +1,190 @@
+//! Cards, JSON 2.0. An unknown member is an error there, so nothing is written that the pages do not name.
+
+use mc_content::dialect;
+use mc_core::model::{Content, Level};
+use mc_core::ports::Warning;
+use serde_json::{Value, json};
+
+use super::text::Mention;
+use crate::robot;
+
+/// Characters of a button's label.
+const LABEL_LIMIT: usize = 100;
+/// Tables that one component of Markdown shows.
+const TABLE_LIMIT: usize = 4;
+/// Characters shown in the list of chats when a card has no title.
+const SUMMARY_CHARACTERS: usize = 60;
+
+/// Everything of a card but its text.
+pub(super) struct Frame {
+    title: String,
+    template: &'static str,
+    summary: String,
+    link: Option<String>,
+    buttons: Vec<Value>,
+}
+
+impl Frame {
+    /// The frame of a content; `plain` is what it says.
+    pub(super) fn of(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Self {
+        let title: String =
+            content.title.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let summary = plain.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        let template = match content.level {
+            None | Some(Level::Info) => "blue",
+            Some(Level::Success) => "green",
+            Some(Level::Warning) => "orange",
+            Some(Level::Danger) => "red",
+        };
+        let link = content.url.as_deref().and_then(dialect::safe_url);
+        if content.url.is_some() && link.is_none() {
+            warnings.push(Warning::new(
+                "link_dropped",
+                "the link has no address that may be opened; it is left away",
+            ));
+        }
+        Self {
+            title,
+            template,
+            summary: summary.trim().chars().take(SUMMARY_CHARACTERS).collect(),
+            link,
+            buttons: buttons(content, warnings),
+        }
+    }
+
+    /// A card of one part of the text. Mentions call people to the first part, buttons stand below the last one.
+    pub(super) fn card(&self, text: &str, place: robot::Place, mentions: &[Mention]) -> Value {
+        let mut elements: Vec<Value> = components(text).into_iter().map(|text| markdown(&text)).collect();
+        if place.first && !mentions.is_empty() {
+            let people: Vec<String> = mentions.iter().map(Mention::in_card).collect();
+            elements.push(markdown(&people.join(" ")));
+        }
+        if place.last {
+            elements.extend(row(&self.buttons));
+        }
+        let mut config = json!({"update_multi": true});
+        if self.title.is_empty() {
+            config["summary"] = json!({"content": self.summary});
+        }
+        let mut card = json!({"schema": "2.0", "config": config, "body": {"elements": elements}});
+        if !self.title.is_empty() {
+            let title = json!({"tag": "plain_text", "content": self.title});
+            card["header"] = json!({"title": title, "template": self.template});
+        }
+        if let Some(link) = &self.link {
+            card["card_link"] = json!({"url": link});
+        }
+        card
+    }
+}
+
+/// The Markdown of a card's body. A title that the body begins with is the card's head already.
+pub(super) fn source(content: &Content) -> String {
+    let without = Content { buttons: Vec::new(), url: None, ..content.clone() };
+    let source = dialect::markdown_of(&without);
+    let (first, rest) = source.split_once('\n').unwrap_or((&source, ""));
+    let is_title = first.starts_with('#') && first.trim_matches(['#', ' ']) == content.title.trim();
+    if is_title { rest.trim_start_matches('\n').to_owned() } else { source }
+}
+
+fn markdown(text: &str) -> Value {
+    json!({"tag": "markdown", "content": text})
+}
+
+/// The texts of the components: one, unless there are more tables than one shows.
+fn components(text: &str) -> Vec<String> {
+    // The number of a part is a paragraph of its own, or a table below it would be none.
+    let text = match text.split_once('\n') {
+        Some((number, rest)) if is_number(number) => format!("{number}\n\n{rest}"),
+        _ => text.to_owned(),
+    };
+    let mut components = vec![String::new()];
+    let (mut tables, mut in_code, mut was_row) = (0, false, false);
+    for line in text.split('\n') {
+        in_code ^= line.trim_start_matches(['>', ' ']).starts_with("```");
+        let is_row = !in_code && line.starts_with('|');
+        if is_row && !was_row {
+            tables += 1;
+            if tables > TABLE_LIMIT {
+                tables = 1;
+                components.push(String::new());
+            }
+        }
+        was_row = is_row;
+        if let Some(component) = components.last_mut() {
+            component.push_str(line);
+            component.push('\n');
+        }
+    }
+    let trimmed = components.iter().map(|text| text.trim_matches('\n').to_owned());
+    let filled: Vec<String> = trimmed.filter(|text| !text.is_empty()).collect();
+    if filled.is_empty() { vec![" ".to_owned()] } else { filled }
+}
+
+/// Whether a line is the number of a part, `(1/3)`.
+fn is_number(line: &str) -> bool {
+    let inner = line.strip_prefix('(').and_then(|line| line.strip_suffix(')'));
+    inner.is_some_and(|inner| inner.contains('/') && inner.bytes().all(|b| b.is_ascii_digit() || b == b'/'))
+}
+
+fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<Value> {
+    let own = content.buttons.iter().map(|button| (button.text.as_str(), button.url.as_str()));
+    let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
+    let mut buttons = Vec::new();
+    for (label, url) in own.chain(link.map(|url| ("查看详情", url))) {
+        let Some(url) = dialect::safe_url(url) else {
+            warnings.push(robot::button_warning(label));
+            continue;
+        };
+        let mut shown: String = label.chars().take(LABEL_LIMIT).collect();
+        if shown.len() < label.len() {
+            shown.pop();
+            shown.push('…');
+            let detail =
+                format!("a button's label has at most {LABEL_LIMIT} characters; a longer one is cut");
+            warnings.push(Warning::new("button_cut", detail));
+        }
+        buttons.push(json!({
+            "tag": "button",
+            "text": {"tag": "plain_text", "content": shown},
+            "type": if buttons.is_empty() { "primary" } else { "default" },
+            "behaviors": [{"type": "open_url", "default_url": url}],
+        }));
+    }
+    buttons
+}
+
+/// One button stands alone, several flow beside each other.
+fn row(buttons: &[Value]) -> Option<Value> {
+    match buttons {
+        [] => None,
+        [button] => Some(button.clone()),
+        several => {
+            let columns: Vec<Value> = several
+                .iter()
+                .map(|button| json!({"tag": "column", "width": "auto", "elements": [button]}))
+                .collect();
+            Some(json!({"tag": "column_set", "flex_mode": "flow", "columns": columns}))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fifth_table_begins_another_component() {
+        let table = "| a |\n| --- |\n| b |\n\n";
+        assert_eq!(components(&table.repeat(4)).len(), 1);
+        assert_eq!(components(&table.repeat(9)).len(), 3);
+        let code = format!("```\n{}```\n\n", table.repeat(9));
+        assert_eq!(components(&code), [code.trim_end()], "a table in code is none");
+    }
+
+    #[test]
+    fn the_number_of_a_part_is_a_paragraph() {
+        assert_eq!(components("(2/3)\n| a |"), ["(2/3)\n\n| a |"]);
+        assert_eq!(components("(a/b)\nc"), ["(a/b)\nc"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! From a content to Feishu's messages.
+
+use mc_content::dialect;
+use mc_core::model::{Content, Format};
+use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Warning};
+use serde_json::{Value, json};
+
+use super::card::{self, Frame};
+use super::text::{Mention, literal};
+use super::{Markdown, post};
+use crate::overrides;
+use crate::robot::{self, Place, json_size};
+
+/// Bytes of a robot's request. The page says 20 KB; the smaller reading is taken.
+const HOOK_LIMIT: usize = 20_000;
+/// What signing adds to it.
+const HOOK_ROOM: usize = 120;
+/// Bytes of an app's request with a text, and with anything else.
+const TEXT_LIMIT: usize = 150_000;
+const RICH_LIMIT: usize = 30_000;
+/// What the recipient and the push's id add to it.
+const SINGLE_ROOM: usize = 400;
+
+/// Through which of Feishu's doors a message goes; each wants it a little different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A group's custom robot.
+    Hook,
+    /// An app, to one recipient.
+    Single,
+}
+
+impl Form {
+    /// A message in its native form, content as an object, so that overrides can reach into it.
+    fn message(self, msg_type: &str, body: Value) -> Value {
+        match (self, msg_type) {
+            (Form::Hook, "interactive") => json!({"msg_type": msg_type, "card": body}),
+            (Form::Hook, "post") => json!({"msg_type": msg_type, "content": {"post": body}}),
+            _ => json!({"msg_type": msg_type, "content": body}),
+        }
+    }
+
+    /// A message as it is sent: an app's content is JSON inside of JSON.
+    fn sealed(self, mut message: Value) -> Value {
+        if self == Form::Single
+            && let Some(content) = message.get_mut("content")
+            && !content.is_string()
+        {
+            *content = content.to_string().into();
+        }
+        message
+    }
+
+    /// Bytes that a message may take.
+    fn allowed(self, msg_type: &str) -> usize {
+        let limit = if msg_type == "text" { TEXT_LIMIT } else { RICH_LIMIT };
+        match self {
+            Form::Hook => HOOK_LIMIT - HOOK_ROOM,
+            Form::Single => limit - SINGLE_ROOM,
+        }
+    }
+
+    /// What belongs to the channel and the push, and not to an override.
+    fn protected(self) -> &'static [&'static str] {
+        match self {
+            Form::Hook => &["timestamp", "sign"],
+            Form::Single => &["receive_id", "uuid"],
+        }
+    }
+}
+
+/// Writes a content; `mentions` are called to the first part.
+pub(crate) fn render(
+    form: Form,
+    markdown: Markdown,
+    content: &Content,
+    context: &RenderContext<'_>,
+    mentions: &[Mention],
+    mut warnings: Vec<Warning>,
+) -> Result<Rendered, RenderError> {
+    let plain = robot::plain(content);
+    if plain.trim().is_empty() {
+        let detail = "the content has neither title nor body; nothing would be shown";
+        return Err(RenderError::new("empty", detail));
+    }
+    let parts = match (content.body.format, markdown) {
+        (Format::Text, _) => in_parts(form, "text", &literal(&plain), |text, place| {
+            let mut text = text.to_owned();
+            if place.first && !mentions.is_empty() {
+                let people: Vec<String> = mentions.iter().map(Mention::in_text).collect();
+                text.push_str(&format!("\n{}", people.join(" ")));
+            }
+            json!({"text": text})
+        })?,
+        (Format::Markdown, Markdown::Card) => {
+            let frame = Frame::of(content, &plain, &mut warnings);
+            let source = dialect::feishu(&card::source(content), &mut warnings);
+            in_parts(form, "interactive", &source, |text, place| frame.card(text, place, mentions))?
+        }
+        (Format::Html | Format::Markdown, _) => {
+            warnings.push(match content.body.format {
+                Format::Markdown => Warning::new(
+                    "markdown_as_text",
+                    "rich text has no marks; lists and tables are lines of text",
+                ),
+                _ => Warning::new("html_as_text", "Feishu shows no HTML; its text is sent, with links"),
+            });
+            in_parts(form, "post", &dialect::email_text(content), |text, place| {
+                post::post(&content.title, text, if place.first { mentions } else { &[] })
+            })?
+        }
+    };
+    finish(form, parts, context.overrides, plain, warnings)
+}
+
+fn in_parts(
+    form: Form,
+    msg_type: &str,
+    text: &str,
+    body: impl Fn(&str, Place) -> Value,
+) -> Result<Vec<Value>, RenderError> {
+    let allowed = form.allowed(msg_type);
+    let sealed = |text: &str, place: Place| form.sealed(form.message(msg_type, body(text, place)));
+    let parts = robot::in_parts(text, allowed, sealed).map_err(|used| too_large(used, allowed))?;
+    // Overrides want the content open; that it fits when sealed is known now.
+    let open = |part: Value| match part.get("content").and_then(Value::as_str).map(serde_json::from_str) {
+        Some(Ok(content)) => form.message(msg_type, content),
+        _ => part,
+    };
+    Ok(parts.into_iter().map(open).collect())
+}
+
+fn finish(
+    form: Form,
+    messages: Vec<Value>,
+    patch: Option<&Value>,
+    text: String,
+    mut warnings: Vec<Warning>,
+) -> Result<Rendered, RenderError> {
+    let mut parts: Vec<Part> = Vec::with_capacity(messages.len());
+    let (mut used, mut allowed) = (0, 0);
+    for mut message in messages {
+        overrides::apply(&mut message, patch, form.protected())?;
+        robot::clean(&mut message);
+        let payload = form.sealed(message);
+        let (size, limit) =
+            (json_size(&payload), form.allowed(payload["msg_type"].as_str().unwrap_or_default()));
+        if size > limit {
+            return Err(too_large(size, limit));
+        }
+        used = used.max(size);
+        allowed = limit;
+        parts.push(Part { payload });
+    }
+    // An override that says everything anew is one message, however long the content was.
+    parts.dedup();
+    warnings.extend(robot::split_warning(parts.len()));
+    Ok(Rendered { parts, text, warnings, size: robot::size(used, allowed) })
+}
+
+fn too_large(used: usize, allowed: usize) -> RenderError {
+    RenderError::new("too_large", format!("{used} bytes as JSON; Feishu takes {allowed} in one message"))
+}

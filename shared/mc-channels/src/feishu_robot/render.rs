@@ -1,0 +1,135 @@
+//! From a content to a Feishu robot's messages.
+
+use mc_core::model::Content;
+use mc_core::ports::{RenderContext, RenderError, Rendered};
+
+use crate::feishu::{self, Form, Markdown, Mention};
+
+pub(super) fn render(
+    markdown: Markdown,
+    content: &Content,
+    context: &RenderContext<'_>,
+) -> Result<Rendered, RenderError> {
+    let mut warnings = Vec::new();
+    let mentions = Mention::of(context.to, &mut warnings);
+    feishu::render(Form::Hook, markdown, content, context, &mentions, warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::id::MessageId;
+    use mc_core::model::{Addresses, Button, Fact, Format, Level, Recipient};
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    fn rendered(content: &Content, to: &[Recipient], patch: Option<&Value>) -> Result<Rendered, RenderError> {
+        let empty = Map::new();
+        let context = RenderContext {
+            project: "default",
+            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
+            delivery: "dlv_1",
+            to,
+            data: &empty,
+            params: &empty,
+            overrides: patch,
+        };
+        let markdown = if content.title == "as post" { Markdown::Post } else { Markdown::Card };
+        render(markdown, content, &context)
+    }
+
+    fn person() -> Recipient {
+        let addresses = Addresses { feishu: Some("ou_1".into()), ..Addresses::default() };
+        Recipient { addresses, data: None }
+    }
+
+    #[test]
+    fn a_text_is_a_text() {
+        let content = Content::new("Title", Format::Text, "<at user_id=\"all\"></at>");
+        let payload = &rendered(&content, &[person()], None).unwrap().parts[0].payload;
+        let text = "Title\n<\u{200B}at user_id=\"all\"><\u{200B}/at>\n<at user_id=\"ou_1\"></at>";
+        assert_eq!(*payload, json!({"msg_type": "text", "content": {"text": text}}));
+    }
+
+    #[test]
+    fn markdown_is_a_card() {
+        let mut content = Content::new("Deploy", Format::Markdown, "# Deploy\n\n**done** a<b");
+        content.level = Some(Level::Danger);
+        content.facts = vec![Fact { label: "App".into(), value: "pay*".into() }];
+        content.buttons = vec![Button { text: "Log".into(), url: "https://ci.example.com/1".into() }];
+        content.url = Some("https://ci.example.com/2".into());
+        let rendered = rendered(&content, &[person()], None).unwrap();
+        let payload = &rendered.parts[0].payload;
+        assert_eq!(payload["msg_type"], "interactive");
+        let card = &payload["card"];
+        assert_eq!(card["schema"], "2.0");
+        assert_eq!(
+            card["header"],
+            json!({"title": {"tag": "plain_text", "content": "Deploy"}, "template": "red"})
+        );
+        assert_eq!(card["card_link"]["url"], "https://ci.example.com/2");
+        let elements = card["body"]["elements"].as_array().unwrap();
+        assert_eq!(
+            elements[0]["content"], "**done** a&#60;b\n\n**App**: pay&#42;",
+            "the title is not said twice"
+        );
+        assert_eq!(elements[1]["content"], "<at id=ou_1></at>");
+        let button = &elements[2]["columns"][0]["elements"][0];
+        assert_eq!(button["behaviors"][0]["default_url"], "https://ci.example.com/1");
+        assert_eq!(elements[2]["columns"][1]["elements"][0]["text"]["content"], "查看详情");
+        assert!(!rendered.text.contains("**") && rendered.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_card_without_a_title_says_what_the_list_of_chats_shows() {
+        let content = Content::new("", Format::Markdown, "**disk** full");
+        let payload = &rendered(&content, &[], None).unwrap().parts[0].payload;
+        assert_eq!(payload["card"]["config"]["summary"]["content"], "disk full");
+        assert!(payload["card"].get("header").is_none());
+    }
+
+    #[test]
+    fn html_and_markdown_for_old_clients_are_rich_text() {
+        let html = Content::new("News", Format::Html, "<p>see <a href=\"https://x.example\">this</a></p>");
+        let result = rendered(&html, &[person()], None).unwrap();
+        let post = &result.parts[0].payload["content"]["post"]["zh_cn"];
+        assert_eq!(post["title"], "News");
+        let link = json!({"tag": "a", "text": "https://x.example", "href": "https://x.example"});
+        assert!(post["content"][0].as_array().unwrap().contains(&link), "{post}");
+        assert_eq!(post["content"][1], json!([{"tag": "at", "user_id": "ou_1"}]));
+        assert_eq!(result.warnings[0].code, "html_as_text");
+        let markdown = rendered(&Content::new("as post", Format::Markdown, "**x**"), &[], None).unwrap();
+        assert_eq!(markdown.parts[0].payload["msg_type"], "post");
+        assert_eq!(markdown.warnings[0].code, "markdown_as_text");
+    }
+
+    #[test]
+    fn parts_fit_as_json() {
+        for format in [Format::Text, Format::Markdown, Format::Html] {
+            for unit in ["一行字。\n\n", "\"quoted\"\n\n", "\\\\\\\\\n\n", "- a*b*\n"] {
+                let content = Content::new("long", format, unit.repeat(9000));
+                let rendered = rendered(&content, &[person()], None).unwrap();
+                assert!(rendered.parts.len() > 1);
+                for part in &rendered.parts {
+                    assert!(part.payload.to_string().len() <= rendered.size.allowed, "{format:?} {unit:?}");
+                }
+                assert!(rendered.parts[0].payload.to_string().contains("ou_1"));
+                assert!(!rendered.parts[1].payload.to_string().contains("ou_1"));
+            }
+        }
+    }
+
+    #[test]
+    fn overrides_reach_the_card_and_not_the_signature() {
+        let content = Content::new("Deploy", Format::Markdown, "done");
+        let patch = json!({"card": {"header": {"template": "violet"}}});
+        let payload = &rendered(&content, &[], Some(&patch)).unwrap().parts[0].payload;
+        assert_eq!(payload["card"]["header"]["template"], "violet");
+        for patch in [json!({"sign": "x"}), json!({"timestamp": null})] {
+            assert_eq!(rendered(&content, &[], Some(&patch)).unwrap_err().code, "bad_override");
+        }
+        let long = json!({"card": {"header": {"title": {"content": "x".repeat(20_000)}}}});
+        assert_eq!(rendered(&content, &[], Some(&long)).unwrap_err().code, "too_large");
+        assert_eq!(rendered(&Content::new(" ", Format::Text, ""), &[], None).unwrap_err().code, "empty");
+    }
+}
