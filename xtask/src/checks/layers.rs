@@ -30,6 +30,7 @@ const LAYERS: [Layer; 13] = [
         tests_use: &["mc-testkit", "mc-sandbox", "mc-store-embedded"],
     },
     Layer { name: "mc-store-embedded", uses: &["mc-core"], tests_use: &["mc-testkit"] },
+    Layer { name: "mc-aws", uses: &["mc-core"], tests_use: &["mc-testkit"] },
     // Written from the platforms' rules and not from our client, so that the two can disagree.
     Layer { name: "mc-sandbox", uses: &[], tests_use: &[] },
     Layer {
@@ -42,6 +43,7 @@ const LAYERS: [Layer; 13] = [
             "mc-content",
             "mc-core",
             "mc-store-embedded",
+            "mc-aws",
             "mc-sandbox",
         ],
         tests_use: &["mc-testkit"],
@@ -128,7 +130,8 @@ fn problem(layer: &Layer, dependency: &str, in_tests: bool) -> Option<String> {
             "The core knows no server, client, runtime or cloud, so it may not use {dependency}."
         ));
     }
-    cloud.then(|| format!("Nothing here talks to AWS yet, so {name} may not use {dependency}."))
+    (cloud && name != "mc-aws")
+        .then(|| format!("Only mc-aws talks to AWS, so {name} may not use {dependency}."))
 }
 
 /// The names of all dependencies, each with whether only tests have it.

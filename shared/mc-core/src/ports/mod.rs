@@ -7,6 +7,7 @@ mod blobs;
 mod callback;
 mod channel;
 mod http;
+mod mail;
 mod queue;
 mod store;
 mod tokens;
@@ -19,6 +20,7 @@ pub use channel::{
     RenderContext, RenderError, Rendered, SendError, SendFailure, SharedChannel, Size, SizeUnit, Warning,
 };
 pub use http::{Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Route};
+pub use mail::{MailAccount, MailError, MailService, RawMail};
 pub use queue::{
     Consumer, Envelope, Family, Group, MAX_DELAY, Outgoing, Queue, QueueDepth, Slot, Task, Verdict,
 };
