@@ -1,11 +1,21 @@
-//! What may not be anywhere below us: a second TLS stack, a cloud's SDK, a registry that others cannot reach.
+//! What may not be anywhere below us: a second TLS stack, what makes a function start slowly, a registry that others
+//! cannot reach.
 
 use crate::finding::Finding;
 use crate::tree::Tree;
 
-/// Crates that bring another TLS stack or C library than the one we chose (rustls with ring).
-const FORBIDDEN: [&str; 6] =
-    ["aws-lc-rs", "aws-lc-sys", "native-tls", "openssl", "openssl-sys", "tokio-native-tls"];
+/// Crates that bring another TLS stack or C library than the one we chose (rustls with ring), or the SDKs' own way of
+/// finding credentials and connecting, which costs a function most of its start.
+const FORBIDDEN: [&str; 8] = [
+    "aws-config",
+    "aws-lc-rs",
+    "aws-lc-sys",
+    "aws-smithy-http-client",
+    "native-tls",
+    "openssl",
+    "openssl-sys",
+    "tokio-native-tls",
+];
 
 /// The only place crates come from.
 const SOURCE: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -19,7 +29,7 @@ fn check_lock(lock: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, text) in (1..).zip(lock.lines()) {
         if let Some(name) = value(text, "name")
-            && (FORBIDDEN.contains(&name) || name.starts_with("aws-") || name.starts_with("lambda_"))
+            && FORBIDDEN.contains(&name)
         {
             let text = format!(
                 "{name} came in; find out who brought it (cargo tree -i {name}) and switch that off."
