@@ -23,6 +23,10 @@ pub enum Command {
     Send(SendArgs),
     /// Check a channel before the first message goes through it.
     Check(CheckArgs),
+    /// Write down a project's configuration as YAML; secrets become names of environment variables.
+    Export(ExportArgs),
+    /// Make a project's configuration as YAML files say. Doing it again changes nothing.
+    Apply(ApplyArgs),
 }
 
 /// Flags of `serve`; each wins over the configuration file and the environment.
@@ -105,4 +109,32 @@ pub struct CheckArgs {
     pub access: Access,
     /// The channel.
     pub channel: String,
+}
+
+/// Where to write.
+#[derive(Args)]
+pub struct ExportArgs {
+    /// Where the center is and who asks; the key needs the role `admin`.
+    #[command(flatten)]
+    pub access: Access,
+    /// A folder to write a file per resource into, in place of standard output.
+    #[arg(long, short)]
+    pub output: Option<PathBuf>,
+}
+
+/// What to apply.
+#[derive(Args)]
+pub struct ApplyArgs {
+    /// Where the center is and who asks; the key needs the role `admin`.
+    #[command(flatten)]
+    pub access: Access,
+    /// A YAML file, a folder of them, or - for standard input.
+    #[arg(long, short)]
+    pub file: PathBuf,
+    /// Show what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send secrets from the environment even where nothing else differs, as after a rotation.
+    #[arg(long)]
+    pub secrets: bool,
 }

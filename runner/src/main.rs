@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         cli::Command::Serve(args) => serve::main(args),
         cli::Command::Send(args) => client::send(args),
         cli::Command::Check(args) => client::check(args),
+        cli::Command::Export(args) => client::export(args),
+        cli::Command::Apply(args) => client::apply(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
