@@ -92,6 +92,8 @@ pub struct Center {
     pub webhooks: Webhooks,
     /// One reservation at a time per channel.
     pub(crate) pacing: crate::pace::Locks,
+    /// One receipt at a time per message.
+    pub(crate) receipts: crate::receipts::Turns,
 }
 
 impl Center {
@@ -114,6 +116,7 @@ impl Center {
             templates: Templates::new(store.clone(), clock.clone()),
             webhooks: Webhooks::new(store.clone(), clock.clone()),
             pacing: crate::pace::Locks::default(),
+            receipts: crate::receipts::Turns::default(),
             store,
             queue,
             blobs,

@@ -26,7 +26,7 @@ pub struct DeadLetter {
 
 /// Writes a dead letter.
 pub async fn put(center: &Center, task: &Task, error: &Error) -> Result<()> {
-    let project = project_of(task);
+    let project = task.project();
     let letter = DeadLetter { at: center.clock.now(), task: task.clone(), reason: error.to_string() };
     let key = Key::new(keys::dead_partition(project), center.unique());
     center
@@ -35,12 +35,6 @@ pub async fn put(center: &Center, task: &Task, error: &Error) -> Result<()> {
         .await?;
     metrics::counter!("message_center_dead_letters_total").increment(1);
     syslog::note(center, project, "dead_letter", json!({"reason": letter.reason})).await
-}
-
-fn project_of(task: &Task) -> &str {
-    match task {
-        Task::Deliver { project, .. } | Task::Notify { project, .. } => project,
-    }
 }
 
 /// A page of dead letters, newest first.
@@ -106,11 +100,15 @@ pub async fn redrive(center: &Center, project: &str, ids: Option<&[String]>) -> 
 
 async fn outgoing(center: &Center, task: Task) -> Result<Outgoing> {
     let (family, group) = match &task {
-        Task::Deliver { project, channel, .. } => {
+        Task::Deliver { project, channel, .. }
+        | Task::Receipt { project, channel, .. }
+        | Task::Poll { project, channel, .. } => {
             let doc = center.channels.doc(project, channel).await?;
             (doc.map_or(Family::Webhook, |d| d.kind.family()), Group::of(project, Priority::Normal))
         }
-        Task::Notify { project, .. } => (Family::Webhook, Group::of(project, Priority::Normal)),
+        Task::Notify { project, .. } | Task::Recall { project, .. } => {
+            (Family::Webhook, Group::of(project, Priority::Normal))
+        }
     };
     Ok(Outgoing { family, group, task, delay: Duration::ZERO })
 }

@@ -5,6 +5,10 @@
 //! | message head | `m#project#day#spread` | `m#ulid` |
 //! | share (hot) | the message's | `s#ulid#index` |
 //! | share's recipients (cold) | the message's | `c#ulid#index#chunk` |
+//! | share's pushes, if there are many | the message's | `i#ulid#index#attempt` |
+//! | push by the platform's id | `pid#project#channel#platform id` | `p` |
+//! | receipt that came early | `early#project#channel` | ulid |
+//! | press of a button | `act#project#channel` | hash |
 //! | message by reference | `r#project#reference` | ulid |
 //! | idempotency record | `i#project#key` | `i` |
 //! | event | `e#project#day` of the message | event id |
@@ -62,6 +66,31 @@ pub fn cold_prefix(id: MessageId, index: u32) -> String {
 /// Up to 200 of a share's recipients, written once.
 pub fn cold(project: &str, id: MessageId, index: u32, chunk: usize, spread: u8) -> Key {
     Key::new(message_partition(project, id, spread), format!("{}{chunk:04}", cold_prefix(id, index)))
+}
+
+/// What all of the items with a share's pushes begin with.
+pub fn pushes_prefix(id: MessageId, index: u32) -> String {
+    format!("i#{}#{index:05}#", id.ulid())
+}
+
+/// What one claim of a share pushed, where it is too much for the share itself.
+pub fn pushes(project: &str, id: MessageId, index: u32, attempt: i64, spread: u8) -> Key {
+    Key::new(message_partition(project, id, spread), format!("{}{attempt:05}", pushes_prefix(id, index)))
+}
+
+/// The push of which the platform knows by this id.
+pub fn platform_id(project: &str, channel: &str, platform_id: &str) -> Key {
+    Key::new(format!("pid#{project}#{channel}#{platform_id}"), "p")
+}
+
+/// A receipt that waits for its push.
+pub fn early_receipt(project: &str, channel: &str, id: &str) -> Key {
+    Key::new(format!("early#{project}#{channel}"), id)
+}
+
+/// The press of a button, so that its repeat is known.
+pub fn pressed(project: &str, channel: &str, hash: &str) -> Key {
+    Key::new(format!("act#{project}#{channel}"), hash)
 }
 
 /// The partition of the messages of one reference.

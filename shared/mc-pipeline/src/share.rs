@@ -10,6 +10,8 @@ use mc_core::state::{Counts, State};
 use mc_core::{Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::receipts::Pushed;
+
 /// At most this many recipients in a share.
 pub const MAX_RECIPIENTS: usize = 200;
 
@@ -48,8 +50,8 @@ pub mod attr {
     pub const ERRORS: &str = "err";
     /// The recipients, if they are few.
     pub const RECIPIENTS: &str = "to";
-    /// The platform's ids of what was sent.
-    pub const PLATFORM: &str = "pid";
+    /// What was pushed, by the platform's ids, where receipts or recalls need it.
+    pub const PUSHES: &str = "pu";
     /// How many parts of a split content the broadcast has sent.
     pub const PARTS: &str = "pt";
 
@@ -134,8 +136,8 @@ pub struct Share {
     pub errors: Vec<RecipientError>,
     /// The recipients, unless they lie in a cold item.
     pub recipients: Option<Vec<Recipient>>,
-    /// The platform's ids of what was sent.
-    pub platform_ids: Vec<String>,
+    /// What was pushed, by the platform's ids; more of it may lie in items of its own.
+    pub pushes: Vec<Pushed>,
     /// How many parts of a split content the broadcast has sent.
     pub parts: usize,
 }
@@ -155,7 +157,7 @@ impl Share {
             log: Vec::new(),
             errors: Vec::new(),
             recipients: None,
-            platform_ids: Vec::new(),
+            pushes: Vec::new(),
             parts: 0,
         }
     }
@@ -186,7 +188,7 @@ impl Share {
             log: json(attrs, attr::LOG)?.unwrap_or_default(),
             errors: json(attrs, attr::ERRORS)?.unwrap_or_default(),
             recipients: json(attrs, attr::RECIPIENTS)?,
-            platform_ids: json(attrs, attr::PLATFORM)?.unwrap_or_default(),
+            pushes: json(attrs, attr::PUSHES)?.unwrap_or_default(),
             parts: usize::try_from(num(attr::PARTS)).unwrap_or(0),
         })
     }
@@ -253,8 +255,8 @@ impl Share {
         if !self.errors.is_empty() {
             changes.push(Change::set(attr::ERRORS, serde_json::to_vec(&self.errors)?));
         }
-        if !self.platform_ids.is_empty() {
-            changes.push(Change::set(attr::PLATFORM, serde_json::to_vec(&self.platform_ids)?));
+        if !self.pushes.is_empty() {
+            changes.push(Change::set(attr::PUSHES, serde_json::to_vec(&self.pushes)?));
         }
         if self.parts > 0 {
             changes.push(Change::set(attr::PARTS, self.parts as i64));
@@ -293,8 +295,10 @@ pub struct Head {
 pub struct Final {
     /// Which share.
     pub share: u32,
-    /// Its recipients' states, without those that went on to another channel.
+    /// Its recipients' states when it was decided, without those that went on to another channel.
     pub counts: Counts,
+    /// Their states by now, where receipts have changed them.
+    pub changed: Option<Counts>,
     /// When it was decided.
     pub at: Timestamp,
     /// The first of the shares that go on with those who failed here, and how many there are.
@@ -305,16 +309,37 @@ impl Final {
     /// The text the head keeps.
     pub fn encode(&self) -> String {
         let (first, count) = self.next;
-        format!("{}@{}>{first}+{count}", self.counts.encode(), self.at.millis())
+        let mut text = format!("{}@{}>{first}+{count}", self.counts.encode(), self.at.millis());
+        if let Some(changed) = &self.changed {
+            text.push('|');
+            text.push_str(&changed.encode());
+        }
+        text
+    }
+
+    /// The recipients' states by now.
+    pub fn now(&self) -> Counts {
+        self.changed.unwrap_or(self.counts)
+    }
+
+    /// The same share after receipts.
+    #[must_use]
+    pub fn later(&self, counts: Counts) -> Self {
+        Self { changed: (counts != self.counts).then_some(counts), ..*self }
     }
 
     fn decode(share: u32, text: &str) -> Option<Self> {
+        let (text, changed) = text.split_once('|').map_or((text, None), |(t, c)| (t, Some(c)));
         let (counts, rest) = text.split_once('@')?;
         let (at, next) = rest.split_once('>')?;
         let (first, count) = next.split_once('+')?;
         Some(Self {
             share,
             counts: Counts::decode(counts)?,
+            changed: match changed {
+                Some(changed) => Some(Counts::decode(changed)?),
+                None => None,
+            },
             at: Timestamp::from_millis(at.parse().ok()?),
             next: (first.parse().ok()?, count.parse().ok()?),
         })
@@ -347,8 +372,17 @@ impl Head {
         self.finals.len() as u32 >= self.shares && self.shares > 0
     }
 
-    /// What became of the recipients of the shares that are final.
+    /// Where the recipients of the shares that are final stand by now.
     pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for f in &self.finals {
+            counts.merge(&f.now());
+        }
+        counts
+    }
+
+    /// What became of them when they were decided: the message's status follows from it and stays.
+    pub fn decided(&self) -> Counts {
         let mut counts = Counts::default();
         for f in &self.finals {
             counts.merge(&f.counts);
@@ -418,6 +452,18 @@ mod tests {
         assert_eq!(read.errors, share.errors);
         assert_eq!(read.log, share.log);
         assert_eq!(read.open(), vec![2, 3]);
+    }
+
+    #[test]
+    fn a_note_keeps_what_was_decided_beside_what_receipts_changed() {
+        let decided = Counts::of_letters(b"ssf");
+        let note =
+            Final { share: 2, counts: decided, changed: None, at: Timestamp::from_millis(9), next: (4, 1) };
+        assert_eq!(Final::decode(2, &note.encode()), Some(note));
+        let later = note.later(Counts::of_letters(b"drf"));
+        assert_eq!(Final::decode(2, &later.encode()), Some(later));
+        assert_eq!((later.counts, later.now()), (decided, Counts::of_letters(b"drf")));
+        assert_eq!(later.later(decided), note);
     }
 
     #[test]

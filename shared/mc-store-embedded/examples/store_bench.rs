@@ -267,7 +267,9 @@ impl Consumer for Deliver {
         let work = envelope.tasks.iter().map(|task| async move {
             match task {
                 Task::Deliver { message, .. } => self.deliver(*message).await,
-                Task::Notify { .. } => Ok(()),
+                Task::Notify { .. } | Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => {
+                    Ok(())
+                }
             }
         });
         for outcome in futures_util::future::join_all(work).await {

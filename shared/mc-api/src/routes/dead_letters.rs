@@ -23,7 +23,7 @@ pub(crate) struct DeadLetterView {
     at: Timestamp,
     /// Why.
     reason: String,
-    /// `delivery` or `webhook`.
+    /// `delivery`, `webhook`, `receipt` or `recall`.
     kind: &'static str,
     /// The message, of a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +64,14 @@ fn view(id: String, letter: DeadLetter) -> DeadLetterView {
             shown.kind = "webhook";
             shown.webhook = Some(webhook);
             shown.event_id = Some(event);
+        }
+        Task::Receipt { channel, .. } | Task::Poll { channel, .. } => {
+            shown.kind = "receipt";
+            shown.channel = Some(channel.to_string());
+        }
+        Task::Recall { message, .. } => {
+            shown.kind = "recall";
+            shown.message_id = Some(message.to_string());
         }
     }
     shown

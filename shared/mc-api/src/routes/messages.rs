@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mc_core::id::MessageId;
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::{self, Accepted, Idempotency, SendRequest, request};
+use mc_pipeline::receipts;
 use mc_pipeline::view::{self, Filter};
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -267,13 +268,13 @@ pub async fn retry(call: Call) -> Answer {
 
 /// Take a message back
 ///
-/// No kind of channel can do that yet: 409 `not_supported`.
+/// Where the platform can, everybody who has it loses it; the others keep it. 409 `not_recallable` when nobody's could be
+/// taken back: the detail says why and what to do.
 #[utoipa::path(
     post, path = "/v1/messages/{id}/recall", tag = "messages", operation_id = "recall_message",
     params(("id" = String, Path)),
     responses((status = 200, description = "The message, as it is now", body = schema::Message))
 )]
 pub async fn recall(call: Call) -> Answer {
-    found(&call, call.message_id()?).await?;
-    Err(ApiError::conflict("not_supported", "none of the message's channels can take a message back"))
+    ok(&receipts::recall(call.center(), &call.caller(), call.message_id()?).await?)
 }

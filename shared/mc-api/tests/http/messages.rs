@@ -267,10 +267,14 @@ async fn what_failed_can_be_sent_again() {
 }
 
 #[tokio::test]
-async fn nothing_can_be_recalled_yet() {
+async fn what_cannot_be_taken_back_is_refused_with_the_reason() {
     let app = app().await;
     let url = app.post("/v1/messages", message()).await.is(202).text_at("/url");
-    app.call("POST", &format!("{url}/recall")).send().await.refuses(409, "not_supported", "");
+    let early = app.call("POST", &format!("{url}/recall")).send().await.refuses(409, "not_recallable", "");
+    assert!(early.text_at("/detail").contains("/cancel"), "{}", early.json);
+    app.deliver().await;
+    let late = app.call("POST", &format!("{url}/recall")).send().await.refuses(409, "not_recallable", "");
+    assert!(late.text_at("/detail").contains("cannot take a message back"), "{}", late.json);
     let nobodys = "/v1/messages/msg_01HF7YAT31000000000000001A";
     app.call("POST", &format!("{nobodys}/recall")).send().await.refuses(404, "not_found", "");
 }

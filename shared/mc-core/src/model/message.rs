@@ -89,6 +89,11 @@ impl Addresses {
         }
     }
 
+    /// Those that are there.
+    pub fn iter(&self) -> impl Iterator<Item = (AddressKind, &str)> {
+        AddressKind::ALL.into_iter().filter_map(|kind| self.get(kind).map(|address| (kind, address)))
+    }
+
     /// The best of the kinds asked for that is there.
     pub fn first_of(&self, kinds: &[AddressKind]) -> Option<(AddressKind, &str)> {
         kinds.iter().find_map(|k| self.get(*k).map(|a| (*k, a)))

@@ -125,6 +125,61 @@ pub enum Task {
         #[serde(rename = "e")]
         event: String,
     },
+    /// Look whether the push of a receipt that came early is recorded by now.
+    #[serde(rename = "receipt.1")]
+    Receipt {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The channel it came to.
+        #[serde(rename = "c")]
+        channel: Arc<str>,
+        /// The receipt as it is kept.
+        #[serde(rename = "r")]
+        receipt: String,
+    },
+    /// Ask the platform what became of a push.
+    #[serde(rename = "poll.1")]
+    Poll {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The channel it went through.
+        #[serde(rename = "c")]
+        channel: Arc<str>,
+        /// The platform's id of the push.
+        #[serde(rename = "i")]
+        platform_id: String,
+        /// How often it was asked before.
+        #[serde(rename = "n")]
+        turn: u32,
+    },
+    /// Go on taking a message back.
+    #[serde(rename = "recall.1")]
+    Recall {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The message.
+        #[serde(rename = "m")]
+        message: MessageId,
+        /// The share to go on with.
+        #[serde(rename = "s")]
+        share: u32,
+    },
+}
+
+impl Task {
+    /// The project it belongs to.
+    pub fn project(&self) -> &Arc<str> {
+        match self {
+            Task::Deliver { project, .. }
+            | Task::Notify { project, .. }
+            | Task::Receipt { project, .. }
+            | Task::Poll { project, .. }
+            | Task::Recall { project, .. } => project,
+        }
+    }
 }
 
 /// A task on its way into the queue.

@@ -28,6 +28,21 @@ pub async fn head(center: &Center, project: &str, id: MessageId) -> Result<Optio
     item.as_ref().map(Head::read).transpose()
 }
 
+/// A share of a message, inside its head or by itself.
+pub async fn share(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Head,
+    index: u32,
+) -> Result<Option<Share>> {
+    if index == 0 {
+        return Ok(head.inline.clone());
+    }
+    let item = center.store.get(&keys::share(project, id, index, center.spread)).await?;
+    item.map(|item| Share::read(index, &item.attrs)).transpose()
+}
+
 /// A share's recipients, wherever they lie.
 pub async fn recipients(
     center: &Center,

@@ -26,7 +26,7 @@ pub use settle::{settle, settle_time};
 
 use crate::center::Center;
 use crate::repo::ChannelEntry;
-use crate::{dead, due, pace, tell};
+use crate::{dead, due, pace, receipts, tell};
 
 /// Works on the tasks of every queue.
 pub struct Deliverer {
@@ -182,6 +182,26 @@ impl Deliverer {
         }
     }
 
+    /// What is neither a share nor a telling.
+    async fn other(&self, task: Task) -> Verdict {
+        let worked = match &task {
+            Task::Receipt { project, channel, receipt } => {
+                receipts::again(&self.center, project, channel, receipt).await
+            }
+            Task::Poll { project, channel, platform_id, turn } => {
+                receipts::poll::poll(&self.center, project, channel, platform_id, *turn).await
+            }
+            Task::Recall { project, message, share } => {
+                receipts::go_on(&self.center, project, *message, *share).await
+            }
+            Task::Deliver { .. } | Task::Notify { .. } => Ok(Verdict::Done),
+        };
+        match worked {
+            Ok(verdict) => verdict,
+            Err(error) => self.after_error(task, &error).await,
+        }
+    }
+
     /// A failure that may pass has the task come again; any other puts it where people can look at it.
     async fn after_error(&self, task: Task, error: &Error) -> Verdict {
         if error.retry == Retry::Never {
@@ -213,7 +233,8 @@ impl Consumer for Deliverer {
         let priority = priority_of(&envelope.group);
         let until = envelope.until;
         let mut verdicts: Vec<Option<Verdict>> = vec![None; envelope.tasks.len()];
-        let (mut jobs, mut places, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut jobs, mut places, mut notices, mut others) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (i, task) in envelope.tasks.into_iter().enumerate() {
             match task {
                 Task::Deliver { project, message, share, channel, slot } => {
@@ -221,11 +242,13 @@ impl Consumer for Deliverer {
                     places.push(i);
                 }
                 Task::Notify { project, webhook, event } => notices.push((i, project, webhook, event)),
+                Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => others.push((i, task)),
             }
         }
         let told = join_all(notices.into_iter().map(|(i, project, webhook, event)| async move {
             (i, tell::notify(&self.center, &project, &webhook, &event).await)
         }));
+        let done = join_all(others.into_iter().map(|(i, task)| async move { (i, self.other(task).await) }));
         let delivered = async {
             match self.pace(&jobs, priority).await {
                 Ok(ready) => {
@@ -235,8 +258,8 @@ impl Consumer for Deliverer {
                 Err(error) => join_all(jobs.iter().map(|j| self.after_error(j.task(j.slot), &error))).await,
             }
         };
-        let (told, delivered) = tokio::join!(told, delivered);
-        for (i, verdict) in told.into_iter().chain(places.into_iter().zip(delivered)) {
+        let (told, done, delivered) = tokio::join!(told, done, delivered);
+        for (i, verdict) in told.into_iter().chain(done).chain(places.into_iter().zip(delivered)) {
             verdicts[i] = Some(verdict);
         }
         verdicts.into_iter().map(|v| v.unwrap_or(Verdict::Done)).collect()

@@ -17,6 +17,7 @@ use super::claim::Claim;
 use crate::accept::plan::merged;
 use crate::center::Center;
 use crate::pace;
+use crate::receipts::{Pushed, Units, index};
 use crate::repo::{ChannelEntry, TemplateEntry};
 use crate::share::Share;
 
@@ -46,6 +47,8 @@ pub struct Planned {
 pub struct Ended {
     pub units: Vec<usize>,
     pub result: std::result::Result<Receipt, SendError>,
+    /// What the platform accepted, where its ids are remembered.
+    pub pushed: Vec<Pushed>,
     /// How many parts of a split content are sent, counted from the first.
     pub parts: usize,
     /// The next part has no slot yet: it goes on then.
@@ -126,7 +129,9 @@ impl Work<'_> {
         let broadcast = self.entry.channel.capability().batching == Batching::Broadcast;
         let begin = if broadcast { claim.share.parts } else { 0 };
         let delivery = self.job.message.delivery(claim.share.delivery);
-        let ended = |units, result, parts| Ended { units, result, parts, waiting: None };
+        let ended = |units, result, pushed, parts| Ended { units, result, pushed, parts, waiting: None };
+        let remembers = index::remembers(self.entry);
+        let mut pushed = Vec::new();
         let rendered = match self.render(&to, broadcast, &delivery) {
             Ok(rendered) => rendered,
             Err(error) => {
@@ -135,7 +140,7 @@ impl Work<'_> {
                     code: error.code.to_owned(),
                     text: error.detail,
                 };
-                return ended(units, Err(error), begin);
+                return ended(units, Err(error), pushed, begin);
             }
         };
         let mut receipt = Receipt::default();
@@ -156,11 +161,11 @@ impl Work<'_> {
                     Ok(Ok(some)) => slot = some.first().copied().unwrap_or(slot),
                     Ok(Err(wait)) => {
                         let waiting = Some(self.center.clock.now().after(wait));
-                        return Ended { units, result: Ok(receipt), parts: i, waiting };
+                        return Ended { units, result: Ok(receipt), pushed, parts: i, waiting };
                     }
                     Err(_) => {
                         let waiting = Some(self.center.clock.now().after(std::time::Duration::from_secs(5)));
-                        return Ended { units, result: Ok(receipt), parts: i, waiting };
+                        return Ended { units, result: Ok(receipt), pushed, parts: i, waiting };
                     }
                 }
             }
@@ -177,13 +182,18 @@ impl Work<'_> {
             };
             match self.entry.channel.send(push).await {
                 Ok(mut accepted) => {
-                    receipt.platform_id = accepted.platform_id.or(receipt.platform_id);
+                    if let Some(id) = accepted.platform_id
+                        && remembers
+                        && !index::tells_itself(self.entry, &id, &push_id)
+                    {
+                        pushed.push(Pushed { id, units: Units::new(units.clone()), more: i + 1 < total });
+                    }
                     receipt.refused.append(&mut accepted.refused);
                 }
-                Err(error) => return ended(units, Err(error), i),
+                Err(error) => return ended(units, Err(error), pushed, i),
             }
         }
-        ended(units, Ok(receipt), total)
+        ended(units, Ok(receipt), pushed, total)
     }
 
     fn render(

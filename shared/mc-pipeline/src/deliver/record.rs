@@ -10,6 +10,7 @@ use mc_core::{Result, Retry, Timestamp};
 use super::claim::{Claim, Claimed, claim};
 use super::push::{self, Ended, Work};
 use super::{Deliverer, Job, Step, load, settle};
+use crate::receipts::{Pushed, index, poll};
 use crate::repo::ChannelEntry;
 use crate::retry::{self, Next};
 use crate::share::{self, Head, Phase, Share};
@@ -36,6 +37,11 @@ impl Deliverer {
         let mut claim = match claim(center, job).await? {
             Claimed::Ours(claim) => claim,
             Claimed::Final(share) => {
+                if !share.pushes.is_empty() {
+                    // A crash may have come between the outcome and what makes its pushes findable.
+                    let ops = self.findable(job, &share, center.clock.now());
+                    center.store.commit(Commit { ops, ..Commit::default() }).await?;
+                }
                 settle::settle(center, &job.project, job.message, &share).await?;
                 return Ok(Step::Done);
             }
@@ -89,7 +95,7 @@ impl Deliverer {
                 tally.add(
                     entry,
                     &mut claim.share,
-                    Ended { units, result: Err(error), parts: 0, waiting: None },
+                    Ended { units, result: Err(error), pushed: Vec::new(), parts: 0, waiting: None },
                 );
                 return Ok(tally);
             }
@@ -132,6 +138,7 @@ impl Deliverer {
         let Claim { item, mut share, .. } = claim;
         let key = item.key;
         let next = self.next_try(&head.doc, &mut share, &tally, now);
+        let mut also = self.remember(job, entry, &mut share, tally.pushed, now).await?;
         if let Some((outcome, code, text)) = tally.outcome {
             share.note_attempt(Attempt {
                 at: began,
@@ -150,12 +157,11 @@ impl Deliverer {
         count(entry, &share, began, now);
         let mut changes = share.changes()?;
         if let Some(at) = next {
-            let mut ops = Vec::new();
             let far = at.since(now) > mc_core::ports::MAX_DELAY;
             if far && let Some(entry) = entry {
-                ops.push(due::row(center, &self.outgoing(job, entry, priority), at)?);
+                also.ops.push(due::row(center, &self.outgoing(job, entry, priority), at)?);
             }
-            let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ops, ..Commit::default() };
+            let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ..also };
             return match insist(|| center.store.commit(commit.clone())).await {
                 Ok(_) if far => Ok(Step::Done),
                 Ok(_) => Ok(Step::Again(at)),
@@ -172,8 +178,8 @@ impl Deliverer {
         if job.share == 0 {
             // The share and the head are one item: one write decides both.
             let settled = insist(|| {
-                let (changes, mine) = (changes.clone(), mine.clone());
-                settle::settle_inline(center, &job.project, job.message, &head, &share, changes, mine)
+                let update = (changes.clone(), mine.clone());
+                settle::settle_inline(center, &job.project, job.message, &head, &share, update, also.clone())
             });
             return match settled.await {
                 Ok(()) => Ok(Step::Done),
@@ -181,14 +187,51 @@ impl Deliverer {
             };
         }
         changes.push(Change::Expire(Some(now.after(center.tuning.retention))));
-        let update = Op::Update(key, changes, mine);
-        match insist(|| center.store.write(update.clone())).await {
+        let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ..also };
+        match insist(|| center.store.commit(commit.clone())).await {
             Ok(_) => {
                 settle::settle(center, &job.project, job.message, &share).await?;
                 Ok(Step::Done)
             }
             Err(error) => lost(job, now, error),
         }
+    }
+
+    /// Has the platform's ids of what was pushed lead back to the share, as part of the outcome's commit.
+    ///
+    /// Where they are too many for the share, they are written before its outcome, so that no crash can lose them.
+    async fn remember(
+        &self,
+        job: &Job,
+        entry: Option<&ChannelEntry>,
+        share: &mut Share,
+        pushed: Vec<Pushed>,
+        now: Timestamp,
+    ) -> Result<Commit> {
+        if pushed.is_empty() && share.pushes.is_empty() {
+            return Ok(Commit::default());
+        }
+        let center = &*self.center;
+        let kept = index::keep(center, &job.project, job.message, share, pushed.clone(), now)?;
+        if let Some(apart) = kept {
+            let mut ops = vec![apart];
+            ops.extend(self.index(job, share.index, &pushed, now));
+            center.store.commit(Commit { ops, ..Commit::default() }).await?;
+        }
+        let mut commit = Commit { ops: self.findable(job, share, now), ..Commit::default() };
+        if let Some(entry) = entry {
+            poll::plan(center, &job.project, entry, &pushed, now, &mut commit)?;
+        }
+        Ok(commit)
+    }
+
+    /// The writes that make the pushes kept with a share findable.
+    fn findable(&self, job: &Job, share: &Share, now: Timestamp) -> Vec<Op> {
+        self.index(job, share.index, &share.pushes, now)
+    }
+
+    fn index(&self, job: &Job, share: u32, pushes: &[Pushed], now: Timestamp) -> Vec<Op> {
+        index::ops(&self.center, &job.project, &job.channel, job.message, share, pushes, now)
     }
 
     /// When the share's undecided recipients are tried again; those who will not be are decided here.
@@ -308,6 +351,7 @@ struct Tally {
     failure: Option<(SendFailure, String, String)>,
     waiting: Option<Timestamp>,
     channel_failed: bool,
+    pushed: Vec<Pushed>,
 }
 
 impl Tally {
@@ -317,7 +361,8 @@ impl Tally {
 
     /// Applies one push's end to the share's letters.
     fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
-        let Ended { units, result, parts, waiting } = ended;
+        let Ended { units, result, pushed, parts, waiting } = ended;
+        self.pushed.extend(pushed);
         share.parts = share.parts.max(parts);
         match result {
             Ok(receipt) => {
@@ -325,7 +370,6 @@ impl Tally {
                     self.wait_until(at);
                     return;
                 }
-                share.platform_ids.extend(receipt.platform_id);
                 for refused in &receipt.refused {
                     if let Some(unit) = units.get(refused.index) {
                         share.decide(*unit, State::Failed);

@@ -45,17 +45,19 @@ pub async fn settle(center: &Center, project: &str, id: MessageId, share: &Share
 
 /// The same for a share that lives in its head: its outcome and the head's note are one write.
 ///
-/// Nothing else changes a head whose only share is claimed, so it need not be read again.
+/// Nothing else changes a head whose only share is claimed, so it need not be read again. `also` is made with it.
 pub async fn settle_inline(
     center: &Center,
     project: &str,
     id: MessageId,
     head: &Head,
     share: &Share,
-    mut changes: Vec<Change>,
-    mut conds: Vec<Cond>,
+    (mut changes, mut conds): (Vec<Change>, Vec<Cond>),
+    also: Commit,
 ) -> std::result::Result<(), WriteError> {
-    let settling = Settling::plan(center, project, id, head, share, None).await?;
+    let mut settling = Settling::plan(center, project, id, head, share, None).await?;
+    settling.next.ops.extend(also.ops);
+    settling.next.tasks.extend(also.tasks);
     changes.extend(settling.changes(center));
     conds.extend(settling.conds(head));
     let last = settling.last;
@@ -94,6 +96,7 @@ impl Settling {
         let last = noted.unwrap_or(Final {
             share: share.index,
             counts,
+            changed: None,
             at: now,
             next: (first, groups.len() as u32),
         });

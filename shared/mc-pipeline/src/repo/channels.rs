@@ -36,7 +36,15 @@ pub struct Channels {
     clock: Arc<dyn Clock>,
     sealer: Arc<Sealer>,
     ports: registry::Ports,
+    build: Build,
 }
+
+/// How a live channel is made of its configuration.
+pub type Build = Arc<
+    dyn Fn(registry::Setup<'_>, &registry::Ports) -> std::result::Result<SharedChannel, Vec<FieldError>>
+        + Send
+        + Sync,
+>;
 
 impl Channels {
     /// Channels in this store.
@@ -46,7 +54,15 @@ impl Channels {
         sealer: Arc<Sealer>,
         ports: registry::Ports,
     ) -> Self {
-        Self { docs: Docs::new(store, "channels"), cache: Cache::default(), clock, sealer, ports }
+        let build: Build = Arc::new(registry::build);
+        Self { docs: Docs::new(store, "channels"), cache: Cache::default(), clock, sealer, ports, build }
+    }
+
+    /// The same with live channels made in another way: with kinds of one's own, or with fakes in tests.
+    #[must_use]
+    pub fn built_by(mut self, build: Build) -> Self {
+        self.build = build;
+        self
     }
 
     /// What a sealed value of a channel is bound to.
@@ -105,7 +121,7 @@ impl Channels {
         secrets: &BTreeMap<String, Secret>,
         proxy: Option<Secret>,
     ) -> std::result::Result<ChannelEntry, Vec<FieldError>> {
-        let channel = registry::build(
+        let channel = (self.build)(
             registry::Setup {
                 project,
                 name,

@@ -11,7 +11,7 @@ mod webhooks;
 
 pub use access_keys::AccessKeys;
 pub use cache::Cache;
-pub use channels::{ChannelEntry, Channels};
+pub use channels::{Build, ChannelEntry, Channels};
 pub use docs::{Docs, Listed, Put};
 pub use operators::{Operators, Session};
 pub use projects::Projects;

@@ -17,12 +17,14 @@ use mc_core::{Result, Timestamp};
 use serde_json::{Value, json};
 
 pub use list::tellings;
+pub(crate) use notify::day_of;
 pub use notify::{Telling, TellingAttempt, TellingState, forgive, notify, seal_context};
 pub use replay::replay;
 
 use crate::center::Center;
 use crate::deliver::settle_time;
 use crate::keys;
+use crate::receipts::{Step, grouped};
 use crate::share::{Final, Head, Share, attr};
 use crate::syslog;
 
@@ -49,37 +51,26 @@ pub async fn settled(
     }
     let wanted = |kind: EventKind| webhooks.iter().any(|(_, w)| w.enabled && w.events.contains(&kind));
     let mut events = Vec::new();
-    let of_share = [
+    let by_state = [
         (EventKind::DeliverySent, &[State::Sent, State::Delivered, State::Read][..]),
         (EventKind::DeliveryFailed, &[State::Failed, State::Expired, State::Suppressed, State::InDoubt][..]),
     ];
-    for (kind, states) in of_share {
+    for (kind, states) in by_state {
         if !wanted(kind) {
             continue;
         }
-        let recipients = recipients(center, project, id, head, share, states).await?;
-        if !recipients.is_empty() {
+        let units: Vec<usize> =
+            (0..share.letters.len()).filter(|i| states.contains(&share.state_of(*i))).collect();
+        if !units.is_empty() {
             let word = kind.as_str().rsplit('.').next().unwrap_or_default();
-            events.push((
-                format!("evt_{}-{}-{word}", id.ulid(), share.index),
-                Event {
-                    kind,
-                    timestamp: last.at,
-                    data: json!({
-                        "message_id": id,
-                        "reference": head.doc.reference,
-                        "delivery_id": id.delivery(share.delivery),
-                        "channel": head.doc.deliveries[share.delivery].channel,
-                        "recipients": recipients,
-                        "sequence": sequence(last.at, 1),
-                    }),
-                },
-            ));
+            let data = of_share(center, project, id, head, share, &units, sequence(last.at, 1)).await?;
+            let event = Event { kind, timestamp: last.at, data };
+            events.push((format!("evt_{}-{}-{word}", id.ulid(), share.index), event));
         }
     }
     if head.is_final() && wanted(EventKind::MessageCompleted) {
         let at = settle_time(head);
-        let counts = head.counts();
+        let counts = head.decided();
         events.push((
             format!("evt_{}-completed", id.ulid()),
             Event {
@@ -103,32 +94,55 @@ fn sequence(at: Timestamp, rank: i64) -> i64 {
     at.millis() * 10 + rank
 }
 
-async fn recipients(
+/// What is told of some of a share's recipients.
+async fn of_share(
     center: &Center,
     project: &str,
     id: MessageId,
     head: &Head,
     share: &Share,
-    states: &[State],
-) -> Result<Vec<Value>> {
-    let chosen: Vec<usize> =
-        (0..share.letters.len()).filter(|i| states.contains(&share.state_of(*i))).collect();
-    if chosen.is_empty() {
+    units: &[usize],
+    sequence: i64,
+) -> Result<Value> {
+    let people = crate::view::named_recipients(center, project, id, head, share).await?;
+    let recipients = units.iter().map(|i| {
+        let error = share.errors.iter().find(|e| e.index as usize == *i);
+        let mut told = json!({"address": people.get(*i), "status": share.state_of(*i)});
+        if let Some(error) = error {
+            told["code"] = Value::from(error.code.clone());
+            told["text"] = Value::from(error.text.clone());
+        }
+        told
+    });
+    Ok(json!({
+        "message_id": id,
+        "reference": head.doc.reference,
+        "delivery_id": id.delivery(share.delivery),
+        "channel": head.doc.deliveries[share.delivery].channel,
+        "recipients": recipients.collect::<Vec<_>>(),
+        "sequence": sequence,
+    }))
+}
+
+/// The events of what a receipt changed, or of the one recipient whose news it repeats.
+pub(crate) async fn receipts(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Head,
+    share: &Share,
+    steps: &[Step],
+) -> Result<Vec<(String, Event)>> {
+    if !anybody(center, project).await? {
         return Ok(Vec::new());
     }
-    let people = crate::view::named_recipients(center, project, id, head, share).await?;
-    Ok(chosen
-        .into_iter()
-        .map(|i| {
-            let error = share.errors.iter().find(|e| e.index as usize == i);
-            let mut told = json!({"address": people.get(i), "status": share.state_of(i)});
-            if let Some(error) = error {
-                told["code"] = Value::from(error.code.clone());
-                told["text"] = Value::from(error.text.clone());
-            }
-            told
-        })
-        .collect())
+    let now = center.clock.now();
+    let mut events = Vec::new();
+    for (rank, (event, kind, units)) in (2..).zip(grouped(id, share.index, steps)) {
+        let data = of_share(center, project, id, head, share, &units, sequence(now, rank)).await?;
+        events.push((event, Event { kind, timestamp: now, data }));
+    }
+    Ok(events)
 }
 
 /// An event that was stored so recently has its tasks in the queue: whoever stored it and crashed before queueing them
@@ -140,8 +154,38 @@ const JUST_TOLD: Duration = Duration::from_secs(60);
 /// An event that is stored already stays as it is. Its tasks are queued again unless it was stored just now, and a task
 /// that finds its event told is done.
 pub async fn emit(center: &Center, project: &str, day: &str, events: Vec<(String, Event)>) -> Result<()> {
+    let now = center.clock.now();
+    for one in events {
+        let mut commit = commit_of(center, project, day, vec![one]).await?;
+        if commit.ops.is_empty() {
+            continue;
+        }
+        commit.guard = Some(commit.ops.remove(0));
+        match center.store.commit(commit.clone()).await {
+            Ok(_) => {}
+            Err(WriteError::Failed(error)) => return Err(error),
+            Err(WriteError::Conflict(conflict)) => {
+                let stored = conflict.current.as_ref().and_then(|i| i.attrs.num(attr::DUE)).unwrap_or(0);
+                if now.since(Timestamp::from_millis(stored)) >= JUST_TOLD {
+                    commit.guard = None;
+                    center.store.commit(commit).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The writes and tasks of some events, for a commit that makes them true: the event itself comes first of each.
+pub(crate) async fn commit_of(
+    center: &Center,
+    project: &str,
+    day: &str,
+    events: Vec<(String, Event)>,
+) -> Result<Commit> {
+    let mut commit = Commit::default();
     if events.is_empty() {
-        return Ok(());
+        return Ok(commit);
     }
     let webhooks = center.webhooks.of(project).await?;
     let now = center.clock.now();
@@ -158,21 +202,10 @@ pub async fn emit(center: &Center, project: &str, day: &str, events: Vec<(String
             keys::event_list_sort(event.timestamp, &id),
         );
         let list = Op::put_new(Item::new(listed, Attrs::new()).expiring(now.after(EVENT_LIFE)));
-        let mut commit =
-            Commit { guard: Some(Op::put_new(item)), ops: vec![list], tasks, ..Commit::default() };
-        match center.store.commit(commit.clone()).await {
-            Ok(_) => {}
-            Err(WriteError::Failed(error)) => return Err(error),
-            Err(WriteError::Conflict(conflict)) => {
-                let stored = conflict.current.as_ref().and_then(|i| i.attrs.num(attr::DUE)).unwrap_or(0);
-                if now.since(Timestamp::from_millis(stored)) >= JUST_TOLD {
-                    commit.guard = None;
-                    center.store.commit(commit).await?;
-                }
-            }
-        }
+        commit.ops.extend([Op::put_new(item), list]);
+        commit.tasks.extend(tasks);
     }
-    Ok(())
+    Ok(commit)
 }
 
 /// The task of telling one endpoint of one event.

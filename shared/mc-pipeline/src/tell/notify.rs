@@ -85,7 +85,7 @@ pub async fn notify(center: &Center, project: &str, webhook: &str, event_id: &st
 }
 
 /// The day of the ULID inside an event's id.
-fn day_of(event_id: &str) -> Option<String> {
+pub(crate) fn day_of(event_id: &str) -> Option<String> {
     let ulid = event_id.strip_prefix("evt_")?.get(..ulid::ULID_LEN)?;
     let ms = Ulid::from_string(ulid).ok()?.timestamp_ms();
     Some(Timestamp::from_millis(i64::try_from(ms).ok()?).day())

@@ -140,7 +140,7 @@ pub fn of_head(center: &Center, id: MessageId, item: &Item) -> Result<MessageVie
 /// Where a message stands.
 pub fn status(center: &Center, head: &Head, shares: &[Share]) -> MessageStatus {
     if head.is_final() {
-        return MessageStatus::of_decided(&head.counts());
+        return MessageStatus::of_decided(&head.decided());
     }
     let begun = !head.finals.is_empty() || shares.iter().any(|s| s.attempt > 0);
     if begun {

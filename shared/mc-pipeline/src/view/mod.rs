@@ -6,6 +6,7 @@ mod message;
 
 pub use actions::{cancel, retry};
 pub use list::{Filter, MessagePage, list};
+pub(crate) use message::shares;
 pub use message::{
     AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,
 };

@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod accepting;
+mod chatty;
 mod delivering;
 mod failing;
 mod pacing;
+mod receipts;
 mod telling;
 mod tokens;
 mod world;

@@ -16,6 +16,7 @@ use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::{Accepted, Caller, Idempotency, Refusal, SendRequest, accept, request};
 use mc_pipeline::center::Tuning;
 use mc_pipeline::deliver::Deliverer;
+use mc_pipeline::repo::Build;
 use mc_pipeline::seal::{KeyRing, Sealer};
 use mc_pipeline::view::{self, MessageView};
 use mc_pipeline::{Center, Parts, due, tell};
@@ -43,6 +44,11 @@ pub struct World {
 impl World {
     /// A center with a channel per kind (`robot`, `ding`, `mail`, `im`) and nobody working yet.
     pub async fn quiet() -> Self {
+        Self::built_by(None).await
+    }
+
+    /// The same with live channels made in another way.
+    pub async fn built_by(build: Option<Build>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(MockClock::default());
         let random: Arc<dyn Random> = Arc::new(SeqRandom::default());
@@ -50,7 +56,7 @@ impl World {
         let policy = EgressPolicy::parse(None, true).unwrap();
         let ring = KeyRing::generate("k1", &*random).unwrap();
         let store = Arc::new(FlakyStore::new(Arc::new(data.store()), mc_pipeline::share::attr::RECORDED));
-        let center = Arc::new(Center::new(Parts {
+        let mut center = Center::new(Parts {
             store: store.clone(),
             queue: Arc::new(data.queue()),
             blobs: Arc::new(data.blobs()),
@@ -60,7 +66,11 @@ impl World {
             random: random.clone(),
             sealer: Arc::new(Sealer::new(&ring, random).unwrap()),
             tuning: Tuning { leases_from: clock.now(), ..Tuning::default() },
-        }));
+        });
+        if let Some(build) = build {
+            center.channels = center.channels.built_by(build);
+        }
+        let center = Arc::new(center);
         let sandbox_clock = clock.clone();
         let sandbox =
             Sandbox::new(SandboxOptions::new(Arc::new(move || sandbox_clock.now().millis() as u64)));

@@ -62,7 +62,7 @@ pub fn task(n: u32) -> Task {
 pub fn number(task: &Task) -> u32 {
     match task {
         Task::Deliver { share, .. } => *share,
-        Task::Notify { .. } => u32::MAX,
+        Task::Notify { .. } | Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => u32::MAX,
     }
 }
 

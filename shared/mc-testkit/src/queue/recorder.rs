@@ -51,6 +51,6 @@ impl Consumer for Recorder {
 pub(super) fn number(task: &Task) -> u32 {
     match task {
         Task::Deliver { share, .. } => *share,
-        Task::Notify { .. } => u32::MAX,
+        Task::Notify { .. } | Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => u32::MAX,
     }
 }
