@@ -12,4 +12,6 @@ mod tls;
 #[cfg(test)]
 mod webhook;
 #[cfg(test)]
+mod wechat;
+#[cfg(test)]
 mod world;
