@@ -9,6 +9,7 @@ pub mod dead_letters;
 pub mod messages;
 pub mod monitoring;
 pub mod operators;
+pub mod platform_templates;
 pub mod preview;
 pub mod projects;
 pub mod session;
@@ -126,6 +127,7 @@ routes! {
         DELETE "/v1/channels/{name}" ADMIN NONE channels::delete,
         POST "/v1/channels/{name}/test" TEST NONE channels::test,
         POST "/v1/channels/{name}/check" TEST NONE channels::check,
+        GET "/v1/channels/{name}/platform-templates" TEST NONE platform_templates::list,
     }
     WEBHOOKS, add_webhooks {
         GET "/v1/webhooks" READ PAGE webhooks::list,
