@@ -22,5 +22,5 @@ mod query;
 
 pub use problem::ApiError;
 pub use routes::access_keys::{NewAccessKey, issue};
-pub use routes::{ingest_router, router};
+pub use routes::{callback_router, ingest_router, router};
 pub use state::{Api, ApiOptions};

@@ -15,6 +15,7 @@ use base64::{
 };
 use mc_core::{Secret, ports::Random};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -35,6 +36,9 @@ pub enum KeyRingError {
     /// Not 32 bytes in base64.
     #[error("key {0} must be 32 bytes in base64")]
     Key(String),
+    /// `generated` is too short, or there is a key of its id too.
+    #[error("generated has at least 64 characters, and then keys holds no k0")]
+    Generated,
     /// `current` names no key.
     #[error("the current key {0} is not among the keys")]
     NoCurrent(String),
@@ -73,10 +77,21 @@ pub struct KeyRing {
 struct KeyRingJson {
     current: String,
     keys: BTreeMap<String, Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generated: Option<Secret>,
 }
+
+/// The key that follows from `generated`.
+const GENERATED_KEY: &str = "k0";
+
+/// A generated text is at least this long, so that it holds more than 256 bits whatever letters it is made of.
+const GENERATED_LEN: usize = 64;
 
 impl KeyRing {
     /// Reads `{"current": "k1", "keys": {"k1": "base64…"}}`.
+    ///
+    /// `"generated": "64 random letters and digits"` may stand besides, for places that can make up a text and nothing
+    /// else: the key `k0` follows from it.
     pub fn parse(json: &str) -> Result<Self, KeyRingError> {
         // The parser's own message may quote what it stumbled over, so it is dropped.
         let json: KeyRingJson = serde_json::from_str(json).map_err(|_| KeyRingError::Json)?;
@@ -87,6 +102,12 @@ impl KeyRing {
             let key: &[u8; KEY_LEN] =
                 bytes.as_slice().try_into().map_err(|_| KeyRingError::Key(id.clone()))?;
             keys.insert(id, Zeroizing::new(*key));
+        }
+        if let Some(text) = json.generated {
+            if text.expose().len() < GENERATED_LEN || keys.contains_key(GENERATED_KEY) {
+                return Err(KeyRingError::Generated);
+            }
+            keys.insert(GENERATED_KEY.to_owned(), derived(&text));
         }
         if !keys.contains_key(&json.current) {
             return Err(KeyRingError::NoCurrent(json.current));
@@ -118,7 +139,7 @@ impl KeyRing {
     pub fn to_json(&self) -> Result<Secret, KeyRingError> {
         let keys =
             self.keys.iter().map(|(id, key)| (id.clone(), Secret::new(STANDARD.encode(key.as_slice()))));
-        let json = KeyRingJson { current: self.current.clone(), keys: keys.collect() };
+        let json = KeyRingJson { current: self.current.clone(), keys: keys.collect(), generated: None };
         serde_json::to_string(&json).map(Secret::new).map_err(|_| KeyRingError::Json)
     }
 
@@ -137,6 +158,15 @@ impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRing").field("current", &self.current).field("keys", &self.keys.keys()).finish()
     }
+}
+
+/// The key of a generated text.
+fn derived(text: &Secret) -> Zeroizing<[u8; KEY_LEN]> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"message-center key ring v1");
+    let tag = hmac::sign(&key, text.expose().as_bytes());
+    let mut bytes = Zeroizing::new([0; KEY_LEN]);
+    bytes.copy_from_slice(tag.as_ref());
+    bytes
 }
 
 fn check_key_id(id: &str) -> Result<(), KeyRingError> {
@@ -267,6 +297,26 @@ mod tests {
             sealer.seal("c", "same").unwrap(),
             "a nonce of its own each time"
         );
+    }
+
+    #[test]
+    fn a_generated_text_is_a_key_for_ever() {
+        let generated = "a".repeat(64);
+        let first = format!(r#"{{"current": "k0", "keys": {{}}, "generated": "{generated}"}}"#);
+        let sealed = sealer(&KeyRing::parse(&first).unwrap()).seal("c", "text").unwrap();
+        // Worked out by another program.
+        let later = r#"{"current": "k0", "keys": {"k0": "G1FJSHHM+N/Se2YH59vqguRHtCAVTRQvQhyk1yK++w0="}}"#;
+        let mut later = KeyRing::parse(later).unwrap();
+        later.rotate("k1", &Counter::default()).unwrap();
+        let later = KeyRing::parse(later.to_json().unwrap().expose()).unwrap();
+        assert_eq!(sealer(&later).open("c", &sealed).unwrap().as_str(), "text");
+        assert!(sealer(&later).needs_reseal(&sealed));
+        for bad in [
+            first.replace("aaa", "a"),
+            first.replace("{}", r#"{"k0": "G1FJSHHM+N/Se2YH59vqguRHtCAVTRQvQhyk1yK++w0="}"#),
+        ] {
+            assert!(matches!(KeyRing::parse(&bad), Err(KeyRingError::Generated)), "{bad}");
+        }
     }
 
     #[test]

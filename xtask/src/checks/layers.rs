@@ -12,6 +12,9 @@ struct Layer {
     tests_use: &'static [&'static str],
 }
 
+/// A function of AWS's wires and stops.
+const FUNCTION: &[&str] = &["mc-lambda", "mc-core"];
+
 /// The layers, from the bottom up. Nobody uses the crates that stand last: the runner, its tests, the benchmark, this.
 const LAYERS: &[Layer] = &[
     Layer { name: "mc-core", uses: &[], tests_use: &[] },
@@ -31,6 +34,22 @@ const LAYERS: &[Layer] = &[
     },
     Layer { name: "mc-store-embedded", uses: &["mc-core"], tests_use: &["mc-testkit"] },
     Layer { name: "mc-aws", uses: &["mc-core"], tests_use: &["mc-testkit"] },
+    Layer {
+        name: "mc-lambda",
+        uses: &["mc-ambient", "mc-api", "mc-aws", "mc-pipeline", "mc-channels", "mc-content", "mc-core"],
+        tests_use: &["mc-testkit", "mc-store-embedded"],
+    },
+    Layer { name: "ingest", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "console", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "callback", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "send-wecom", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "send-wechat", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "send-dingtalk", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "send-feishu", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "send-email", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "send-webhook", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "schedule", uses: FUNCTION, tests_use: &[] },
+    Layer { name: "quota", uses: FUNCTION, tests_use: &[] },
     // Written from the platforms' rules and not from our client, so that the two can disagree.
     Layer { name: "mc-sandbox", uses: &[], tests_use: &[] },
     Layer {
@@ -130,6 +149,9 @@ fn problem(layer: &Layer, dependency: &str, in_tests: bool) -> Option<String> {
             "The core knows no server, client, runtime or cloud, so it may not use {dependency}."
         ));
     }
+    if dependency.starts_with("lambda_") && name != "mc-lambda" {
+        return Some(format!("Only mc-lambda knows Lambda, so {name} may not use {dependency}."));
+    }
     (cloud && name != "mc-aws")
         .then(|| format!("Only mc-aws talks to AWS, so {name} may not use {dependency}."))
 }
@@ -190,6 +212,12 @@ mod tests {
     fn what_tests_use_is_not_for_the_crate_itself() {
         let manifest = "[package]\nname = \"mc-channels\"\n[dependencies]\nmc-testkit.workspace = true\n";
         assert_eq!(found(manifest).len(), 1);
+    }
+
+    #[test]
+    fn one_crate_knows_lambda() {
+        let mut layers = LAYERS.iter();
+        assert!(layers.all(|layer| (layer.name != "mc-lambda") == problem(layer, "lambda_runtime", false).is_some()));
     }
 
     #[test]

@@ -9,7 +9,6 @@ pub mod dead_letters;
 pub mod messages;
 pub mod monitoring;
 pub mod operators;
-pub mod platform_templates;
 pub mod preview;
 pub mod projects;
 pub mod session;
@@ -127,7 +126,6 @@ routes! {
         DELETE "/v1/channels/{name}" ADMIN NONE channels::delete,
         POST "/v1/channels/{name}/test" TEST NONE channels::test,
         POST "/v1/channels/{name}/check" TEST NONE channels::check,
-        GET "/v1/channels/{name}/platform-templates" TEST NONE platform_templates::list,
     }
     WEBHOOKS, add_webhooks {
         GET "/v1/webhooks" READ PAGE webhooks::list,
@@ -173,6 +171,11 @@ pub fn router(api: Arc<Api>) -> Router {
 /// Messages only, for a place that does nothing but accept and show them.
 pub fn ingest_router(api: Arc<Api>) -> Router {
     complete(add_messages(Router::new()), api)
+}
+
+/// What platforms call, for a place that does nothing but hear them.
+pub fn callback_router(api: Arc<Api>) -> Router {
+    complete(Router::new(), api)
 }
 
 /// Adds the answers to what is not in the table.

@@ -2,7 +2,7 @@
 
 use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
-use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage, WechatAccount, WechatTemplate};
+use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage};
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
@@ -15,8 +15,6 @@ pub const FEISHU_HOOK: &str = "f99fed8d-9b01-4dfe-ab56-0123456789ab";
 pub const FEISHU_SECRET: &str = "qYhFgBvJ7rNdXcKtWmZs";
 pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
 pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
-pub const OPENID: &str = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M";
 
 /// A kind and its sandbox counterpart.
 pub struct Fake<'w> {
@@ -35,47 +33,17 @@ impl<'w> Fake<'w> {
             ..mc_sandbox::ImExpectation::default()
         };
         world.sandbox.im_expect("room/send", expectation);
-        for (app_id, mini) in [("wxofficial", false), ("wxmini", true)] {
-            let template = WechatTemplate {
-                id: "template-1".to_owned(),
-                content: "{{thing1.DATA}}\n{{thing2.DATA}}".to_owned(),
-                ..WechatTemplate::default()
-            };
-            let account = WechatAccount {
-                mini,
-                secret: WECHAT_SECRET.to_owned(),
-                templates: vec![template],
-                accepts_all: true,
-                ..WechatAccount::default()
-            };
-            world.sandbox.wechat_account(app_id, account);
-        }
         Self { world, kind }
     }
 
-    pub fn platform(&self) -> Platform {
+    fn platform(&self) -> Platform {
         match self.kind {
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkRobot => Platform::Dingtalk,
             Kind::FeishuRobot => Platform::Feishu,
             Kind::EmailSmtp => Platform::Smtp,
-            Kind::WechatOfficial => Platform::Wechat,
-            Kind::WechatMini => Platform::WechatMini,
             Kind::Webhook => Platform::Im,
         }
-    }
-
-    /// The secrets of this kind's channel.
-    pub fn own_secrets(&self) -> Vec<String> {
-        let own: &[&str] = match self.kind {
-            Kind::WecomRobot => &[WECOM_KEY],
-            Kind::DingtalkRobot => &[DINGTALK_TOKEN, DINGTALK_SECRET],
-            Kind::FeishuRobot => &[FEISHU_HOOK, FEISHU_SECRET],
-            Kind::EmailSmtp => &[SMTP_PASSWORD],
-            Kind::WechatOfficial | Kind::WechatMini => &[WECHAT_SECRET],
-            Kind::Webhook => &[WEBHOOK_SECRET],
-        };
-        own.iter().map(|secret| (*secret).to_owned()).collect()
     }
 
     fn at(&self, url: &str, smtp_port: u16) -> SharedChannel {
@@ -95,13 +63,6 @@ impl<'w> Fake<'w> {
                     "from": "Alerts <alerts@example.com>", "username": "alerts@example.com",
                 });
                 self.world.build(self.kind, settings, &[("password", SMTP_PASSWORD)], "")
-            }
-            Kind::WechatOfficial | Kind::WechatMini => {
-                let app_id = if self.kind == Kind::WechatMini { "wxmini" } else { "wxofficial" };
-                let fields = json!({"title": "thing1", "text": "thing2"});
-                let settings =
-                    json!({"app_id": app_id, "platform_template_id": "template-1", "fields": fields});
-                self.world.build(self.kind, settings, &[("app_secret", WECHAT_SECRET)], url)
             }
             Kind::Webhook => {
                 let settings = json!({
@@ -149,11 +110,6 @@ impl<'w> Fake<'w> {
             }
             (Trouble::Refuses, Kind::EmailSmtp) => reply(550, SmtpStage::Rcpt, "5.1.1 no such user"),
             (Trouble::Disowns, Kind::EmailSmtp) => reply(553, SmtpStage::Mail, "sender is not the account"),
-            (Trouble::Busy, Kind::WechatOfficial | Kind::WechatMini) => errcode(-1),
-            (Trouble::TooFast, Kind::WechatOfficial | Kind::WechatMini) => errcode(45011),
-            (Trouble::Refuses, Kind::WechatOfficial) => errcode(47003),
-            (Trouble::Refuses, Kind::WechatMini) => errcode(43101),
-            (Trouble::Disowns, Kind::WechatOfficial | Kind::WechatMini) => errcode(40164),
             (Trouble::Busy, Kind::Webhook) => status(503),
             (Trouble::TooFast, Kind::Webhook) => status(429),
             // HTTP 200 with an error inside.
@@ -177,7 +133,6 @@ impl Harness for Fake<'_> {
             email: Some("someone@example.com".into()),
             mobile: Some("+8613800000000".into()),
             wecom: Some("zhangsan".into()),
-            wechat: Some(OPENID.into()),
             feishu: Some("ou_7d8a6e6df7621556ce0d21922b676706".into()),
             ..Addresses::default()
         };
@@ -210,30 +165,22 @@ impl Harness for Fake<'_> {
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
             Kind::FeishuRobot => Some(json!({"sign": "another"})),
             Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
-            Kind::WechatOfficial => Some(json!({"client_msg_id": null})),
-            Kind::WechatMini => Some(json!({"touser": "somebody-else"})),
             // Its native payload is its body, in which nothing belongs to the channel.
             Kind::Webhook => None,
         }
     }
 
     fn secrets(&self) -> Vec<String> {
-        // The start of the tokens that the sandbox gives out is one too.
-        let all = [
+        [
             WECOM_KEY,
             DINGTALK_TOKEN,
             DINGTALK_SECRET,
-            FEISHU_HOOK,
-            FEISHU_SECRET,
             SMTP_PASSWORD,
             WEBHOOK_SECRET,
-            WECHAT_SECRET,
-            "access-token-0",
-        ];
-        all.map(Into::into).into()
-    }
-
-    fn longest(&self) -> Option<usize> {
-        matches!(self.kind, Kind::WechatOfficial | Kind::WechatMini).then_some(20)
+            FEISHU_HOOK,
+            FEISHU_SECRET,
+        ]
+        .map(Into::into)
+        .into()
     }
 }

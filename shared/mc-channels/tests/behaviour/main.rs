@@ -12,6 +12,4 @@ mod tls;
 #[cfg(test)]
 mod webhook;
 #[cfg(test)]
-mod wechat;
-#[cfg(test)]
 mod world;

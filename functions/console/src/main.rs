@@ -1,0 +1,5 @@
+//! The management API.
+
+fn main() -> std::process::ExitCode {
+    mc_lambda::console()
+}

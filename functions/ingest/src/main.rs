@@ -1,0 +1,5 @@
+//! Takes messages.
+
+fn main() -> std::process::ExitCode {
+    mc_lambda::ingest()
+}

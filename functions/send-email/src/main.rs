@@ -1,0 +1,5 @@
+//! Sends through e-mail.
+
+fn main() -> std::process::ExitCode {
+    mc_lambda::send(mc_core::ports::Family::Email)
+}

@@ -1,0 +1,5 @@
+//! Sends through Feishu.
+
+fn main() -> std::process::ExitCode {
+    mc_lambda::send(mc_core::ports::Family::Feishu)
+}

@@ -1,0 +1,141 @@
+//! `ingest`: messages, from callers over HTTP and from events.
+//!
+//! An event of the detail-type `message-center.send` is a message: its detail is the body that `POST /v1/messages`
+//! takes, besides `stack`, which the rule looks at. Its project follows from its source. Its id is the `Idempotency-Key`,
+//! so that however often it is delivered it is sent once. Whoever may put events on the bus may send; that is the
+//! authentication.
+
+use axum::http::StatusCode;
+use mc_core::{Error, ErrorKind, Result};
+use mc_pipeline::accept::commit::Outcome;
+use mc_pipeline::accept::{self, Caller, Idempotency, Refusal, SendRequest, request};
+use mc_pipeline::{Center, syslog};
+use ring::digest;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::requests::Requests;
+use crate::event::{BusEvent, Incoming};
+use crate::http::Answer;
+use crate::place::Place;
+use crate::runtime::{Done, Handler, Invocation};
+use crate::settings::names;
+
+/// The events that are messages.
+const SEND: &str = "message-center.send";
+
+/// The handler.
+pub(super) struct Ingest(Requests);
+
+impl Default for Ingest {
+    fn default() -> Self {
+        Self(Requests::new(mc_api::ingest_router))
+    }
+}
+
+/// To a caller, or to EventBridge, which does not look at it.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Reply {
+    Http(Answer),
+    Event(Value),
+}
+
+impl Handler for Ingest {
+    type Answer = Reply;
+
+    async fn handle(&self, place: &Place, event: &str, _: &Invocation) -> Result<Done<Reply>, Error> {
+        match Incoming::read(event)? {
+            Some(Incoming::Request(request)) => {
+                let Done { answer, fields } = self.0.answer(place, *request).await?;
+                Ok(Done { answer: Reply::Http(answer), fields })
+            }
+            Some(Incoming::Event(event)) => of_event(place, &event).await,
+            None => Err(Error::new(ErrorKind::Internal, "this is neither a request nor an event")),
+        }
+    }
+}
+
+/// Accepts the message that an event is. One that is refused is told in the project's log; only what may pass with time
+/// is an error, which EventBridge repeats.
+async fn of_event(place: &Place, event: &BusEvent<'_>) -> Result<Done<Reply>> {
+    if event.detail_type.0 != SEND {
+        let text = "events of this detail-type are nothing to this function";
+        return Err(Error::new(ErrorKind::Internal, text).with("detail_type", &event.detail_type.0));
+    }
+    let Some(project) = place.settings.event_projects.of(&event.source.0) else {
+        return Err(Error::new(ErrorKind::Internal, "events of this source have no project; name one")
+            .with("source", &event.source.0)
+            .with("variable", names::EVENT_PROJECTS));
+    };
+    let center = place.center().await?;
+    let accepted = match read(event) {
+        Ok(message) => accept(&center, event, project, message).await,
+        Err(refusal) => Err(refusal),
+    };
+    let (status, answer) = match accepted {
+        Ok(accepted) => (StatusCode::ACCEPTED, json!({"id": accepted.id})),
+        Err(Refusal::Failed(error)) => return Err(error),
+        Err(refusal) => {
+            let told = told(event, &refusal);
+            tracing::warn!(project, refusal = %told, "an event was refused");
+            syslog::note(&center, project, "event.refused", told.clone()).await?;
+            (StatusCode::UNPROCESSABLE_ENTITY, told)
+        }
+    };
+    let fields = vec![("event", Value::from(&*event.id.0)), ("status", Value::from(status.as_u16()))];
+    Ok(Done { answer: Reply::Event(answer), fields })
+}
+
+/// Reads the message out of the detail.
+fn read(event: &BusEvent<'_>) -> Result<SendRequest, Refusal> {
+    let mut detail: Map<String, Value> = request::read(event.detail.get().as_bytes())?;
+    detail.remove("stack");
+    let body = serde_json::to_vec(&detail).map_err(Error::from)?;
+    let message: SendRequest = request::read(&body)?;
+    if message.dry_run {
+        return Err(Refusal::field("invalid_request", "/dry_run", "nobody would see what an event shows"));
+    }
+    Ok(message)
+}
+
+async fn accept(
+    center: &Center,
+    event: &BusEvent<'_>,
+    project: &str,
+    message: SendRequest,
+) -> Result<accept::Accepted, Refusal> {
+    if center.projects.get(project).await?.is_none() {
+        let text = format!("there is no project {project}; make it, or name another one for this source");
+        return Err(Refusal::field("unknown_project", "", text));
+    }
+    let caller = Caller {
+        project: project.into(),
+        sender: format!("event:{}", event.source.0).into(),
+        request_id: (*event.id.0).into(),
+    };
+    let hash = digest::digest(&digest::SHA256, event.detail.get().as_bytes());
+    let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let idempotency = Idempotency { key: format!("event:{}", event.id.0), hash };
+    let mut answer = accept::accept(center, &caller, vec![Ok(message)], Some(idempotency)).await?;
+    match answer.outcomes.pop() {
+        Some(Outcome::Accepted(accepted)) => Ok(accepted),
+        Some(Outcome::Refused(refusal)) => Err(refusal),
+        Some(Outcome::RefusedBefore { code, detail }) => {
+            Err(Refusal::Conflict { code: "refused_before", detail: format!("{code}: {detail}") })
+        }
+        None => Err(Error::new(ErrorKind::Internal, "a message has no outcome").into()),
+    }
+}
+
+fn told(event: &BusEvent<'_>, refusal: &Refusal) -> Value {
+    let (code, detail, pointers): (&str, &str, Vec<&str>) = match refusal {
+        Refusal::Invalid { code, detail, errors } => {
+            (code, detail, errors.iter().map(|error| error.pointer.as_str()).collect())
+        }
+        Refusal::NotFound(what) => ("not_found", what, Vec::new()),
+        Refusal::Conflict { code, detail } => (code, detail, Vec::new()),
+        Refusal::Failed(_) => ("failed", "", Vec::new()),
+    };
+    json!({"event": event.id.0, "source": event.source.0, "code": code, "detail": detail, "pointers": pointers})
+}

@@ -1,0 +1,75 @@
+//! `schedule`: every minute, what has become due goes into the queues.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use mc_api::first_start::{Chosen, first_start};
+use mc_core::{Error, ErrorKind, Result, Secret};
+use mc_pipeline::{Center, due};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::place::Place;
+use crate::runtime::{Done, Handler, Invocation};
+
+/// The handler.
+#[derive(Default)]
+pub(super) struct Schedule {
+    /// Whether this process has seen that there is an operator.
+    started: AtomicBool,
+}
+
+impl Handler for Schedule {
+    type Answer = Value;
+
+    async fn handle(&self, place: &Place, _: &str, _: &Invocation) -> Result<Done<Value>, Error> {
+        let center = place.center().await?;
+        if !self.started.load(Relaxed) {
+            start(place, &center).await?;
+            self.started.store(true, Relaxed);
+        }
+        let promoted = due::promote(&center).await?;
+        Ok(Done { answer: json!({"promoted": promoted}), fields: vec![("promoted", Value::from(promoted))] })
+    }
+}
+
+#[derive(Deserialize)]
+struct OperatorSecret {
+    password: Secret,
+}
+
+#[derive(Deserialize)]
+struct AccessKeySecret {
+    access_key_id: String,
+    secret_access_key: Secret,
+}
+
+/// The first start: the operator and the access key that the stack's secrets hold.
+async fn start(place: &Place, center: &Center) -> Result<()> {
+    let (Some(operator), Some(key)) = (&place.settings.operator_secret, &place.settings.access_key_secret)
+    else {
+        return Ok(());
+    };
+    if center.operators.any().await? {
+        return Ok(());
+    }
+    let operator: OperatorSecret = read(place, operator).await?;
+    let key: AccessKeySecret = read(place, key).await?;
+    let chosen = Chosen {
+        password: Some(operator.password),
+        access_key_id: Some(key.access_key_id),
+        secret_access_key: Some(key.secret_access_key),
+    };
+    if first_start(center, chosen).await?.is_some() {
+        tracing::info!("the first operator and the first access key were made");
+    }
+    Ok(())
+}
+
+async fn read<T: for<'de> Deserialize<'de>>(place: &Place, id: &str) -> Result<T> {
+    let secret = place.secrets.get(id).await?;
+    // The parser's own words may quote what it stumbled over.
+    serde_json::from_str(secret.expose()).map_err(|_| {
+        Error::new(ErrorKind::Internal, "a secret of the first start does not hold what it should")
+            .with("secret", id)
+    })
+}
