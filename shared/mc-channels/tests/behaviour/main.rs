@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod fakes;
 #[cfg(test)]
+mod proxy;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod suite;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::suite::deliver;
 
-const AUTHORITY: &str = include_str!("../fixtures/ca.pem");
+pub const AUTHORITY: &str = include_str!("../fixtures/ca.pem");
 
 fn server_config() -> Arc<ServerConfig> {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("../fixtures/server.pem")).unwrap();
@@ -34,11 +34,13 @@ fn server_config() -> Arc<ServerConfig> {
 }
 
 /// Serves every connection with `serve` on a thread of its own; a client that goes away ends only its connection.
-fn listen(serve: fn(TcpStream) -> std::io::Result<()>) -> u16 {
+pub fn listen(serve: impl Fn(TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> u16 {
+    let serve = Arc::new(serve);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
+            let serve = serve.clone();
             std::thread::spawn(move || serve(stream.unwrap()));
         }
     });
@@ -49,7 +51,7 @@ fn tls(stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
     StreamOwned::new(ServerConnection::new(server_config()).unwrap(), stream)
 }
 
-fn https(stream: TcpStream) -> std::io::Result<()> {
+pub fn https(stream: TcpStream) -> std::io::Result<()> {
     let mut stream = tls(stream);
     let mut seen = Vec::new();
     let mut buffer = [0; 1024];
