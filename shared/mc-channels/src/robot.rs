@@ -3,7 +3,7 @@
 use mc_content::dialect;
 use mc_content::split::split;
 use mc_core::model::{AddressKind, Content, Format, Recipient};
-use mc_core::ports::{Size, SizeUnit, Slot, Warning};
+use mc_core::ports::{RenderContext, Size, SizeUnit, Slot, Warning};
 use serde_json::Value;
 
 /// Everything a content says, title first, as plain lines.
@@ -144,6 +144,23 @@ pub(crate) fn html_warning() -> Warning {
 pub(crate) fn button_warning(label: &str) -> Warning {
     let detail = format!("the button \"{label}\" has no address that may be opened; it is left away");
     Warning::new("button_dropped", detail)
+}
+
+/// The notes on what a kind without files and without clicks leaves out.
+pub(crate) fn left_out(content: &Content, context: &RenderContext<'_>) -> Vec<Warning> {
+    let mut warnings = Vec::from_iter(unpressable(content));
+    if !context.files.is_empty() {
+        let detail = format!("this kind sends no files; {} left out", context.files.len());
+        warnings.push(Warning::new("file_dropped", detail));
+    }
+    warnings
+}
+
+/// The note on buttons that could only be pressed, for a kind that never hears of it.
+pub(crate) fn unpressable(content: &Content) -> Option<Warning> {
+    let count = content.buttons.iter().filter(|button| button.url.is_empty()).count();
+    let detail = format!("{count} button(s) without a url left out: this kind hears of no clicks");
+    (count > 0).then(|| Warning::new("button_dropped", detail))
 }
 
 /// How close the largest part comes to the limit.

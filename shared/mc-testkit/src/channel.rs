@@ -35,11 +35,19 @@ pub enum Trouble {
     Gateway,
     /// It takes its time, within the channel's timeout.
     Slow,
+    /// It says that the access token is over, before its time.
+    EndsToken,
+    /// A new token is needed, and the connection is cut instead of an answer to asking for one.
+    CutsLogin,
+    /// A new token is needed, and the platform has trouble and says so.
+    BusyLogin,
+    /// A new token is needed, and the platform refuses the credentials.
+    RefusesLogin,
 }
 
 impl Trouble {
     /// Every trouble.
-    pub const ALL: [Trouble; 8] = [
+    pub const ALL: [Trouble; 12] = [
         Trouble::Busy,
         Trouble::TooFast,
         Trouble::Refuses,
@@ -48,6 +56,10 @@ impl Trouble {
         Trouble::Page,
         Trouble::Gateway,
         Trouble::Slow,
+        Trouble::EndsToken,
+        Trouble::CutsLogin,
+        Trouble::BusyLogin,
+        Trouble::RefusesLogin,
     ];
 }
 
@@ -78,6 +90,19 @@ pub trait Harness: Send + Sync {
 
     /// What must never show in any error.
     fn secrets(&self) -> Vec<String>;
+
+    /// How many access tokens the platform has given out so far; `None` if it knows none.
+    fn tokens_given(&self) -> Option<u64> {
+        None
+    }
+
+    /// Ends all access tokens that the platform has given out, before their time.
+    fn end_tokens(&self) {}
+
+    /// Somebody whom the platform refuses while it takes the others; `None` if it names nobody.
+    fn unknown_recipient(&self) -> Option<Recipient> {
+        None
+    }
 }
 
 /// What a push must come to.
@@ -101,12 +126,13 @@ impl Expected {
     /// What a trouble comes to on most platforms.
     pub fn usual(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Busy | Trouble::Gateway => Expected::Transient,
+            // Without a token nothing was pushed, so nothing is in doubt.
+            Trouble::Busy | Trouble::Gateway | Trouble::CutsLogin | Trouble::BusyLogin => Expected::Transient,
             Trouble::TooFast => Expected::Throttled,
             Trouble::Refuses => Expected::Permanent,
-            Trouble::Disowns => Expected::Channel,
+            Trouble::Disowns | Trouble::RefusesLogin => Expected::Channel,
             Trouble::CutsAfter | Trouble::Page => Expected::Doubt,
-            Trouble::Slow => Expected::Accepted,
+            Trouble::Slow | Trouble::EndsToken => Expected::Accepted,
         }
     }
 
@@ -132,6 +158,8 @@ pub async fn all(harness: &dyn Harness) {
     every_trouble_has_its_class(harness).await;
     nobody_there_is_transient(harness).await;
     a_check_sends_nothing_and_helps(harness).await;
+    a_token_serves_many_and_is_renewed_once(harness).await;
+    refused_recipients_fail_alone(harness).await;
 }
 
 fn context<'a>(
@@ -147,6 +175,7 @@ fn context<'a>(
         data: empty,
         params: empty,
         overrides,
+        files: &[],
     }
 }
 
@@ -169,13 +198,23 @@ async fn push(
         Batching::Broadcast => Vec::new(),
         Batching::Single | Batching::UpTo(_) => vec![harness.recipient()],
     };
+    push_to(channel, harness, part, id, &to).await
+}
+
+async fn push_to(
+    channel: &SharedChannel,
+    harness: &dyn Harness,
+    part: &Part,
+    id: &str,
+    to: &[Recipient],
+) -> Result<Receipt, SendError> {
     let push = Push {
         project: "default",
         message: MessageId::new(Ulid::from_parts(1_796_083_200_000, 7)),
         delivery: "dlv_0000000000000000000000000A-0",
         push_id: id,
         part,
-        to: &to,
+        to,
         attachments: &[],
         slot: None,
     };
@@ -274,4 +313,48 @@ async fn a_check_sends_nothing_and_helps(harness: &dyn Harness) {
     for secret in harness.secrets() {
         assert!(!format!("{steps:?}").contains(&secret), "a step shows a secret: {steps:?}");
     }
+}
+
+async fn a_token_serves_many_and_is_renewed_once(harness: &dyn Harness) {
+    if harness.tokens_given().is_none() {
+        return;
+    }
+    let given = || harness.tokens_given().unwrap_or_default();
+    let [one, other] = [harness.channel(), harness.channel()];
+    let rendered = render(harness, &Content::new("Token", Format::Text, "kept"), None).unwrap();
+    let part = &rendered.parts[0];
+    push(&one, harness, part, "token-0").await.unwrap();
+    let before = given();
+    push(&one, harness, part, "token-1").await.unwrap();
+    push(&other, harness, part, "token-2").await.unwrap();
+    assert_eq!(given(), before, "a token is kept, and shared between instances");
+    harness.end_tokens();
+    push(&one, harness, part, "token-3").await.unwrap();
+    assert_eq!(given(), before + 1, "it is renewed when the platform says that it is over");
+    harness.end_tokens();
+    let results = tokio::join!(
+        push(&one, harness, part, "token-4"),
+        push(&other, harness, part, "token-5"),
+        push(&one, harness, part, "token-6"),
+        push(&other, harness, part, "token-7"),
+    );
+    for result in [results.0, results.1, results.2, results.3] {
+        result.unwrap();
+    }
+    assert_eq!(given(), before + 2, "who finds it over at the same time shares one renewal");
+}
+
+async fn refused_recipients_fail_alone(harness: &dyn Harness) {
+    let Some(unknown) = harness.unknown_recipient() else { return };
+    let channel = harness.channel();
+    let rendered = render(harness, &Content::new("Some", Format::Text, "are unknown"), None).unwrap();
+    let part = &rendered.parts[0];
+    let both = [harness.recipient(), unknown.clone()];
+    let receipt = push_to(&channel, harness, part, "some-0", &both).await.unwrap();
+    let refused: Vec<usize> = receipt.refused.iter().map(|failure| failure.index).collect();
+    assert_eq!(refused, [1], "{receipt:?}");
+    assert!(!receipt.refused[0].code.is_empty() && !receipt.refused[0].text.is_empty(), "{receipt:?}");
+    let result = push_to(&channel, harness, part, "some-1", &[unknown]).await;
+    let all = matches!(&result, Ok(receipt) if receipt.refused.len() == 1);
+    assert!(all || Expected::of(&result) == Expected::Permanent, "{result:?}");
 }

@@ -164,6 +164,7 @@ fn show(
         data: &subject.data,
         params: &subject.params,
         overrides: None,
+        files: &[],
     };
     let rendered = entry.channel.render(&content, &context).map_err(refused)?;
     Ok(Preview::of(entry.doc.kind, channel.cloned(), rendered))

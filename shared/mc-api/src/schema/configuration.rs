@@ -103,13 +103,17 @@ pub struct FactTemplate {
     pub value: String,
 }
 
-/// A button, both parts templates.
+/// A button, all of it templates. One whose link and action both come out empty is left away.
 #[derive(ToSchema)]
 pub struct ButtonTemplate {
     /// What it says.
     pub text: String,
     /// Where it leads.
+    #[schema(required = false)]
     pub url: String,
+    /// What the event `channel.action` says when it is pressed, on platforms that tell of clicks.
+    #[schema(required = false)]
+    pub action: String,
 }
 
 /// Limits below the platform's own.

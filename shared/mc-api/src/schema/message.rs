@@ -106,7 +106,7 @@ pub struct InlineContent {
     /// Label and value pairs.
     #[schema(required = false)]
     pub facts: Vec<Fact>,
-    /// Buttons that open pages.
+    /// Buttons that open pages, or tell that they were pressed.
     #[schema(required = false)]
     pub buttons: Vec<Button>,
     /// A picture's URL.
@@ -126,13 +126,18 @@ pub struct Fact {
     pub value: String,
 }
 
-/// A button that opens a page.
+/// A button that opens a page, or tells by the event `channel.action` that it was pressed. It has at least one of `url`
+/// and `action`.
 #[derive(ToSchema)]
 pub struct Button {
     /// What it says.
     pub text: String,
     /// Where it leads.
+    #[schema(required = false)]
     pub url: String,
+    /// What the event says, on platforms that tell of clicks; others show the link, or leave the button away.
+    #[schema(required = false)]
+    pub action: String,
 }
 
 /// Which channels, and how they share.

@@ -70,11 +70,12 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
             return Err(too_large(size));
         }
         used = used.max(size);
-        parts.push(Part { payload });
+        parts.push(Part::new(payload));
     }
     // An override that says everything anew (a `link`, a `feedCard`) is one message, however long the content was.
     parts.dedup();
     warnings.extend(robot::split_warning(parts.len()));
+    warnings.extend(robot::left_out(content, context));
     Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, ALLOWED) })
 }
 
@@ -94,7 +95,7 @@ fn title(content: &Content, plain: &str) -> String {
 
 /// Titles and addresses of the buttons, the content's own link among them.
 fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<(String, String)> {
-    let own = content.buttons.iter().map(|button| (button.text.as_str(), button.url.as_str()));
+    let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
     let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
     let mut buttons = Vec::new();
     for (text, url) in own.chain(link.map(|url| ("查看详情", url))) {
@@ -182,6 +183,7 @@ mod tests {
             data: &empty,
             params: &empty,
             overrides: patch,
+            files: &[],
         };
         render(content, &context)
     }
@@ -204,7 +206,7 @@ mod tests {
     #[test]
     fn buttons_make_a_card() {
         let mut content = Content::new("Deploy", Format::Markdown, "done");
-        content.buttons = vec![Button { text: "Log".into(), url: "https://ci.example.com/1".into() }];
+        content.buttons = vec![Button::link("Log", "https://ci.example.com/1")];
         content.url = Some("https://ci.example.com/2".into());
         let rendered = rendered(&content, &[], None).unwrap();
         let card = &rendered.parts[0].payload["actionCard"];
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn a_button_that_opens_nothing_is_left_away_and_told() {
         let mut content = Content::new("Deploy", Format::Markdown, "done");
-        content.buttons = vec![Button { text: "Log".into(), url: "javascript:alert(1)".into() }];
+        content.buttons = vec![Button::link("Log", "javascript:alert(1)")];
         let rendered = rendered(&content, &[], None).unwrap();
         assert_eq!(rendered.parts[0].payload["msgtype"], "markdown");
         assert_eq!(rendered.warnings[0].code, "button_dropped");

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::Config;
 use crate::overrides::{self, bad_override};
+use crate::robot;
 
 /// Servers commonly take 10 MB and more; a body alone is never near that on purpose.
 const LARGEST: usize = 10 << 20;
@@ -27,6 +28,7 @@ pub(super) fn render(
         subject = line.chars().filter(|c| !c.is_control()).take(SUBJECT_CHARACTERS).collect();
         warnings.push(Warning::new("subject_from_body", "without a title, the first line is the subject"));
     }
+    warnings.extend(robot::unpressable(content));
     let mut headers = Map::new();
     headers.insert("From".to_owned(), config.from.to_string().into());
     if let Some(reply_to) = &config.reply_to {
@@ -48,7 +50,7 @@ pub(super) fn render(
         ));
     }
     Ok(Rendered {
-        parts: vec![Part { payload }],
+        parts: vec![Part::new(payload)],
         text,
         warnings,
         size: Size { used, allowed: LARGEST, unit: SizeUnit::Bytes },
@@ -167,6 +169,7 @@ mod tests {
             data: &empty,
             params: &empty,
             overrides: patch,
+            files: &[],
         };
         render(&config, content, &context)
     }

@@ -128,7 +128,7 @@ fn is_number(line: &str) -> bool {
 }
 
 fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<Value> {
-    let own = content.buttons.iter().map(|button| (button.text.as_str(), button.url.as_str()));
+    let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
     let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
     let mut buttons = Vec::new();
     for (label, url) in own.chain(link.map(|url| ("查看详情", url))) {

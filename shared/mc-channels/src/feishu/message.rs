@@ -150,7 +150,7 @@ fn finish(
         }
         used = used.max(size);
         allowed = limit;
-        parts.push(Part { payload });
+        parts.push(Part::new(payload));
     }
     // An override that says everything anew is one message, however long the content was.
     parts.dedup();

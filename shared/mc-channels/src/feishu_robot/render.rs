@@ -4,6 +4,7 @@ use mc_core::model::Content;
 use mc_core::ports::{RenderContext, RenderError, Rendered};
 
 use crate::feishu::{self, Form, Markdown, Mention};
+use crate::robot;
 
 pub(super) fn render(
     markdown: Markdown,
@@ -12,6 +13,7 @@ pub(super) fn render(
 ) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
     let mentions = Mention::of(context.to, &mut warnings);
+    warnings.extend(robot::left_out(content, context));
     feishu::render(Form::Hook, markdown, content, context, &mentions, warnings)
 }
 
@@ -33,6 +35,7 @@ mod tests {
             data: &empty,
             params: &empty,
             overrides: patch,
+            files: &[],
         };
         let markdown = if content.title == "as post" { Markdown::Post } else { Markdown::Card };
         render(markdown, content, &context)
@@ -56,7 +59,7 @@ mod tests {
         let mut content = Content::new("Deploy", Format::Markdown, "# Deploy\n\n**done** a<b");
         content.level = Some(Level::Danger);
         content.facts = vec![Fact { label: "App".into(), value: "pay*".into() }];
-        content.buttons = vec![Button { text: "Log".into(), url: "https://ci.example.com/1".into() }];
+        content.buttons = vec![Button::link("Log", "https://ci.example.com/1")];
         content.url = Some("https://ci.example.com/2".into());
         let rendered = rendered(&content, &[person()], None).unwrap();
         let payload = &rendered.parts[0].payload;

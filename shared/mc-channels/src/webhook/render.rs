@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{BodyTemplate, Config, JsonTemplate};
 use crate::overrides::{self, bad_override};
+use crate::robot;
 
 /// A request larger than this is not made.
 const LARGEST_BODY: usize = 4 << 20;
@@ -80,9 +81,9 @@ pub(super) fn render(
     }
     let payload = json!({"method": config.method, "url": url, "headers": headers, "body": body});
     Ok(Rendered {
-        parts: vec![Part { payload }],
+        parts: vec![Part::new(payload)],
         text,
-        warnings: Vec::new(),
+        warnings: robot::left_out(content, context),
         size: Size { used, allowed: LARGEST_BODY, unit: SizeUnit::Bytes },
     })
 }

@@ -53,13 +53,14 @@ pub(super) fn render(
         }
     };
     warnings.extend(robot::split_warning(payloads.len()));
+    warnings.extend(robot::left_out(content, context));
     let mut parts = Vec::with_capacity(payloads.len());
     let mut used = 0;
     for mut payload in payloads {
         overrides::apply(&mut payload, context.overrides, &PROTECTED)?;
         robot::clean(&mut payload);
         used = used.max(content_size(&payload)?);
-        parts.push(Part { payload });
+        parts.push(Part::new(payload));
     }
     Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, allowed) })
 }
@@ -162,6 +163,7 @@ mod tests {
             data: &empty,
             params: &empty,
             overrides,
+            files: &[],
         };
         render(markdown, content, &context)
     }

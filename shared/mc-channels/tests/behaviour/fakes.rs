@@ -91,6 +91,10 @@ impl<'w> Fake<'w> {
             (Trouble::CutsAfter, _) => Fault { cut: true, ..fault },
             (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
             (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
+            // Nobody here has tokens.
+            (Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin, _) => {
+                return None;
+            }
             (Trouble::Page, _) => Fault { status: Some(200), body: page, ..fault },
             (Trouble::Gateway, _) => Fault { status: Some(502), body: page, ..fault },
             (Trouble::Busy, Kind::WecomRobot | Kind::DingtalkRobot) => errcode(-1),

@@ -50,6 +50,7 @@ async fn deliver_through(
         data: &empty,
         params: &empty,
         overrides: None,
+        files: &[],
     };
     let rendered = channel.render(content, &context).unwrap();
     let push_id = format!("psh_{}", slot.map_or(1, |slot| 100 + slot.lane));

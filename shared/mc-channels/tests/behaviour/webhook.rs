@@ -20,6 +20,7 @@ fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<R
         data: data.as_object().unwrap(),
         params: params.as_object().unwrap(),
         overrides: patch,
+        files: &[],
     };
     channel.render(&Content::new("A \"title\"", Format::Text, "line 1\nline 2"), &context)
 }

@@ -6,7 +6,8 @@ use super::link::safe_url;
 use crate::shield::shield;
 
 /// Everything of a content as Markdown source, for platforms whose message is one Markdown text: the body, facts as
-/// `**label**: value` lines, the picture, buttons and the link. Not the title, which platforms show in their own way.
+/// `**label**: value` lines, the picture, buttons that lead somewhere and the link. Not the title, which platforms show
+/// in their own way.
 ///
 /// Values are shielded, so the source is for one of the dialects and never for sending as it is.
 pub fn markdown_of(content: &Content) -> String {
@@ -22,7 +23,7 @@ pub fn markdown_of(content: &Content) -> String {
         parts.push(format!("![{}]({})", shield(&content.title), shield(image)));
     }
     let buttons: Vec<String> =
-        content.buttons.iter().map(|b| format!("[{}]({})", shield(&b.text), shield(&b.url))).collect();
+        content.links().map(|b| format!("[{}]({})", shield(&b.text), shield(&b.url))).collect();
     parts.push(buttons.join("\n"));
     if let Some(url) = link_of(content) {
         let text = if content.title.trim().is_empty() { url } else { &content.title };
@@ -51,8 +52,7 @@ pub fn email_text(content: &Content) -> String {
     let facts: Vec<String> = content.facts.iter().map(|f| format!("{}: {}", f.label, f.value)).collect();
     parts.push(facts.join("\n"));
     let buttons: Vec<String> = content
-        .buttons
-        .iter()
+        .links()
         .map(|b| safe_url(&b.url).map_or_else(|| b.text.clone(), |url| format!("{}: {url}", b.text)))
         .collect();
     parts.push(buttons.join("\n"));

@@ -135,7 +135,7 @@ fn lines(text: &str, out: &mut String) {
 /// Buttons are cells of colour, because some readers only colour cells. One that may not be opened is its text.
 fn buttons(content: &Content, out: &mut String) {
     let color = color(content.level);
-    for button in &content.buttons {
+    for button in content.links() {
         let Some(url) = safe_url(&button.url) else {
             out.push_str("<p style=\"margin:0 0 16px\">");
             escape(&button.text, out);

@@ -12,7 +12,7 @@ use crate::engine::{Print, Text};
 use crate::value::names_in;
 
 /// More facts or buttons than any platform shows, and still few enough that rendering them is bounded.
-const MAX_PAIRS: usize = 100;
+const MAX_ROWS: usize = 100;
 
 /// Fields before they are compiled. What is `None` is left to the layer below.
 #[derive(Debug, Default)]
@@ -36,8 +36,10 @@ pub(super) struct Layer {
     pub(super) body: Option<Bodies>,
     pub(super) format: Option<Format>,
     pub(super) url: Option<Option<Text>>,
-    pub(super) facts: Option<Vec<(Text, Text)>>,
-    pub(super) buttons: Option<Vec<(Text, Text)>>,
+    /// Label and value.
+    pub(super) facts: Option<Vec<[Text; 2]>>,
+    /// Text, link and action.
+    pub(super) buttons: Option<Vec<[Text; 3]>>,
     pub(super) image: Option<Option<Text>>,
     pub(super) level: Option<Option<Level>>,
 }
@@ -114,10 +116,11 @@ impl LayerSource {
             format: self.format,
             url: self.url.map(|url| url.and_then(|t| compiler.text("url", Print::Text, &t))),
             facts: self.facts.map(|facts| {
-                compiler.pairs("facts", ["label", "value"], facts.into_iter().map(|f| (f.label, f.value)))
+                compiler.rows("facts", ["label", "value"], facts.into_iter().map(|f| [f.label, f.value]))
             }),
             buttons: self.buttons.map(|buttons| {
-                compiler.pairs("buttons", ["text", "url"], buttons.into_iter().map(|b| (b.text, b.url)))
+                let rows = buttons.into_iter().map(|b| [b.text, b.url, b.action]);
+                compiler.rows("buttons", ["text", "url", "action"], rows)
             }),
             image: self.image.map(|url| url.and_then(|t| compiler.text("image", Print::Text, &t))),
             level: self.level,
@@ -162,25 +165,28 @@ impl Compiler<'_> {
         Bodies(bodies)
     }
 
-    fn pairs(
+    /// Compiles a list of which every entry has the same texts.
+    fn rows<const N: usize>(
         &mut self,
         field: &str,
-        parts: [&str; 2],
-        pairs: impl ExactSizeIterator<Item = (String, String)>,
-    ) -> Vec<(Text, Text)> {
-        if pairs.len() > MAX_PAIRS {
+        names: [&str; N],
+        rows: impl ExactSizeIterator<Item = [String; N]>,
+    ) -> Vec<[Text; N]> {
+        if rows.len() > MAX_ROWS {
             let pointer = format!("{}/{field}", self.pointer);
-            self.errors
-                .push(FieldError::new(pointer, format!("must not have more than {MAX_PAIRS} entries")));
+            self.errors.push(FieldError::new(pointer, format!("must not have more than {MAX_ROWS} entries")));
             return Vec::new();
         }
-        pairs
-            .enumerate()
-            .filter_map(|(i, (a, b))| {
-                let a = self.text(&format!("{field}/{i}/{}", parts[0]), Print::Text, &a);
-                let b = self.text(&format!("{field}/{i}/{}", parts[1]), Print::Text, &b);
-                a.zip(b)
-            })
-            .collect()
+        let mut compiled = Vec::with_capacity(rows.len());
+        for (i, row) in rows.enumerate() {
+            let texts: Vec<Text> = row
+                .iter()
+                .zip(names)
+                .filter_map(|(source, name)| self.text(&format!("{field}/{i}/{name}"), Print::Text, source))
+                .collect();
+            // A text with a fault is noted, and its row is not needed any more.
+            compiled.extend(<[Text; N]>::try_from(texts).ok());
+        }
+        compiled
     }
 }

@@ -79,7 +79,8 @@ impl CompiledTemplate {
 
     /// Renders for a target: the channel's override goes over the kind's, and that over the template.
     ///
-    /// A link, picture or button whose URL comes out empty is left away, so that a template can make them optional.
+    /// A link or picture whose URL comes out empty is left away, and so is a button with neither URL nor action, so that
+    /// a template can make them optional.
     pub fn render(
         &self,
         target: Target<'_>,
@@ -100,17 +101,17 @@ impl CompiledTemplate {
         let text = run.text(body)?;
         let url = run.optional(first(&layers, |l| l.url.as_ref()))?;
         let image = run.optional(first(&layers, |l| l.image.as_ref()))?;
-        let facts = run.pairs(first(&layers, |l| l.facts.as_ref()))?;
-        let buttons = run.pairs(first(&layers, |l| l.buttons.as_ref()))?;
+        let facts = run.rows(first(&layers, |l| l.facts.as_ref()))?;
+        let buttons = run.rows(first(&layers, |l| l.buttons.as_ref()))?;
         Ok(Content {
             title,
             body: Body { format, text },
             url,
-            facts: facts.into_iter().map(|(label, value)| Fact { label, value }).collect(),
+            facts: facts.into_iter().map(|[label, value]| Fact { label, value }).collect(),
             buttons: buttons
                 .into_iter()
-                .filter(|(_, url)| !url.is_empty())
-                .map(|(text, url)| Button { text, url })
+                .map(|[text, url, action]| Button { text, url, action })
+                .filter(|button| !(button.url.is_empty() && button.action.is_empty()))
                 .collect(),
             image,
             level: first(&layers, |l| l.level).flatten(),
@@ -142,11 +143,20 @@ impl Run<'_> {
         Ok(Some(url).filter(|url| !url.is_empty()))
     }
 
-    fn pairs(&mut self, pairs: Option<&Vec<(Text, Text)>>) -> Result<Vec<(String, String)>, RenderError> {
-        pairs
-            .into_iter()
-            .flatten()
-            .map(|(a, b)| Ok((self.text(Some(a))?, self.text(Some(b))?.trim().to_owned())))
-            .collect()
+    /// The first text of a row is as it comes; spaces around the others are the template's layout.
+    fn rows<const N: usize>(
+        &mut self,
+        rows: Option<&Vec<[Text; N]>>,
+    ) -> Result<Vec<[String; N]>, RenderError> {
+        let mut rendered = Vec::new();
+        for row in rows.into_iter().flatten() {
+            let mut texts = [const { String::new() }; N];
+            for (i, (text, out)) in row.iter().zip(&mut texts).enumerate() {
+                let text = self.text(Some(text))?;
+                *out = if i == 0 { text } else { text.trim().to_owned() };
+            }
+            rendered.push(texts);
+        }
+        Ok(rendered)
     }
 }

@@ -11,8 +11,8 @@ fn full(format: Format, body: &str) -> Content {
             Fact { label: "".to_owned(), value: "two\nlines".to_owned() },
         ],
         buttons: vec![
-            Button { text: "Open [it]".to_owned(), url: "https://y.example/(a)".to_owned() },
-            Button { text: "Never".to_owned(), url: "javascript:alert(1)".to_owned() },
+            Button::link("Open [it]", "https://y.example/(a)"),
+            Button::link("Never", "javascript:alert(1)"),
         ],
         image: Some("https://z.example/i.png".to_owned()),
         level: Some(Level::Danger),

@@ -18,6 +18,10 @@ fn compiled_templates_can_be_shared() {
     shared::<mc_content::Snippet>();
 }
 
+fn button(text: &str, url: &str, action: &str) -> ButtonTemplate {
+    ButtonTemplate { text: text.to_owned(), url: url.to_owned(), action: action.to_owned() }
+}
+
 #[test]
 fn every_field_is_a_template() {
     let template = TemplateBody {
@@ -25,8 +29,9 @@ fn every_field_is_a_template() {
         url: Some("https://x.example/{{ app | urlencode }}".to_owned()),
         facts: vec![FactTemplate { label: "{{ app }}".to_owned(), value: "{{ n + 1 }}".to_owned() }],
         buttons: vec![
-            ButtonTemplate { text: "Open {{ app }}".to_owned(), url: "https://y.example".to_owned() },
-            ButtonTemplate { text: "Left away".to_owned(), url: "{{ none_there | default('') }}".to_owned() },
+            button("Open {{ app }}", "https://y.example", ""),
+            button("Left away", "{{ none_there | default('') }}", ""),
+            button("Press", "", " restart {{ app }} "),
         ],
         image: Some("{{ none_there | default('') }}".to_owned()),
         level: Some(Level::Success),
@@ -43,7 +48,10 @@ fn every_field_is_a_template() {
     assert_eq!(content.facts, [Fact { label: "pay roll".to_owned(), value: "3".to_owned() }]);
     assert_eq!(
         content.buttons,
-        [Button { text: "Open pay roll".to_owned(), url: "https://y.example".to_owned() }]
+        [
+            Button::link("Open pay roll", "https://y.example"),
+            Button { action: "restart pay roll".to_owned(), ..Button::link("Press", "") },
+        ]
     );
     assert_eq!((content.image, content.level), (None, Some(Level::Success)));
     assert_eq!(mc_content::dialect::commonmark(&content.body.text), "**pay roll** a;b;");
@@ -111,7 +119,7 @@ fn faults_are_found_when_it_is_compiled() {
         "title": "{{ a",
         "body": "fine\n{% if a %}\nnever ends",
         "facts": [{"label": "ok", "value": "{{ }}"}],
-        "buttons": [{"text": "{% nope %}", "url": "ok"}],
+        "buttons": [{"text": "{% nope %}", "url": "ok"}, {"text": "x", "action": "{{"}],
         "url": "{{ a | }}",
         "variables": {"type": "nonsense"},
         "channels": {
@@ -128,6 +136,7 @@ fn faults_are_found_when_it_is_compiled() {
         "/body",
         "/facts/0/value",
         "/buttons/0/text",
+        "/buttons/1/action",
         "/url",
         "/variables/type",
         "/channels/ops/bodyy",

@@ -70,14 +70,28 @@ pub struct Fact {
     pub value: String,
 }
 
-/// A button that opens a page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A button that opens a page, or tells the caller that it was pressed.
+///
+/// A platform that tells of clicks shows a button with an `action` as one to press; every other platform shows where
+/// it leads, or leaves it away with a warning if it leads nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Button {
     /// What it says.
     pub text: String,
-    /// Where it leads.
+    /// Where it leads; empty if it leads nowhere.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// What the caller is told when somebody presses it; empty if it only opens a page.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
+}
+
+impl Button {
+    /// A button that opens a page.
+    pub fn link(text: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { text: text.into(), url: url.into(), action: String::new() }
+    }
 }
 
 /// What a message says, with all values in place. Platforms show what they can of it.
@@ -111,5 +125,10 @@ impl Content {
             image: None,
             level: None,
         }
+    }
+
+    /// The buttons that lead somewhere.
+    pub fn links(&self) -> impl Iterator<Item = &Button> {
+        self.buttons.iter().filter(|button| !button.url.is_empty())
     }
 }

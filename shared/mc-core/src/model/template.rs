@@ -17,14 +17,18 @@ pub struct FactTemplate {
     pub value: String,
 }
 
-/// A button, both parts templates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A button, all of it templates. One whose link and action both come out empty is left away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ButtonTemplate {
     /// What it says.
     pub text: String,
     /// Where it leads.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// What the caller is told when somebody presses it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
 }
 
 /// One version of a template: what a `PUT` gives. Every text in it is a Jinja template.

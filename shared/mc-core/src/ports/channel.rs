@@ -101,6 +101,27 @@ pub struct Size {
 pub struct Part {
     /// The platform's own form (for e-mail `{subject, html, text, headers}`).
     pub payload: Value,
+    /// The place in [`RenderContext::files`] and [`Push::attachments`] of the file that this part is, where files are
+    /// messages of their own. What the platform will call the file is put into the payload when it is sent.
+    pub file: Option<usize>,
+}
+
+impl Part {
+    /// A payload that is no file.
+    pub const fn new(payload: Value) -> Self {
+        Self { payload, file: None }
+    }
+}
+
+/// What is known of a file before its bytes are needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// The name the reader sees.
+    pub filename: String,
+    /// The media type, as the caller gave it.
+    pub content_type: String,
+    /// The size in bytes; unknown of a file that is fetched when it is sent.
+    pub size: Option<u64>,
 }
 
 /// What a content becomes on one platform.
@@ -133,6 +154,8 @@ pub struct RenderContext<'a> {
     pub params: &'a Map<String, Value>,
     /// The caller's JSON merge patch on this channel's native payload, if any.
     pub overrides: Option<&'a Value>,
+    /// The files that come with the message.
+    pub files: &'a [FileInfo],
 }
 
 /// A content that this channel cannot send.

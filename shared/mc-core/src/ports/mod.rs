@@ -16,8 +16,9 @@ pub use ambient::{Clock, Ids, Random};
 pub use blobs::Blobs;
 pub use callback::{CallbackAnswer, CallbackError, CallbackRequest, Callbacks, News, Polled, Polls, Recalls};
 pub use channel::{
-    Attachment, Batching, Capability, Channel, CheckStep, Part, Push, RateLimit, Receipt, RecipientFailure,
-    RenderContext, RenderError, Rendered, SendError, SendFailure, SharedChannel, Size, SizeUnit, Warning,
+    Attachment, Batching, Capability, Channel, CheckStep, FileInfo, Part, Push, RateLimit, Receipt,
+    RecipientFailure, RenderContext, RenderError, Rendered, SendError, SendFailure, SharedChannel, Size,
+    SizeUnit, Warning,
 };
 pub use http::{Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Route};
 pub use mail::{MailAccount, MailError, MailService, RawMail};

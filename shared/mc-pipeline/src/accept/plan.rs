@@ -6,10 +6,10 @@ use mc_content::{FieldError, Target};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef};
-use mc_core::ports::{Batching, Channel, RenderContext, RenderError, Rendered};
+use mc_core::ports::{Batching, Channel, FileInfo, RenderContext, RenderError, Rendered};
 use serde_json::{Map, Value};
 
-use super::request::{SendRequest, To};
+use super::request::{AttachmentIn, SendRequest, To};
 use super::{Caller, Refusal, address, request};
 use crate::center::Center;
 use crate::repo::{ChannelEntry, TemplateEntry};
@@ -34,6 +34,8 @@ pub struct Plan {
     pub parts: Vec<PlanPart>,
     /// Attachments' bytes, in the request's order; `None` for those given by URL.
     pub files: Vec<Option<bytes::Bytes>>,
+    /// What rendering may know of them.
+    pub infos: Vec<FileInfo>,
 }
 
 /// What one channel will do.
@@ -74,7 +76,8 @@ pub async fn plan(
     let recipients = recipients(std::mem::take(&mut request.to))?;
     let parts = share_out(routing.mode, channels, recipients)?;
     let project = center.projects.get(&caller.project).await?;
-    let plan = Plan { request, mode: routing.mode, template, project, parts, files };
+    let infos = infos(&request, &files);
+    let plan = Plan { request, mode: routing.mode, template, project, parts, files, infos };
     plan.check_rendering(caller, id)?;
     Ok(plan)
 }
@@ -94,6 +97,11 @@ fn check_shape(request: &SendRequest, now: Timestamp) -> Result<(), Refusal> {
         && content.body.is_empty()
     {
         wrong("/content/body", "the content is empty");
+    }
+    for (i, button) in request.content.iter().flat_map(|content| &content.buttons).enumerate() {
+        if button.url.is_empty() && button.action.is_empty() {
+            wrong(&format!("/content/buttons/{i}"), "give the button a url, an action, or both");
+        }
     }
     if request.to.len() > MAX_RECIPIENTS {
         wrong("/to", "a message has at most 10000 recipients; send several messages");
@@ -165,6 +173,16 @@ fn check_attachments(request: &SendRequest) -> Result<Vec<Option<bytes::Bytes>>,
         return Err(Refusal::field("attachments_too_large", "/attachments", detail));
     }
     Ok(files)
+}
+
+fn infos(request: &SendRequest, files: &[Option<bytes::Bytes>]) -> Vec<FileInfo> {
+    let sizes = files.iter().map(|file| file.as_ref().map(|bytes| bytes.len() as u64));
+    let info = |(attachment, size): (&AttachmentIn, Option<u64>)| FileInfo {
+        filename: attachment.filename.clone(),
+        content_type: attachment.content_type.clone(),
+        size,
+    };
+    request.attachments.iter().zip(sizes).map(info).collect()
 }
 
 async fn find_template(
@@ -394,6 +412,7 @@ impl Plan {
             data,
             params,
             overrides: self.request.overrides.get(&*channel.name),
+            files: &self.infos,
         };
         work(&*channel.channel, &content, &context).map_err(|e| {
             let pointer = match e.code {

@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use mc_content::Target;
 use mc_core::model::{Content, MessageDoc, Priority, ProjectDoc, Recipient};
 use mc_core::ports::{
-    Attachment, Batching, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure, Slot,
+    Attachment, Batching, FileInfo, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
+    SendFailure, Slot,
 };
 use mc_core::{Error, ErrorKind, Result};
 use serde_json::Map;
@@ -33,6 +34,8 @@ pub struct Work<'a> {
     pub template: Option<Arc<TemplateEntry>>,
     pub project: Option<Arc<ProjectDoc>>,
     pub files: Vec<Attachment>,
+    /// What rendering may know of the files.
+    pub infos: Vec<FileInfo>,
     pub priority: Priority,
     pub slot: Slot,
 }
@@ -49,7 +52,7 @@ pub struct Ended {
     pub result: std::result::Result<Receipt, SendError>,
     /// What the platform accepted, where its ids are remembered.
     pub pushed: Vec<Pushed>,
-    /// How many parts of a split content are sent, counted from the first.
+    /// How many parts are sent, counted from the first, if the push is the share's only one: it goes on there.
     pub parts: usize,
     /// The next part has no slot yet: it goes on then.
     pub waiting: Option<mc_core::Timestamp>,
@@ -127,9 +130,17 @@ impl Work<'_> {
     async fn one(&self, claim: &Claim, planned: Planned, slot: Slot) -> Ended {
         let Planned { units, to } = planned;
         let broadcast = self.entry.channel.capability().batching == Batching::Broadcast;
-        let begin = if broadcast { claim.share.parts } else { 0 };
+        // With several pushes in a share nobody could say later whose parts are sent.
+        let alone = broadcast || units.len() == claim.share.letters.len();
+        let begin = if alone { claim.share.parts } else { 0 };
         let delivery = self.job.message.delivery(claim.share.delivery);
-        let ended = |units, result, pushed, parts| Ended { units, result, pushed, parts, waiting: None };
+        let ended = |units, result, pushed, parts| Ended {
+            units,
+            result,
+            pushed,
+            parts: if alone { parts } else { 0 },
+            waiting: None,
+        };
         let remembers = index::remembers(self.entry);
         let mut pushed = Vec::new();
         let rendered = match self.render(&to, broadcast, &delivery) {
@@ -161,11 +172,11 @@ impl Work<'_> {
                     Ok(Ok(some)) => slot = some.first().copied().unwrap_or(slot),
                     Ok(Err(wait)) => {
                         let waiting = Some(self.center.clock.now().after(wait));
-                        return Ended { units, result: Ok(receipt), pushed, parts: i, waiting };
+                        return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
                     }
                     Err(_) => {
                         let waiting = Some(self.center.clock.now().after(std::time::Duration::from_secs(5)));
-                        return Ended { units, result: Ok(receipt), pushed, parts: i, waiting };
+                        return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
                     }
                 }
             }
@@ -223,6 +234,7 @@ impl Work<'_> {
             data,
             params,
             overrides: self.doc.overrides.get(&*self.entry.name),
+            files: &self.infos,
         };
         self.entry.channel.render(&content, &context)
     }

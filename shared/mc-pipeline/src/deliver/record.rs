@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mc_core::model::{Attempt, MessageDoc, OnDoubt, Outcome, Priority};
-use mc_core::ports::{Change, Commit, Op, SendError, SendFailure, Slot, WriteError};
+use mc_core::ports::{Attachment, Change, Commit, FileInfo, Op, SendError, SendFailure, Slot, WriteError};
 use mc_core::state::State;
 use mc_core::{Result, Retry, Timestamp};
 
@@ -107,6 +107,7 @@ impl Deliverer {
             doc,
             template: push::template(center, job, doc).await?,
             project: center.projects.get(&job.project).await?,
+            infos: files.iter().map(info).collect(),
             files,
             priority,
             slot,
@@ -288,6 +289,14 @@ impl Deliverer {
             task: job.task(None),
             delay: Duration::ZERO,
         }
+    }
+}
+
+fn info(file: &Attachment) -> FileInfo {
+    FileInfo {
+        filename: file.filename.clone(),
+        content_type: file.content_type.clone(),
+        size: Some(file.bytes.len() as u64),
     }
 }
 

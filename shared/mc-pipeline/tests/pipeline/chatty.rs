@@ -143,9 +143,7 @@ impl Channel for Chatty {
     fn render(&self, content: &Content, _: &RenderContext<'_>) -> Result<Rendered, RenderError> {
         let parts = if content.body.text.contains("two parts") { 2 } else { 1 };
         Ok(Rendered {
-            parts: (0..parts)
-                .map(|n| Part { payload: json!({"text": content.body.text, "part": n}) })
-                .collect(),
+            parts: (0..parts).map(|n| Part::new(json!({"text": content.body.text, "part": n}))).collect(),
             text: content.body.text.clone(),
             warnings: Vec::new(),
             size: Size { used: 1, allowed: 100, unit: SizeUnit::Bytes },
