@@ -8,6 +8,7 @@ use crate::auth::opened::OpenedKeys;
 use crate::auth::password::Passwords;
 use crate::auth::sigv4::SigningKeys;
 use crate::auth::throttle::LoginThrottle;
+use crate::routes::callbacks::BadCallbacks;
 
 /// Renders the metrics as Prometheus reads them.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -41,6 +42,8 @@ pub struct Api {
     pub passwords: Passwords,
     /// Slows down guessing of passwords.
     pub throttle: LoginThrottle,
+    /// Notes bad callbacks without letting them fill the log.
+    pub bad_callbacks: BadCallbacks,
     /// What differs between places.
     pub options: ApiOptions,
 }
@@ -54,6 +57,7 @@ impl Api {
             opened_keys: OpenedKeys::default(),
             passwords: Passwords::new(2),
             throttle: LoginThrottle::default(),
+            bad_callbacks: BadCallbacks::default(),
             options,
         }
     }

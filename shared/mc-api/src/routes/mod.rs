@@ -4,6 +4,7 @@
 //! path; a test holds the two together.
 
 pub mod access_keys;
+pub mod callbacks;
 pub mod channels;
 pub mod dead_letters;
 pub mod messages;
@@ -85,6 +86,9 @@ macro_rules! routes {
     };
 }
 
+/// Whatever a platform likes: its callbacks read their query themselves.
+pub(crate) const ANY: &[&str] = &["*"];
+
 /// What a listing of messages may be filtered by.
 const MESSAGES_QUERY: &[&str] =
     &["limit", "cursor", "status", "channel", "template", "tag", "reference", "from", "to"];
@@ -126,6 +130,10 @@ routes! {
         DELETE "/v1/channels/{name}" ADMIN NONE channels::delete,
         POST "/v1/channels/{name}/test" TEST NONE channels::test,
         POST "/v1/channels/{name}/check" TEST NONE channels::check,
+    }
+    CALLBACKS, add_callbacks {
+        GET "/v1/callbacks/{project}/{channel}" Nothing ANY callbacks::verify,
+        POST "/v1/callbacks/{project}/{channel}" Nothing ANY callbacks::take,
     }
     WEBHOOKS, add_webhooks {
         GET "/v1/webhooks" READ PAGE webhooks::list,
@@ -173,9 +181,9 @@ pub fn ingest_router(api: Arc<Api>) -> Router {
     complete(add_messages(Router::new()), api)
 }
 
-/// What platforms call, for a place that does nothing but hear them.
+/// Callbacks only, for a place that does nothing but listen to platforms.
 pub fn callback_router(api: Arc<Api>) -> Router {
-    complete(Router::new(), api)
+    complete(add_callbacks(Router::new()), api)
 }
 
 /// Adds the answers to what is not in the table.

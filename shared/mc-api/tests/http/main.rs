@@ -4,6 +4,7 @@
 mod access;
 mod app;
 mod bodies;
+mod callbacks;
 mod channels;
 mod credentials;
 mod document;

@@ -3,9 +3,11 @@
 use http::{HeaderName, StatusCode};
 use mc_content::{Escape, FieldError, Snippet};
 use mc_core::Secret;
+use ring::hmac;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::callback;
 use super::sign::Signer;
 use crate::fields::{Fields, escape, secret};
 use crate::http::check_url;
@@ -20,6 +22,8 @@ pub(super) struct Config {
     pub(super) success: Success,
     pub(super) message_id: Option<String>,
     pub(super) signer: Signer,
+    /// What checks the receiver's own calls to us, if it makes any.
+    pub(super) callback: Option<hmac::Key>,
     /// Whether any template names `html`, which is the dearest to make of all that templates may name.
     pub(super) wants_html: bool,
     /// Whether address or headers hold templates.
@@ -84,8 +88,14 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     }
     let secret = secret(setup.secrets, "secret").cloned();
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
+    let wants_receipts: bool = fields.or_default("receipts");
     let mut problems = fields.finish();
     problems.extend(secret_problem);
+    let callback = secret.as_ref().filter(|_| wants_receipts).and_then(callback::key);
+    if wants_receipts && callback.is_none() {
+        let detail = "with receipts the secret checks the receiver's calls: whsec_ and the base64 of 24 to 64 random bytes";
+        problems.push(FieldError::new("/secrets/secret", detail));
+    }
     match (url, problems.is_empty()) {
         (Some(url), true) => Ok(Config {
             method,
@@ -95,6 +105,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
             success,
             message_id,
             signer,
+            callback,
             has_templates: ["url", "headers"]
                 .iter()
                 .any(|name| setup.settings.get(*name).is_some_and(|v| is_template(&v.to_string()))),

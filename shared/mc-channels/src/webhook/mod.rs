@@ -1,6 +1,7 @@
 //! Any self-built IM with an HTTP API: the request is described by small templates.
 
 mod api;
+mod callback;
 mod config;
 mod render;
 mod sign;
@@ -13,8 +14,8 @@ use async_trait::async_trait;
 use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
-    Batching, Capability, Channel, CheckStep, Push, Receipt, RenderContext, RenderError, Rendered, Route,
-    SendError, SharedChannel,
+    Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
+    Push, Receipt, RenderContext, RenderError, Rendered, Route, SendError, SharedChannel,
 };
 use serde_json::json;
 
@@ -47,7 +48,12 @@ fn capability() -> Capability {
 
 fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
     let config = config::read(setup)?;
-    let capability = Capability { limit: effective_limit(None, &setup.limits), ..capability() };
+    let capability = Capability {
+        limit: effective_limit(None, &setup.limits),
+        // Without an id of its own the receiver names ours, which needs no remembering.
+        receipts: config.callback.is_some() && config.message_id.is_some(),
+        ..capability()
+    };
     Ok(Arc::new(Webhook { config, capability, route: setup.route.clone(), ports: ports.clone() }))
 }
 
@@ -80,5 +86,19 @@ impl Channel for Webhook {
         let mut steps = vec![reach::passed("settings", "the templates are in order")];
         steps.extend(reach::reach(&*self.ports.http, &self.route, &self.config.url.origin).await);
         steps
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        self.config.callback.as_ref().map(|_| self as &dyn Callbacks)
+    }
+}
+
+#[async_trait]
+impl Callbacks for Webhook {
+    async fn callback(&self, request: &CallbackRequest<'_>) -> Result<CallbackAnswer, CallbackError> {
+        let Some(key) = &self.config.callback else {
+            return Err(CallbackError::NotConfigured("/settings/receipts"));
+        };
+        callback::read(key, self.ports.clock.now(), request)
     }
 }

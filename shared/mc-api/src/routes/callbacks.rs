@@ -1,0 +1,168 @@
+//! What platforms call: each channel checks its platform's own signature, which is the only authentication here.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use mc_core::Timestamp;
+use mc_core::ports::{CallbackAnswer, CallbackError, CallbackRequest};
+use mc_pipeline::repo::ChannelEntry;
+use mc_pipeline::{receipts, syslog};
+use serde_json::json;
+
+use crate::answer::{Answer, bytes_of};
+use crate::auth::caller::peer;
+use crate::call::Call;
+use crate::problem::ApiError;
+
+/// A channel's bad callbacks are noted at most this often, however many there are.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
+
+/// At most this many channels are remembered.
+const CAPACITY: usize = 1000;
+
+/// When a channel's bad callbacks were noted last, and how many came since.
+#[derive(Default)]
+pub struct BadCallbacks(Mutex<HashMap<String, (Timestamp, u64)>>);
+
+impl BadCallbacks {
+    /// Counts a bad callback; answers how many came since the last note if it is time for one.
+    fn count(&self, channel: String, now: Timestamp) -> Option<u64> {
+        let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if channels.len() >= CAPACITY {
+            channels.retain(|_, (noted, _)| now.since(*noted) < NOTED_EVERY);
+        }
+        match channels.get_mut(&channel) {
+            Some((noted, count)) if now.since(*noted) < NOTED_EVERY => {
+                *count += 1;
+                None
+            }
+            Some((noted, count)) => {
+                *noted = now;
+                Some(std::mem::take(count) + 1)
+            }
+            None => {
+                channels.insert(channel, (now, 0));
+                Some(1)
+            }
+        }
+    }
+}
+
+/// Let a platform verify the address
+///
+/// Some platforms ask by GET whether the address is theirs to call. The answer is the platform's own form.
+#[utoipa::path(
+    get, path = "/v1/callbacks/{project}/{channel}", tag = "callbacks", operation_id = "verify_callback",
+    params(("project" = String, Path), ("channel" = String, Path)),
+    responses(
+        (status = 200, description = "What the platform wants to read", body = String, content_type = "*/*"),
+        (status = 400, description = "It cannot be read", body = crate::problem::Problem,
+            content_type = "application/problem+json"),
+        (status = 401, description = "It is not signed by the platform", body = crate::problem::Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "The channel lacks what the check needs; the detail names the setting",
+            body = crate::problem::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn verify(call: Call) -> Answer {
+    receive(call).await
+}
+
+/// Take what a platform tells
+///
+/// Receipts, pressed buttons, bounces. 200 means that all of it is stored.
+#[utoipa::path(
+    post, path = "/v1/callbacks/{project}/{channel}", tag = "callbacks", operation_id = "take_callback",
+    params(("project" = String, Path), ("channel" = String, Path)),
+    responses(
+        (status = 200, description = "What the platform wants to read", body = String, content_type = "*/*"),
+        (status = 400, description = "It cannot be read", body = crate::problem::Problem,
+            content_type = "application/problem+json"),
+        (status = 401, description = "It is not signed by the platform", body = crate::problem::Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "The channel lacks what the check needs; the detail names the setting",
+            body = crate::problem::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 4 MiB", body = crate::problem::Problem,
+            content_type = "application/problem+json"),
+    )
+)]
+pub async fn take(call: Call) -> Answer {
+    receive(call).await
+}
+
+async fn receive(call: Call) -> Answer {
+    let (project, name) = (call.name("project", "channel")?, call.name("channel", "channel")?);
+    let entry = call.center().channels.get(project, name).await?;
+    let entry = entry.ok_or_else(|| ApiError::not_found("channel"))?;
+    let Some(callbacks) = entry.channel.callbacks() else {
+        return Err(ApiError::not_found("callback: the platform of this channel does not call"));
+    };
+    let headers: Vec<(String, String)> = call
+        .parts
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect();
+    let request = CallbackRequest {
+        method: call.parts.method.as_str(),
+        query: call.parts.uri.query().unwrap_or_default(),
+        headers: &headers,
+        body: &call.body,
+    };
+    match callbacks.callback(&request).await {
+        Ok(CallbackAnswer { status, content_type, body, news }) => {
+            receipts::apply(call.center(), project, &entry, news).await?;
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            Ok(bytes_of(status, content_type, body))
+        }
+        Err(error) => Err(refuse(&call, project, &entry, error).await),
+    }
+}
+
+async fn refuse(call: &Call, project: &str, entry: &ChannelEntry, error: CallbackError) -> ApiError {
+    let (reason, refusal) = match error {
+        CallbackError::Signature => {
+            let detail = "the signature of this callback is not the platform's, or is too old";
+            ("signature", ApiError::new(StatusCode::UNAUTHORIZED, "bad_signature", detail))
+        }
+        CallbackError::Malformed(detail) => {
+            ("malformed", ApiError::new(StatusCode::BAD_REQUEST, "malformed_callback", detail))
+        }
+        CallbackError::NotConfigured(setting) => {
+            let detail = format!("the channel cannot check callbacks yet: fill in {setting}");
+            ("not_configured", ApiError::conflict("callback_not_configured", detail))
+        }
+    };
+    let kind = entry.doc.kind.as_str();
+    metrics::counter!("message_center_bad_callbacks_total", "kind" => kind, "reason" => reason).increment(1);
+    let key = format!("{project}/{}/{reason}", entry.name);
+    let now = call.center().clock.now();
+    if let Some(count) = call.api.bad_callbacks.count(key, now) {
+        let from = peer(&call.parts).map(|address| address.to_string());
+        let data = json!({"channel": entry.name, "reason": reason, "count": count, "from": from});
+        if let Err(error) = syslog::note(call.center(), project, "callback.refused", data).await {
+            tracing::warn!(error = %error, "a refused callback could not be noted");
+        }
+    }
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_come_one_a_minute_is_noted() {
+        let bad = BadCallbacks::default();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let noted: Vec<_> = (0..120).filter_map(|s| bad.count("a".into(), at(s)).map(|n| (s, n))).collect();
+        assert_eq!(noted, [(0, 1), (60, 60)]);
+        assert_eq!(bad.count("b".into(), at(1)), Some(1), "each channel by itself");
+        for n in 0..5000 {
+            bad.count(format!("c{n}"), at(200 + n));
+        }
+        assert!(bad.0.lock().unwrap().len() <= CAPACITY);
+    }
+}
