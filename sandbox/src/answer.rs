@@ -78,7 +78,12 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             json_answer(StatusCode::OK, &errcode_body(platform, code, msg))
         }
         (
-            Platform::Wecom | Platform::Dingtalk | Platform::Smtp | Platform::Wechat | Platform::WechatMini,
+            Platform::Wecom
+            | Platform::WecomApp
+            | Platform::Dingtalk
+            | Platform::Smtp
+            | Platform::Wechat
+            | Platform::WechatMini,
             verdict,
         ) => {
             let (errcode, errmsg) = match verdict {
@@ -140,6 +145,7 @@ pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Va
         }
         Platform::Feishu => json!({"code": errcode, "msg": errmsg, "data": {}}),
         Platform::Wecom
+        | Platform::WecomApp
         | Platform::Dingtalk
         | Platform::Hook
         | Platform::Smtp

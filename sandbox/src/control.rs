@@ -10,6 +10,7 @@
 //! | `PUT /_dingtalk/{token}` | `{"secret": "SEC…" or null, "keywords": […]}` |
 //! | `PUT /_feishu/robots/{token}` | a [`FeishuRobot`](crate::FeishuRobot) |
 //! | `PUT /_hook/{name}` | `{"secret": "whsec_…"}` |
+//! | `PUT /_wecom/{corp}/{agent}`, `POST …/expire`, `POST …/events`, `POST …/verify` | see `wecom/app/control.rs` |
 //! | `PUT /_wechat/{app_id}`, `POST …/expire`, `POST …/events` | see `wechat/control.rs` |
 //! | `PUT /_im/{path}` | an [`ImExpectation`]; `{}` lifts all demands |
 //!

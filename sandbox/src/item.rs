@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 pub enum Platform {
     /// The WeCom group robot.
     Wecom,
+    /// Apps of WeCom.
+    WecomApp,
     /// The DingTalk custom robot.
     Dingtalk,
     /// Feishu: the custom robot.

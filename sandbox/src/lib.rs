@@ -11,6 +11,7 @@
 //! | Platform | Path | Module |
 //! |---|---|---|
 //! | WeCom group robot | `POST /cgi-bin/webhook/send?key=`, `POST /cgi-bin/webhook/upload_media?key=` | `wecom` |
+//! | WeCom apps | `GET /cgi-bin/gettoken`, `POST /cgi-bin/message/send`, `…/recall`, `…/update_template_card`, `/cgi-bin/media/upload`, … | `wecom::app` |
 //! | DingTalk robot | `POST /robot/send?access_token=&timestamp=&sign=` | `dingtalk` |
 //! | Feishu robot | `POST /open-apis/bot/v2/hook/{token}` | `feishu` |
 //! | Self-built IM | `ANY /im/{*path}` | `im` |
@@ -18,7 +19,7 @@
 //! | WeChat official account | `/cgi-bin/stable_token`, `/cgi-bin/token`, `/cgi-bin/message/template/send`, … | `wechat` |
 //! | WeChat mini program | `/cgi-bin/message/subscribe/send`, `/wxaapi/newtmpl/gettemplate` | `wechat` |
 //! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
-//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}` | `control` |
+//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}`, `/_wecom/{corp}/{agent}` | `control` |
 
 #![deny(missing_docs)]
 
@@ -54,3 +55,4 @@ pub use sandbox::Sandbox;
 pub use wechat::{
     WechatAccount, WechatCallback, WechatEvent, WechatPopup, WechatPost, WechatStanding, WechatTemplate,
 };
+pub use wecom::app::{WecomApp, WecomCallback, WecomEvent, WecomPost};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Builder;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
@@ -18,6 +19,15 @@ pub(crate) type Answer = (u16, String);
 
 /// Posts to an `http://` address; an error says what went wrong.
 pub(crate) async fn post(url: &str, content_type: &str, body: String) -> Result<Answer, String> {
+    call(Request::post(url).header(header::CONTENT_TYPE, content_type), url, body).await
+}
+
+/// Asks an `http://` address; an error says what went wrong.
+pub(crate) async fn get(url: &str) -> Result<Answer, String> {
+    call(Request::get(url), url, String::new()).await
+}
+
+async fn call(request: Builder, url: &str, body: String) -> Result<Answer, String> {
     let call = async {
         let parsed = Url::parse(url).map_err(|error| error.to_string())?;
         let host = parsed.host_str().filter(|_| parsed.scheme() == "http");
@@ -28,9 +38,9 @@ pub(crate) async fn post(url: &str, content_type: &str, body: String) -> Result<
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
         let path = parsed[url::Position::BeforePath..].to_owned();
-        let request = Request::post(path)
+        let request = request
+            .uri(path)
             .header(header::HOST, format!("{host}:{port}"))
-            .header(header::CONTENT_TYPE, content_type)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())?;
         let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;

@@ -17,6 +17,7 @@ use crate::options::{SandboxOptions, SmtpOptions};
 use crate::smtp::Accounts;
 use crate::wechat::Wechat;
 use crate::wecom::Wecom;
+use crate::wecom::app::Apps;
 use crate::{control, dingtalk, feishu, hook, im, wechat, wecom};
 
 /// Room for a 20 MB file in a multipart body, the largest thing any of the platforms takes.
@@ -31,6 +32,7 @@ struct Inner {
     inbox: Inbox,
     faults: FaultQueue,
     wecom: Wecom,
+    wecom_apps: Apps,
     wechat: Wechat,
     dingtalk: Dingtalk,
     feishu: Feishu,
@@ -46,6 +48,7 @@ impl Sandbox {
             inbox: Inbox::new(options.inbox_capacity, options.inbox_bytes),
             faults: FaultQueue::default(),
             wecom: Wecom::new(options.rate_limit),
+            wecom_apps: Apps::new(options.rate_limit.is_some()),
             wechat: Wechat::default(),
             dingtalk: Dingtalk::new(options.rate_limit),
             feishu: Feishu::new(options.rate_limit),
@@ -71,6 +74,7 @@ impl Sandbox {
             .route("/_hook/{name}", put(control::put_hook))
             .route("/_im/{*path}", put(control::put_im))
             .merge(wechat::routes())
+            .merge(wecom::app::routes())
             .merge(feishu::routes())
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
@@ -179,6 +183,10 @@ impl Sandbox {
 
     pub(crate) fn wecom(&self) -> &Wecom {
         &self.0.wecom
+    }
+
+    pub(crate) fn wecom_apps(&self) -> &Apps {
+        &self.0.wecom_apps
     }
 
     pub(crate) fn wechat(&self) -> &Wechat {

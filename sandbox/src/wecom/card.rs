@@ -1,4 +1,4 @@
-//! Template cards: a robot takes `text_notice` and `news_notice`.
+//! Template cards. A robot takes `text_notice` and `news_notice`.
 //!
 //! Lengths in 字 are display advice on the page and are not refused; counts and required members are. The
 //! codes for list lengths (42035 to 42037) are named as a group without saying which list is which; they are
@@ -23,13 +23,18 @@ pub(super) fn check(card: &Value) -> Result<(), Refusal> {
     }
     check_horizontal(card)?;
     check_jumps(card)?;
-    if list(card, "vertical_content_list", 42037)?.len() > VERTICAL {
-        return Err(Refusal::new(42037, "vertical_content_list holds 4 at most"));
-    }
+    check_vertical(card)?;
     check_action(card)
 }
 
-fn check_headline(card: &Value) -> Result<(), Refusal> {
+pub(super) fn check_vertical(card: &Value) -> Result<(), Refusal> {
+    if list(card, "vertical_content_list", 42037)?.len() > VERTICAL {
+        return Err(Refusal::new(42037, "vertical_content_list holds 4 at most"));
+    }
+    Ok(())
+}
+
+pub(super) fn check_headline(card: &Value) -> Result<(), Refusal> {
     let headline = card.get("main_title").unwrap_or(&Value::Null);
     text(headline, "title", 42033).or_else(|refusal| {
         // Either of the two will do; the refusal speaks of the first.
@@ -38,7 +43,7 @@ fn check_headline(card: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_image(card: &Value) -> Result<(), Refusal> {
+pub(super) fn check_image(card: &Value) -> Result<(), Refusal> {
     let image = card.get("card_image").unwrap_or(&Value::Null);
     check_url(text(image, "url", 42044)?)?;
     match image.get("aspect_ratio") {
@@ -48,7 +53,7 @@ fn check_image(card: &Value) -> Result<(), Refusal> {
     }
 }
 
-fn check_horizontal(card: &Value) -> Result<(), Refusal> {
+pub(super) fn check_horizontal(card: &Value) -> Result<(), Refusal> {
     let rows = list(card, "horizontal_content_list", 42035)?;
     if rows.len() > HORIZONTAL {
         return Err(Refusal::new(42035, "horizontal_content_list holds 6 at most"));
@@ -66,7 +71,7 @@ fn check_horizontal(card: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_jumps(card: &Value) -> Result<(), Refusal> {
+pub(super) fn check_jumps(card: &Value) -> Result<(), Refusal> {
     let jumps = list(card, "jump_list", 42042)?;
     if jumps.len() > JUMPS {
         return Err(Refusal::new(42036, "jump_list holds 3 at most"));
@@ -83,7 +88,7 @@ fn check_jumps(card: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_action(card: &Value) -> Result<(), Refusal> {
+pub(super) fn check_action(card: &Value) -> Result<(), Refusal> {
     let missing = || Refusal::new(42045, "card_action is missing or invalid");
     let action = card.get("card_action").ok_or_else(missing)?;
     match kind(action, 42045)? {
@@ -94,7 +99,7 @@ fn check_action(card: &Value) -> Result<(), Refusal> {
 }
 
 /// The `type` member; absent is 0.
-fn kind(object: &Value, errcode: i64) -> Result<u64, Refusal> {
+pub(super) fn kind(object: &Value, errcode: i64) -> Result<u64, Refusal> {
     match object.get("type") {
         None | Some(Value::Null) => Ok(0),
         Some(kind) => kind.as_u64().ok_or_else(|| Refusal::wrong_type(errcode, "type")),

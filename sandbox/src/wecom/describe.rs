@@ -14,35 +14,47 @@ const DESCRIPTION_BYTES: usize = 512;
 pub(super) fn describe(key: &str, body: &[u8]) -> Item {
     let mut item = Item::draft(Platform::Wecom, mask::key(key), body);
     let message: Value = serde_json::from_slice(body).unwrap_or_default();
-    item.kind = shown(&message, "msgtype").unwrap_or_default();
+    fill(&mut item, &message);
+    let part = message.get(&item.kind).unwrap_or(&Value::Null);
+    item.to = mentioned(&item.kind, &item.text, part);
+    item
+}
+
+/// What a reader sees of a message, of a robot's or of an app's.
+pub(super) fn fill(item: &mut Item, message: &Value) {
+    item.kind = shown(message, "msgtype").unwrap_or_default();
     let part = message.get(&item.kind).unwrap_or(&Value::Null);
     match item.kind.as_str() {
         "text" | "markdown" | "markdown_v2" => {
             item.text = shown(part, "content").unwrap_or_default();
-            item.to = mentioned(&item.kind, &item.text, part);
         }
-        "news" => describe_news(&mut item, part),
-        "template_card" => describe_card(&mut item, part),
+        "textcard" => {
+            item.title = shown(part, "title").map(|title| cut(title, TITLE_BYTES));
+            let description = shown(part, "description").map(|text| cut(text, DESCRIPTION_BYTES));
+            item.text = description.into_iter().chain(shown(part, "url")).collect::<Vec<_>>().join("\n");
+        }
+        "news" => describe_news(item, part),
+        "template_card" => describe_card(item, part),
         "file" | "voice" => item.text = shown(part, "media_id").unwrap_or_default(),
         "image" => item.text = "(image)".to_owned(),
         _ => {}
     }
-    item
 }
 
 /// The people whom the message alerts: `markdown_v2` alerts nobody, and the lists belong to `text`.
 fn mentioned(kind: &str, content: &str, part: &Value) -> Vec<String> {
     let mut people = Vec::new();
+    if !matches!(kind, "text" | "markdown") {
+        return people;
+    }
     if kind == "text" {
         for name in ["mentioned_list", "mentioned_mobile_list"] {
             let listed = part.get(name).and_then(Value::as_array).into_iter().flatten();
             people.extend(listed.filter_map(Value::as_str).map(str::to_owned));
         }
     }
-    if kind != "markdown_v2" {
-        let inline = content.split("<@").skip(1).filter_map(|rest| rest.split_once('>'));
-        people.extend(inline.map(|(userid, _)| userid.to_owned()));
-    }
+    let inline = content.split("<@").skip(1).filter_map(|rest| rest.split_once('>'));
+    people.extend(inline.map(|(userid, _)| userid.to_owned()));
     people
 }
 
@@ -67,6 +79,8 @@ fn describe_card(item: &mut Item, card: &Value) {
         let (name, value) = (shown(row, "keyname"), shown(row, "value"));
         lines.push(format!("{}: {}", name.unwrap_or_default(), value.unwrap_or_default()));
     }
+    let buttons = card.get("button_list").and_then(Value::as_array).into_iter().flatten();
+    lines.extend(buttons.filter_map(|button| shown(button, "text")).map(|text| format!("[{text}]")));
     item.text = lines.join("\n");
 }
 

@@ -83,6 +83,7 @@ fn check(key: &str, kind: &str, content_type: &str, body: &[u8]) -> Result<(), R
     let Some(file) = multipart::file(content_type, body, "media") else {
         return Err(Refusal::new(44001, "empty media data: a part named media with a filename is expected"));
     };
+    let file = file.content;
     if file.len() <= TOO_SMALL {
         return Err(Refusal::new(40006, "invalid media size"));
     }

@@ -1,5 +1,6 @@
-//! The WeCom group robot (pages 91770 and 99110).
+//! WeCom: the group robot (pages 91770 and 99110), and apps.
 
+pub(crate) mod app;
 mod card;
 mod describe;
 mod media;

@@ -1,15 +1,23 @@
 //! Just enough `multipart/form-data` to find one file.
 
-/// The content of the part `name`, if it carries a `filename`.
-pub(super) fn file<'a>(content_type: &str, body: &'a [u8], name: &str) -> Option<&'a [u8]> {
+/// A file in a form.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct File<'a> {
+    /// The name the reader sees.
+    pub(super) name: String,
+    pub(super) content: &'a [u8],
+}
+
+/// The part `name`, if it carries a `filename`.
+pub(super) fn file<'a>(content_type: &str, body: &'a [u8], name: &str) -> Option<File<'a>> {
     let delimiter = format!("--{}", boundary(content_type)?);
     let mut rest = after(body, delimiter.as_bytes())?;
     let end = format!("\r\n{delimiter}");
     while let Some(part) = rest.strip_prefix(b"\r\n") {
         let length = find(part, end.as_bytes())?;
         let (head, content) = split_head(&part[..length])?;
-        if is_file(head, name) {
-            return Some(content);
+        if let Some(name) = file_name(head, name) {
+            return Some(File { name, content });
         }
         rest = &part[length + end.len()..];
     }
@@ -25,14 +33,16 @@ fn boundary(content_type: &str) -> Option<&str> {
     (!boundary.is_empty()).then_some(boundary)
 }
 
-fn is_file(head: &[u8], name: &str) -> bool {
+/// The file name of a part, if it is the one looked for and a file.
+fn file_name(head: &[u8], name: &str) -> Option<String> {
     let head = String::from_utf8_lossy(head);
-    head.lines().any(|line| {
-        let Some((header, value)) = line.split_once(':') else { return false };
+    head.lines().find_map(|line| {
+        let (header, value) = line.split_once(':')?;
         let mut parameters = value.split(';').map(str::trim);
-        header.eq_ignore_ascii_case("content-disposition")
-            && parameters.clone().any(|p| p == format!("name=\"{name}\"") || p == format!("name={name}"))
-            && parameters.any(|p| p.starts_with("filename=") || p.starts_with("filename*="))
+        let wanted = header.eq_ignore_ascii_case("content-disposition")
+            && parameters.clone().any(|p| p == format!("name=\"{name}\"") || p == format!("name={name}"));
+        let given = parameters.find_map(|p| p.strip_prefix("filename="))?;
+        wanted.then(|| given.trim_matches('"').to_owned())
     })
 }
 
@@ -51,7 +61,7 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::file;
+    use super::{File, file};
 
     const TYPE: &str = "multipart/form-data; boundary=xx";
 
@@ -60,7 +70,7 @@ mod tests {
         let body = b"--xx\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhi\r\n--xx\r\n\
             Content-Disposition: form-data; name=\"media\"; filename=\"a.txt\"; filelength=7\r\n\
             Content-Type: text/plain\r\n\r\nline\r\n2\r\n--xx--\r\n";
-        assert_eq!(file(TYPE, body, "media"), Some(b"line\r\n2".as_slice()));
+        assert_eq!(file(TYPE, body, "media"), Some(File { name: "a.txt".to_owned(), content: b"line\r\n2" }));
         assert_eq!(file(TYPE, body, "note"), None, "a part without a file name is no file");
         assert_eq!(file("application/json", body, "media"), None);
     }

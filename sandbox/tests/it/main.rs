@@ -10,3 +10,4 @@ mod smtp_rules;
 mod support;
 mod wechat;
 mod wecom;
+mod wecom_app;
