@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use mc_core::model::{ChannelDoc, Format, Kind, Limits, Mode, OnDoubt, Routing, TemplateBody};
+use mc_core::model::{ChannelDoc, FactTemplate, Format, Kind, Limits, Mode, OnDoubt, Routing, TemplateBody};
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::Center;
 use mc_pipeline::repo::PutError;
-use mc_sandbox::{FeishuRobot, Sandbox, SandboxOptions};
+use mc_sandbox::{FeishuRobot, Sandbox, SandboxOptions, WechatAccount, WechatCallback, WechatTemplate};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,6 +26,12 @@ const WECOM_KEY: &str = "5a1db0c5-0000-4000-8000-000000000001";
 const FEISHU_HOOK: &str = "5a1db0c5-0000-4000-8000-000000000002";
 const FEISHU_SECRET: &str = "sandbox-feishu-robot-secret";
 
+/// The WeChat accounts that the sandbox knows, and what their callbacks are signed and encrypted with.
+const WECHAT_SECRET: &str = "5a1db0c5000040008000000000000003";
+const WECHAT_TOKEN: &str = "sandbox-wechat-token";
+const WECHAT_AES_KEY: &str = "sandbox0wechat0encoding0aes0key000000000000";
+const WECHAT_CHANNELS: [&str; 2] = ["sandbox-wechat", "sandbox-wechat-mini"];
+
 /// Starts the fake platforms and points the sandbox channels of the project `default` at them.
 ///
 /// The addresses may differ at every start, so the channels are written each time; a template somebody changed stays.
@@ -41,6 +47,9 @@ pub async fn start(
     sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
     let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
     sandbox.feishu_robot(FEISHU_HOOK, robot);
+    for (name, app_id) in WECHAT_CHANNELS.into_iter().zip(["wxsandbox", "wxsandboxmini"]) {
+        sandbox.wechat_account(app_id, wechat_account(&origin(address), name, app_id == "wxsandboxmini"));
+    }
     let mail =
         TcpListener::bind(smtp).await.map_err(context(format!("the sandbox's SMTP server on {smtp}")))?;
     let mail_address = mail.local_addr()?;
@@ -54,23 +63,57 @@ pub async fn start(
     let mut names = Vec::new();
     for (name, kind, settings, secrets) in channels(&base, mail_address) {
         put_channel(center, name, kind, settings, &secrets, &base).await?;
-        names.push(name.to_owned());
-    }
-    if center.templates.current("default", "hello").await?.is_none() {
-        match center.templates.put("default", "hello", template(names)).await {
-            Ok(_) => {}
-            Err(PutError::Failed(error)) => return Err(error.into()),
-            Err(PutError::Refused(errors)) => {
-                return Err(format!("the sample template is refused: {errors:?}").into());
-            }
+        // A template message has no room for a greeting; it has a sample of its own.
+        if !WECHAT_CHANNELS.contains(&name) {
+            names.push(name.to_owned());
         }
     }
+    put_sample(center, "hello", template(names)).await?;
+    put_sample(center, "order-paid", order_paid()).await?;
     Ok(sandbox.router())
+}
+
+/// Stores a sample template, unless there is one of this name.
+async fn put_sample(center: &Center, name: &str, body: TemplateBody) -> Result<(), Failure> {
+    if center.templates.current("default", name).await?.is_some() {
+        return Ok(());
+    }
+    match center.templates.put("default", name, body).await {
+        Ok(_) => Ok(()),
+        Err(PutError::Failed(error)) => Err(error.into()),
+        Err(PutError::Refused(errors)) => {
+            Err(format!("the sample template {name} is refused: {errors:?}").into())
+        }
+    }
+}
+
+/// An account that tells the channel what became of each message.
+fn wechat_account(origin: &str, channel: &str, mini: bool) -> WechatAccount {
+    let template = WechatTemplate {
+        id: "sandbox-order-paid".to_owned(),
+        title: "付款通知".to_owned(),
+        content: "商品：{{thing1.DATA}}\n金额：{{amount2.DATA}}\n备注：{{thing3.DATA}}\n".to_owned(),
+        ..WechatTemplate::default()
+    };
+    WechatAccount {
+        mini,
+        secret: WECHAT_SECRET.to_owned(),
+        templates: vec![template],
+        accepts_all: true,
+        callback: Some(WechatCallback {
+            url: format!("{origin}/v1/callbacks/default/{channel}"),
+            token: WECHAT_TOKEN.to_owned(),
+            encoding_aes_key: Some(WECHAT_AES_KEY.to_owned()),
+            tells: true,
+            ..WechatCallback::default()
+        }),
+        ..WechatAccount::default()
+    }
 }
 
 type ChannelSpec = (&'static str, Kind, Value, Vec<(&'static str, &'static str)>);
 
-/// One channel of every kind; the sample template goes through all of them.
+/// One channel of every kind.
 fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
     let mail = json!({
         "host": mail.ip().to_string(),
@@ -80,11 +123,20 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
     });
     let dingtalk = vec![("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
     let feishu = vec![("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
+    let wechat = |app_id: &str| {
+        let fields = json!({"item": "thing1", "amount": "amount2", "title": "thing3"});
+        json!({"app_id": app_id, "platform_template_id": "sandbox-order-paid", "fields": fields})
+    };
+    let wechat_secrets =
+        vec![("app_secret", WECHAT_SECRET), ("token", WECHAT_TOKEN), ("encoding_aes_key", WECHAT_AES_KEY)];
+    let [official, mini] = WECHAT_CHANNELS;
     let im = json!({"url": format!("{base}/im/messages")});
     vec![
         ("sandbox-wecom", Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
         ("sandbox-dingtalk", Kind::DingtalkRobot, json!({}), dingtalk),
         ("sandbox-feishu", Kind::FeishuRobot, json!({}), feishu),
+        (official, Kind::WechatOfficial, wechat("wxsandbox"), wechat_secrets.clone()),
+        (mini, Kind::WechatMini, wechat("wxsandboxmini"), wechat_secrets),
         ("sandbox-mail", Kind::EmailSmtp, mail, vec![]),
         ("sandbox-im", Kind::Webhook, im, vec![]),
     ]
@@ -141,6 +193,19 @@ fn template(channels: Vec<String>) -> TemplateBody {
         })),
         sample: json!({"name": "World"}).as_object().cloned(),
         routing: Some(Routing { mode: Mode::All, channels }),
+        ..TemplateBody::default()
+    }
+}
+
+/// A sample for platforms that keep templates of their own: each fact fills a keyword.
+fn order_paid() -> TemplateBody {
+    let fact = |label: &str, value: &str| FactTemplate { label: label.to_owned(), value: value.to_owned() };
+    TemplateBody {
+        title: "Order paid".to_owned(),
+        body: "Thank you for your order.".to_owned(),
+        facts: vec![fact("item", "{{ item }}"), fact("amount", "¥{{ amount }}")],
+        sample: json!({"item": "Tea", "amount": "12.50"}).as_object().cloned(),
+        routing: Some(Routing { mode: Mode::All, channels: WECHAT_CHANNELS.map(str::to_owned).to_vec() }),
         ..TemplateBody::default()
     }
 }

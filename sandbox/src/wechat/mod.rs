@@ -68,10 +68,10 @@ impl Wechat {
     fn put(&self, app_id: String, account: WechatAccount) {
         let minute = account.per_minute.map(quota::minute);
         let state = State {
-            app_id: app_id.clone(),
             minute,
             account,
-            tokens: Tokens::default(),
+            tokens: Tokens::of(&app_id),
+            app_id: app_id.clone(),
             quotas: Quotas::default(),
             seen: HashMap::new(),
             sent: 0,

@@ -13,6 +13,7 @@ const STABLE_A_DAY: u32 = 500_000;
 /// The tokens of one account.
 #[derive(Default)]
 pub(super) struct Tokens {
+    owner: String,
     /// Newest last; each lives until it expires or is killed.
     plain: Vec<Token>,
     stable: Vec<Token>,
@@ -60,6 +61,11 @@ pub(super) fn day(now: u64) -> u64 {
 }
 
 impl Tokens {
+    /// No tokens yet, for the account of this app id.
+    pub(super) fn of(app_id: &str) -> Tokens {
+        Tokens { owner: app_id.to_owned(), ..Tokens::default() }
+    }
+
     /// `GET /cgi-bin/token`: always a new one, and the one before dies after the overlap.
     pub(super) fn plain(&mut self, now: u64) -> (String, u64) {
         if let Some(last) = self.plain.last_mut() {
@@ -132,10 +138,10 @@ impl Tokens {
         self.issued
     }
 
-    /// A new token of about the length that WeChat's have.
+    /// A new token of about the length that WeChat's have. No two accounts have the same.
     fn issue(&mut self, kind: &str) -> String {
         self.issued += 1;
-        format!("{}_{kind}-access-token-{:0>120}", 90 + self.issued % 10, self.issued)
+        format!("{}_{kind}-{}-access-token-{:0>110}", 90 + self.issued % 10, self.owner, self.issued)
     }
 }
 

@@ -33,6 +33,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A field that was read already, if it is a text.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        self.map.get(name).and_then(Value::as_str)
+    }
+
     /// The field, or its default.
     pub(crate) fn or_default<T: DeserializeOwned + Default>(&mut self, name: &'static str) -> T {
         self.optional(name).unwrap_or_default()

@@ -15,7 +15,6 @@ mod outcome;
 mod overrides;
 mod reach;
 mod robot;
-#[cfg_attr(not(test), expect(dead_code, reason = "the kinds with tokens come next"))]
 mod token;
 #[cfg_attr(not(test), expect(dead_code, reason = "the kinds with callbacks come next"))]
 mod wxcrypt;
@@ -26,6 +25,9 @@ mod dingtalk_robot;
 mod email_smtp;
 mod feishu_robot;
 mod webhook;
+mod wechat;
+mod wechat_mini;
+mod wechat_official;
 mod wecom_robot;
 
 pub use mc_content::FieldError;

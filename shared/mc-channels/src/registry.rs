@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::http::{check_route, check_url};
-use crate::{dingtalk_robot, email_smtp, feishu_robot, webhook, wecom_robot};
 
 /// A channel's configuration with its secrets opened.
 #[derive(Debug)]
@@ -70,11 +69,13 @@ pub(crate) struct Entry {
 /// One line per kind.
 pub(crate) const fn entry(kind: Kind) -> &'static Entry {
     match kind {
-        Kind::WecomRobot => &wecom_robot::ENTRY,
-        Kind::DingtalkRobot => &dingtalk_robot::ENTRY,
-        Kind::FeishuRobot => &feishu_robot::ENTRY,
-        Kind::EmailSmtp => &email_smtp::ENTRY,
-        Kind::Webhook => &webhook::ENTRY,
+        Kind::WecomRobot => &crate::wecom_robot::ENTRY,
+        Kind::DingtalkRobot => &crate::dingtalk_robot::ENTRY,
+        Kind::FeishuRobot => &crate::feishu_robot::ENTRY,
+        Kind::EmailSmtp => &crate::email_smtp::ENTRY,
+        Kind::WechatOfficial => &crate::wechat_official::ENTRY,
+        Kind::WechatMini => &crate::wechat_mini::ENTRY,
+        Kind::Webhook => &crate::webhook::ENTRY,
     }
 }
 

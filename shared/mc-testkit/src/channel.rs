@@ -103,6 +103,11 @@ pub trait Harness: Send + Sync {
     fn unknown_recipient(&self) -> Option<Recipient> {
         None
     }
+
+    /// The longest body it takes, in characters, if it neither splits what is longer nor takes long ones anyway.
+    fn longest(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// What a push must come to.
@@ -231,7 +236,12 @@ async fn push_to(
 
 fn rendering_is_pure_and_fits(harness: &dyn Harness) {
     for format in [Format::Text, Format::Markdown, Format::Html] {
-        let content = Content::new("A title", format, "A *body* with <b>marks</b> & signs.");
+        let body = match harness.longest() {
+            None => "A *body* with <b>marks</b> & signs.",
+            // As little as possible that has all of it.
+            Some(_) => "A *body* & <b>m</b>",
+        };
+        let content = Content::new("A title", format, body);
         let first = render(harness, &content, None).unwrap();
         assert_eq!(first, render(harness, &content, None).unwrap(), "{format:?}");
         assert_eq!(first.parts.len(), 1, "{format:?}");
@@ -264,6 +274,15 @@ async fn long_contents_arrive_whole(harness: &dyn Harness) {
     let channel = harness.channel();
     let lines: Vec<String> = (0..600).map(|n| format!("第 {n} 行 \"quoted\" line")).collect();
     let content = Content::new("Long", Format::Text, lines.join("\n"));
+    if let Some(longest) = harness.longest() {
+        let fits = Content::new("Long", Format::Text, "字".repeat(longest));
+        assert!(render(harness, &fits, None).is_ok(), "{longest} characters fit");
+        let over = Content::new("Long", Format::Text, "字".repeat(longest + 1));
+        for content in [over, content] {
+            assert_eq!(render(harness, &content, None).unwrap_err().code, "too_large");
+        }
+        return;
+    }
     let rendered = render(harness, &content, None).unwrap();
     let before = harness.arrived().len();
     for (at, part) in rendered.parts.iter().enumerate() {

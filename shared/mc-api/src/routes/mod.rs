@@ -10,6 +10,7 @@ pub mod dead_letters;
 pub mod messages;
 pub mod monitoring;
 pub mod operators;
+pub mod platform_templates;
 pub mod preview;
 pub mod projects;
 pub mod session;
@@ -130,6 +131,7 @@ routes! {
         DELETE "/v1/channels/{name}" ADMIN NONE channels::delete,
         POST "/v1/channels/{name}/test" TEST NONE channels::test,
         POST "/v1/channels/{name}/check" TEST NONE channels::check,
+        GET "/v1/channels/{name}/platform-templates" TEST NONE platform_templates::list,
     }
     CALLBACKS, add_callbacks {
         GET "/v1/callbacks/{project}/{channel}" Nothing ANY callbacks::verify,

@@ -1,10 +1,10 @@
 //! Previews: what a template becomes on each platform, before anything is sent.
 
 use mc_channels::neutral;
-use mc_content::{CompiledTemplate, Target};
+use mc_content::{CompiledTemplate, Target, dialect};
 use mc_core::id::MessageId;
-use mc_core::model::{ChannelDoc, Kind, Limits, OnDoubt, TemplateBody};
-use mc_core::ports::RenderContext;
+use mc_core::model::{ChannelDoc, Content, Kind, Limits, OnDoubt, TemplateBody};
+use mc_core::ports::{RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
 use mc_pipeline::accept::Preview;
 use mc_pipeline::repo::ChannelEntry;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ struct Subject<'a> {
 pub(crate) struct StoredPreview {
     /// The values; the template's sample by default.
     data: Option<Map<String, Value>>,
-    /// These channels; by default those of the template's routing, or else every kind.
+    /// These channels; by default those of the template's routing, or else every kind as in a draft's preview.
     channels: Option<Vec<String>>,
 }
 
@@ -67,7 +67,7 @@ pub async fn stored(call: Call) -> Answer {
         }
     }
     if previews.is_empty() && !asked {
-        previews = of_kinds(&call, &subject, &Kind::ALL)?;
+        previews = of_every_kind(&call, &subject)?;
     }
     ok(&Previews { previews })
 }
@@ -80,7 +80,8 @@ pub(crate) struct DraftPreview {
     template: TemplateBody,
     /// The values; the template's sample by default.
     data: Option<Map<String, Value>>,
-    /// These kinds; every kind by default.
+    /// These kinds; by default every kind, and one that would refuse is shown with `payload` null and the reason as its
+    /// only warning.
     #[schema(value_type = Option<Vec<schema::Kind>>)]
     kinds: Option<Vec<Kind>>,
 }
@@ -96,7 +97,10 @@ pub async fn draft(call: Call) -> Answer {
     let compiled = CompiledTemplate::compile(&template)
         .map_err(|errors| ApiError::fields("invalid_template", errors).under("/template"))?;
     let subject = subject(&call, &compiled, data, &template).await?;
-    let previews = of_kinds(&call, &subject, kinds.as_deref().unwrap_or(&Kind::ALL))?;
+    let previews = match &kinds {
+        Some(kinds) => of_kinds(&call, &subject, kinds)?,
+        None => of_every_kind(&call, &subject)?,
+    };
     ok(&Previews { previews })
 }
 
@@ -118,6 +122,23 @@ async fn subject<'a>(
 
 fn of_kinds(call: &Call, subject: &Subject<'_>, kinds: &[Kind]) -> Result<Vec<Preview>, ApiError> {
     kinds.iter().map(|kind| show(call, subject, &neutral_channel(call, *kind)?, None)).collect()
+}
+
+/// Some platforms take little: what one of them refuses is said in its place and keeps nobody from seeing the others.
+fn of_every_kind(call: &Call, subject: &Subject<'_>) -> Result<Vec<Preview>, ApiError> {
+    let one = |kind: Kind| match render(call, subject, &neutral_channel(call, kind)?, None)? {
+        (_, Ok(rendered)) => Ok(Preview::of(kind, None, rendered)),
+        (content, Err(error)) => {
+            let refused = Rendered {
+                parts: Vec::new(),
+                text: dialect::text(&content.body),
+                warnings: vec![Warning::new(error.code, error.detail)],
+                size: Size { used: 0, allowed: 0, unit: SizeUnit::Characters },
+            };
+            Ok(Preview::of(kind, None, refused))
+        }
+    };
+    Kind::ALL.into_iter().map(one).collect()
 }
 
 /// A channel that stands for its kind. It is only rendered with, never sent through.
@@ -142,18 +163,33 @@ fn neutral_channel(call: &Call, kind: Kind) -> Result<ChannelEntry, ApiError> {
     built.map_err(|_| ApiError::internal("the neutral configuration of a kind is not valid"))
 }
 
+/// What exactly these channels or kinds would send; refused if one of them could not.
 fn show(
     call: &Call,
     subject: &Subject<'_>,
     entry: &ChannelEntry,
     channel: Option<&String>,
 ) -> Result<Preview, ApiError> {
-    let refused = |error: mc_core::ports::RenderError| {
-        let whose = channel.map_or(entry.doc.kind.as_str(), String::as_str);
-        ApiError::field(error.code, "/data", format!("{} ({whose})", error.detail))
-    };
+    let (_, rendered) = render(call, subject, entry, channel)?;
+    let rendered = rendered.map_err(|error| refused(error, entry, channel))?;
+    Ok(Preview::of(entry.doc.kind, channel.cloned(), rendered))
+}
+
+fn refused(error: RenderError, entry: &ChannelEntry, channel: Option<&String>) -> ApiError {
+    let whose = channel.map_or(entry.doc.kind.as_str(), String::as_str);
+    ApiError::field(error.code, "/data", format!("{} ({whose})", error.detail))
+}
+
+/// The content for a channel, and what the channel makes of it.
+fn render(
+    call: &Call,
+    subject: &Subject<'_>,
+    entry: &ChannelEntry,
+    channel: Option<&String>,
+) -> Result<(Content, Result<Rendered, RenderError>), ApiError> {
     let target = Target { kind: entry.doc.kind, channel: channel.map(String::as_str) };
-    let content = subject.compiled.render(target, &subject.data, &subject.params).map_err(refused)?;
+    let content = subject.compiled.render(target, &subject.data, &subject.params);
+    let content = content.map_err(|error| refused(error, entry, channel))?;
     let center = call.center();
     let message = MessageId::new(center.ids.ulid(center.clock.now()));
     let context = RenderContext {
@@ -166,6 +202,6 @@ fn show(
         overrides: None,
         files: &[],
     };
-    let rendered = entry.channel.render(&content, &context).map_err(refused)?;
-    Ok(Preview::of(entry.doc.kind, channel.cloned(), rendered))
+    let rendered = entry.channel.render(&content, &context);
+    Ok((content, rendered))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use axum::Router;
@@ -35,9 +35,10 @@ use crate::logs;
 /// Part of every secret in the tests, so that no answer may hold it.
 pub const SECRET: &str = "hunter2";
 
-/// A platform that answers every call with one status.
+/// A platform that answers every call with one status and one body.
 pub struct Platform {
     pub status: AtomicU16,
+    pub body: Mutex<&'static str>,
     pub calls: AtomicUsize,
 }
 
@@ -50,7 +51,7 @@ impl Http for Platform {
             status,
             retry_after: None,
             content_type: None,
-            body: bytes::Bytes::from_static(b"{}"),
+            body: bytes::Bytes::from_static(self.body.lock().unwrap().as_bytes()),
         })
     }
 
@@ -102,7 +103,11 @@ impl App {
         let mut place = Options::new(folder.path());
         place.log_bytes = 1 << 20;
         let data = Embedded::open(place, clock.clone()).unwrap();
-        let platform = Arc::new(Platform { status: AtomicU16::new(200), calls: AtomicUsize::new(0) });
+        let platform = Arc::new(Platform {
+            status: AtomicU16::new(200),
+            body: Mutex::new("{}"),
+            calls: AtomicUsize::new(0),
+        });
         let ring = KeyRing::generate("k1", &*random).unwrap();
         let center = Arc::new(Center::new(Parts {
             store: Arc::new(data.store()),

@@ -160,6 +160,28 @@ async fn a_channel_is_tried_out() {
 }
 
 #[tokio::test]
+async fn templates_of_the_platform_are_offered() {
+    let app = App::new().await;
+    let account =
+        json!({"kind": "wechat_official", "settings": {"app_id": "wx1"}, "secrets": {"app_secret": SECRET}});
+    app.put("/v1/channels/wx", account).await.is(201);
+    *app.platform.body.lock().unwrap() = r#"{"access_token": "hunter2", "expires_in": 7200, "template_list":
+        [{"template_id": "t-1", "title": "Paid", "content": "Goods:{{thing1.DATA}}\n"}]}"#;
+    let path = "/v1/channels/wx/platform-templates";
+    let listed = app.get(path).await.is(200);
+    let keyword = json!({"name": "thing1", "label": "Goods", "longest": 20});
+    let template =
+        json!({"id": "t-1", "title": "Paid", "content": "Goods:{{thing1.DATA}}\n", "keywords": [keyword]});
+    assert_eq!(listed.json, json!({"items": [template], "next_cursor": null}));
+    *app.platform.body.lock().unwrap() = r#"{"errcode": 48001, "errmsg": "api unauthorized hunter2"}"#;
+    let refused = app.get(path).await.refuses(502, "platform_error", "");
+    assert!(refused.text_at("/detail").contains("48001"), "{}", refused.text);
+    app.channel("im").await;
+    app.get("/v1/channels/im/platform-templates").await.refuses(409, "not_supported", "");
+    app.get("/v1/channels/no/platform-templates").await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
 async fn changes_are_written_down_without_secrets() {
     let app = App::new().await;
     app.put("/v1/channels/ops", robot()).await.is(201);
@@ -175,7 +197,9 @@ async fn another_projects_channel_is_not_there() {
     let app = App::new().await;
     app.channel("im").await;
     let other = app.key("other", Role::Admin).await;
-    for (method, tail) in [("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/check")] {
+    for (method, tail) in
+        [("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/check"), ("GET", "/platform-templates")]
+    {
         let path = format!("/v1/channels/im{tail}");
         app.call(method, &path).by(&other).send().await.refuses(404, "not_found", "");
     }

@@ -74,6 +74,18 @@ async fn a_draft_is_previewed_for_every_kind() {
             .iter()
             .all(|p| p["text"].as_str().unwrap().contains("pay"))
     );
+    // A template message has room for little, which is its own affair until somebody asks for it.
+    let long = json!({"template": template(&"long ".repeat(9))});
+    let shown = app.post("/v1/preview", long.clone()).await.is(200);
+    let preview = |kind: &str| {
+        let previews = shown.json["previews"].as_array().unwrap().iter();
+        previews.into_iter().find(|preview| preview["kind"] == kind).unwrap()
+    };
+    let refused = preview("wechat_official");
+    assert_eq!((&refused["payload"], &refused["warnings"][0]["code"]), (&json!(null), &json!("too_large")));
+    assert!(preview("email_smtp")["payload"].is_object());
+    let asked = json!({"template": long["template"], "kinds": ["email_smtp", "wechat_official"]});
+    app.post("/v1/preview", asked).await.refuses(422, "too_large", "/data");
     let only = json!({"template": template("x"), "kinds": ["email_smtp"]});
     assert_eq!(app.post("/v1/preview", only).await.is(200).json["previews"].as_array().unwrap().len(), 1);
     let wrong = json!({"template": template("x"), "data": {"app": 1}});

@@ -2,7 +2,7 @@
 
 use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
-use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage};
+use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage, WechatAccount, WechatTemplate};
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
@@ -15,6 +15,8 @@ pub const FEISHU_HOOK: &str = "f99fed8d-9b01-4dfe-ab56-0123456789ab";
 pub const FEISHU_SECRET: &str = "qYhFgBvJ7rNdXcKtWmZs";
 pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
 pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
+pub const OPENID: &str = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M";
 
 /// A kind and its sandbox counterpart.
 pub struct Fake<'w> {
@@ -33,17 +35,56 @@ impl<'w> Fake<'w> {
             ..mc_sandbox::ImExpectation::default()
         };
         world.sandbox.im_expect("room/send", expectation);
+        for (app_id, mini) in [("wxofficial", false), ("wxmini", true)] {
+            let template = WechatTemplate {
+                id: "template-1".to_owned(),
+                content: "{{thing1.DATA}}\n{{thing2.DATA}}".to_owned(),
+                ..WechatTemplate::default()
+            };
+            let account = WechatAccount {
+                mini,
+                secret: WECHAT_SECRET.to_owned(),
+                templates: vec![template],
+                accepts_all: true,
+                ..WechatAccount::default()
+            };
+            world.sandbox.wechat_account(app_id, account);
+        }
         Self { world, kind }
     }
 
-    fn platform(&self) -> Platform {
+    pub fn platform(&self) -> Platform {
         match self.kind {
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkRobot => Platform::Dingtalk,
             Kind::FeishuRobot => Platform::Feishu,
             Kind::EmailSmtp => Platform::Smtp,
+            Kind::WechatOfficial => Platform::Wechat,
+            Kind::WechatMini => Platform::WechatMini,
             Kind::Webhook => Platform::Im,
         }
+    }
+
+    /// The WeChat account that is this kind's.
+    fn app_id(&self) -> Option<&'static str> {
+        match self.kind {
+            Kind::WechatOfficial => Some("wxofficial"),
+            Kind::WechatMini => Some("wxmini"),
+            _ => None,
+        }
+    }
+
+    /// The secrets of this kind's channel.
+    pub fn own_secrets(&self) -> Vec<String> {
+        let own: &[&str] = match self.kind {
+            Kind::WecomRobot => &[WECOM_KEY],
+            Kind::DingtalkRobot => &[DINGTALK_TOKEN, DINGTALK_SECRET],
+            Kind::FeishuRobot => &[FEISHU_HOOK, FEISHU_SECRET],
+            Kind::EmailSmtp => &[SMTP_PASSWORD],
+            Kind::WechatOfficial | Kind::WechatMini => &[WECHAT_SECRET],
+            Kind::Webhook => &[WEBHOOK_SECRET],
+        };
+        own.iter().map(|secret| (*secret).to_owned()).collect()
     }
 
     fn at(&self, url: &str, smtp_port: u16) -> SharedChannel {
@@ -63,6 +104,13 @@ impl<'w> Fake<'w> {
                     "from": "Alerts <alerts@example.com>", "username": "alerts@example.com",
                 });
                 self.world.build(self.kind, settings, &[("password", SMTP_PASSWORD)], "")
+            }
+            Kind::WechatOfficial | Kind::WechatMini => {
+                let app_id = self.app_id();
+                let fields = json!({"title": "thing1", "text": "thing2"});
+                let settings =
+                    json!({"app_id": app_id, "platform_template_id": "template-1", "fields": fields});
+                self.world.build(self.kind, settings, &[("app_secret", WECHAT_SECRET)], url)
             }
             Kind::Webhook => {
                 let settings = json!({
@@ -91,7 +139,21 @@ impl<'w> Fake<'w> {
             (Trouble::CutsAfter, _) => Fault { cut: true, ..fault },
             (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
             (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
-            // Nobody here has tokens.
+            (
+                Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin,
+                Kind::WechatOfficial | Kind::WechatMini,
+            ) => {
+                self.end_tokens();
+                let login = Fault { call: Some("token".to_owned()), ..fault };
+                match trouble {
+                    Trouble::CutsLogin => Fault { cut: true, ..login },
+                    Trouble::BusyLogin => Fault { errcode: Some(-1), ..login },
+                    Trouble::RefusesLogin => Fault { errcode: Some(40125), ..login },
+                    // Nothing else goes wrong.
+                    _ => Fault { delay_ms: 1, ..login },
+                }
+            }
+            // Nobody else has tokens.
             (Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin, _) => {
                 return None;
             }
@@ -114,6 +176,11 @@ impl<'w> Fake<'w> {
             }
             (Trouble::Refuses, Kind::EmailSmtp) => reply(550, SmtpStage::Rcpt, "5.1.1 no such user"),
             (Trouble::Disowns, Kind::EmailSmtp) => reply(553, SmtpStage::Mail, "sender is not the account"),
+            (Trouble::Busy, Kind::WechatOfficial | Kind::WechatMini) => errcode(-1),
+            (Trouble::TooFast, Kind::WechatOfficial | Kind::WechatMini) => errcode(45011),
+            (Trouble::Refuses, Kind::WechatOfficial) => errcode(47003),
+            (Trouble::Refuses, Kind::WechatMini) => errcode(43101),
+            (Trouble::Disowns, Kind::WechatOfficial | Kind::WechatMini) => errcode(40164),
             (Trouble::Busy, Kind::Webhook) => status(503),
             (Trouble::TooFast, Kind::Webhook) => status(429),
             // HTTP 200 with an error inside.
@@ -137,6 +204,7 @@ impl Harness for Fake<'_> {
             email: Some("someone@example.com".into()),
             mobile: Some("+8613800000000".into()),
             wecom: Some("zhangsan".into()),
+            wechat: Some(OPENID.into()),
             feishu: Some("ou_7d8a6e6df7621556ce0d21922b676706".into()),
             ..Addresses::default()
         };
@@ -169,22 +237,38 @@ impl Harness for Fake<'_> {
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
             Kind::FeishuRobot => Some(json!({"sign": "another"})),
             Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
+            Kind::WechatOfficial => Some(json!({"client_msg_id": null})),
+            Kind::WechatMini => Some(json!({"touser": "somebody-else"})),
             // Its native payload is its body, in which nothing belongs to the channel.
             Kind::Webhook => None,
         }
     }
 
     fn secrets(&self) -> Vec<String> {
-        [
+        // The start of the tokens that the sandbox gives out is one too.
+        let all = [
             WECOM_KEY,
             DINGTALK_TOKEN,
             DINGTALK_SECRET,
-            SMTP_PASSWORD,
-            WEBHOOK_SECRET,
             FEISHU_HOOK,
             FEISHU_SECRET,
-        ]
-        .map(Into::into)
-        .into()
+            SMTP_PASSWORD,
+            WEBHOOK_SECRET,
+            WECHAT_SECRET,
+            "access-token-0",
+        ];
+        all.map(Into::into).into()
+    }
+
+    fn tokens_given(&self) -> Option<u64> {
+        self.app_id().map(|app_id| self.world.sandbox.wechat_tokens_issued(app_id))
+    }
+
+    fn end_tokens(&self) {
+        self.app_id().into_iter().for_each(|app_id| self.world.sandbox.wechat_expire_tokens(app_id, false));
+    }
+
+    fn longest(&self) -> Option<usize> {
+        matches!(self.kind, Kind::WechatOfficial | Kind::WechatMini).then_some(20)
     }
 }

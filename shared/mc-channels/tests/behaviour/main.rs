@@ -14,4 +14,6 @@ mod tls;
 #[cfg(test)]
 mod webhook;
 #[cfg(test)]
+mod wechat;
+#[cfg(test)]
 mod world;

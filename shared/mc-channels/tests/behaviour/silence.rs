@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use mc_core::model::{Content, Format, Kind};
-use mc_sandbox::{Fault, Platform};
+use mc_sandbox::Fault;
 use mc_testkit::channel::{Harness, Trouble};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
@@ -13,7 +13,7 @@ use crate::fakes::Fake;
 use crate::suite::deliver;
 use crate::world::World;
 
-const BODY: &str = "the-body-of-the-message";
+const BODY: &str = "body-of-the-message";
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -66,20 +66,7 @@ async fn failures_of_every_kind_say_and_log_no_secret() {
         // A platform that repeats everything it was sent, the secrets first.
         let all = secrets.join(" ");
         let echo = json!({"errcode": 93000, "code": 5, "errmsg": all, "msg": all});
-        let platform = match kind {
-            Kind::WecomRobot => Platform::Wecom,
-            Kind::DingtalkRobot => Platform::Dingtalk,
-            Kind::FeishuRobot => Platform::Feishu,
-            Kind::EmailSmtp => Platform::Smtp,
-            Kind::Webhook => Platform::Im,
-        };
-        let own = match kind {
-            Kind::WecomRobot => vec![secrets[0].clone()],
-            Kind::DingtalkRobot => secrets[1..3].to_vec(),
-            Kind::FeishuRobot => secrets[5..7].to_vec(),
-            Kind::EmailSmtp => vec![secrets[3].clone()],
-            Kind::Webhook => vec![secrets[4].clone()],
-        };
+        let (platform, own) = (fake.platform(), fake.own_secrets());
         let echo = if kind == Kind::EmailSmtp { json!(own.join(" ")) } else { echo };
         let echoed = if kind == Kind::EmailSmtp { Some(550) } else { None };
         world.sandbox.push_fault(Fault { body: Some(echo), status: echoed, ..Fault::on(platform) });

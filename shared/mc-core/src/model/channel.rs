@@ -20,14 +20,25 @@ pub enum Kind {
     FeishuRobot,
     /// E-mail through an SMTP server.
     EmailSmtp,
+    /// Template messages of a WeChat official account.
+    WechatOfficial,
+    /// Subscribe messages of a WeChat mini program.
+    WechatMini,
     /// Any self-built IM with an HTTP API.
     Webhook,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] =
-        [Kind::WecomRobot, Kind::DingtalkRobot, Kind::FeishuRobot, Kind::EmailSmtp, Kind::Webhook];
+    pub const ALL: [Kind; 7] = [
+        Kind::WecomRobot,
+        Kind::DingtalkRobot,
+        Kind::FeishuRobot,
+        Kind::EmailSmtp,
+        Kind::WechatOfficial,
+        Kind::WechatMini,
+        Kind::Webhook,
+    ];
 
     /// The words of all kinds, in the same order.
     pub const WORDS: [&'static str; Self::ALL.len()] = {
@@ -47,6 +58,8 @@ impl Kind {
             Kind::DingtalkRobot => "dingtalk_robot",
             Kind::FeishuRobot => "feishu_robot",
             Kind::EmailSmtp => "email_smtp",
+            Kind::WechatOfficial => "wechat_official",
+            Kind::WechatMini => "wechat_mini",
             Kind::Webhook => "webhook",
         }
     }
@@ -58,6 +71,7 @@ impl Kind {
             Kind::DingtalkRobot => Family::Dingtalk,
             Kind::FeishuRobot => Family::Feishu,
             Kind::EmailSmtp => Family::Email,
+            Kind::WechatOfficial | Kind::WechatMini => Family::Wechat,
             Kind::Webhook => Family::Webhook,
         }
     }

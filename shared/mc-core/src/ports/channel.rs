@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::callback::{Callbacks, Polls, Recalls};
+use super::platform_templates::PlatformTemplates;
 use super::queue::Slot;
 use crate::id::MessageId;
 use crate::model::{AddressKind, Content, Kind, Recipient};
@@ -328,6 +329,11 @@ pub trait Channel: Send + Sync {
 
     /// What takes messages back, if the platform can.
     fn recalls(&self) -> Option<&dyn Recalls> {
+        None
+    }
+
+    /// What lists the platform's own templates, if its messages are written in such.
+    fn platform_templates(&self) -> Option<&dyn PlatformTemplates> {
         None
     }
 

@@ -8,6 +8,7 @@ mod callback;
 mod channel;
 mod http;
 mod mail;
+mod platform_templates;
 mod queue;
 mod store;
 mod tokens;
@@ -22,6 +23,7 @@ pub use channel::{
 };
 pub use http::{Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Route};
 pub use mail::{MailAccount, MailError, MailService, RawMail};
+pub use platform_templates::{Keyword, PlatformTemplate, PlatformTemplates};
 pub use queue::{
     Consumer, Envelope, Family, Group, MAX_DELAY, Outgoing, Queue, QueueDepth, Slot, Task, Verdict,
 };

@@ -1,0 +1,103 @@
+//! Template messages of a WeChat official account (公众号模板消息).
+
+mod api;
+mod config;
+mod render;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mc_content::FieldError;
+use mc_core::model::{AddressKind, Content, Kind};
+use mc_core::ports::{
+    Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
+    PlatformTemplate, PlatformTemplates, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
+    SharedChannel,
+};
+use serde_json::json;
+
+use crate::registry::{Entry, Ports, Setup, effective_limit};
+use crate::wechat::account::SECRETS;
+use config::Config;
+
+pub(crate) const ENTRY: Entry = Entry {
+    secrets: SECRETS,
+    takes_base_url: true,
+    capability,
+    urls: |_| Vec::new(),
+    neutral: || {
+        let fields = json!({"title": "thing1", "text": "thing2"});
+        let settings =
+            json!({"app_id": "wx0000000000000000", "platform_template_id": "preview", "fields": fields});
+        (settings, &[("app_secret", "00000000000000000000000000000000")])
+    },
+    build,
+};
+
+fn capability() -> Capability {
+    Capability {
+        kind: Kind::WechatOfficial,
+        batching: Batching::Single,
+        addresses: &[AddressKind::Wechat],
+        dedupe: Some(Duration::from_secs(600)),
+        // There is a limit per minute, and its number is not said. 45011 is waited out.
+        limit: None,
+        // Many at once are answered with -1.
+        concurrency: 16,
+        receipts: true,
+        recall: false,
+    }
+}
+
+fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
+    let config = config::read(setup, ports)?;
+    let capability = Capability { limit: effective_limit(None, &setup.limits), ..capability() };
+    Ok(Arc::new(WechatOfficial { config, capability }))
+}
+
+struct WechatOfficial {
+    config: Config,
+    capability: Capability,
+}
+
+#[async_trait]
+impl Channel for WechatOfficial {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
+        render::render(&self.config, content, context)
+    }
+
+    async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {
+        api::send(&self.config.account, &push).await
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        self.config.account.check().await
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+
+    fn platform_templates(&self) -> Option<&dyn PlatformTemplates> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Callbacks for WechatOfficial {
+    async fn callback(&self, request: &CallbackRequest<'_>) -> Result<CallbackAnswer, CallbackError> {
+        self.config.account.keys.callback(request)
+    }
+}
+
+#[async_trait]
+impl PlatformTemplates for WechatOfficial {
+    async fn platform_templates(&self) -> Result<Vec<PlatformTemplate>, SendError> {
+        self.config.account.templates().await
+    }
+}
