@@ -9,7 +9,11 @@ MAKEFLAGS += --no-print-directory
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-STAGES := 7
+STAGES := 8
+
+# The emulators of AWS have an environment of their own: they bring much, and other versions.
+AWS_VENV  := .venv-aws
+LOCAL_AWS  = '$(AWS_VENV)/bin/python' tests/aws/local_aws.py
 
 # Every stage takes the same packages, features and profile, so that nothing is compiled twice.
 EVERYTHING  := --workspace --all-targets --locked
@@ -22,7 +26,7 @@ TEST_BINARY := MESSAGE_CENTER_BIN='$(abspath $(TARGET))/debug/message-center' TE
 begin = printf '==> [%s/%s] %s\n' '$(1)' '$(STAGES)' '$(2)'; trap 'echo "    $$SECONDS s"' EXIT;
 
 .PHONY: help run build test bench fmt lint tidy clean-tests \
-        test-format test-lint test-build test-tidy test-crates test-python test-whole cargo components compiler python
+        test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws cargo components compiler python
 
 help: ## list what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,7 +48,7 @@ lint: cargo components compiler ## look for mistakes: clippy and the house rules
 	@cargo clippy $(EVERYTHING) -- --deny warnings
 	@cargo xtask tidy
 
-test: test-format test-lint test-build test-tidy test-crates test-python test-whole ## run every check and every test
+test: test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws ## run every check and every test
 	@echo '==> all is well'
 
 test-format: cargo components
@@ -83,27 +87,39 @@ test-whole: test-build python
 	    [[ -z "$$names" ]] || $(TEST_BINARY) cargo test $(TESTS) $$names; \
 	fi
 
+test-aws: test-build python ## test what speaks to AWS against two emulators of it
+	@$(call begin,8,the adapters of AWS against MiniStack and moto) $(install_aws); \
+	for emulator in ministack moto; do \
+	    if [[ '$(NEXTEST)' == yes ]]; then \
+	        $(LOCAL_AWS) $$emulator cargo nextest run $(TESTS) --test aws; \
+	    else \
+	        $(LOCAL_AWS) $$emulator cargo test $(TESTS) --test aws; \
+	    fi; \
+	done
+
 # Prints `--test NAME` for each test binary of the package mc-tests.
 whole_tests = 'import json, sys; packages = json.load(sys.stdin)["packages"]; \
 print(*("--test " + t["name"] for p in packages if p["name"] == "mc-tests" for t in p["targets"] if "test" in t["kind"]))'
 
 # Installs what the tests need from Python into an environment of their own, unless it is there. A network may fail
 # once or twice, and some systems have a Python without pip inside.
-REQUIREMENTS := tests/python/requirements.txt
-install = if ! cmp -s '$(REQUIREMENTS)' '$(VENV)/installed.txt'; then \
-	python3 -m venv --clear '$(VENV)' >/dev/null 2>&1 || python3 -m venv --clear --without-pip '$(VENV)'; \
-	pip=('$(PYTHON)' -m pip); [[ -x '$(VENV)/bin/pip' ]] || pip=(python3 -m pip --python '$(PYTHON)'); \
+install     = $(call install_into,$(VENV),tests/python/requirements.txt)
+install_aws = $(call install_into,$(AWS_VENV),tests/aws/requirements.txt)
+# $(call install_into,environment,requirements)
+install_into = if ! cmp -s '$(2)' '$(1)/installed.txt'; then \
+	python3 -m venv --clear '$(1)' >/dev/null 2>&1 || python3 -m venv --clear --without-pip '$(1)'; \
+	pip=('$(1)/bin/python' -m pip); [[ -x '$(1)/bin/pip' ]] || pip=(python3 -m pip --python '$(1)/bin/python'); \
 	for try in 1 2 3; do \
-	    if "$${pip[@]}" install --quiet --disable-pip-version-check --retries 5 --timeout 30 -r '$(REQUIREMENTS)'; then \
-	        cp '$(REQUIREMENTS)' '$(VENV)/installed.txt'; break; \
+	    if "$${pip[@]}" install --quiet --disable-pip-version-check --retries 5 --timeout 30 -r '$(2)'; then \
+	        cp '$(2)' '$(1)/installed.txt'; break; \
 	    fi; \
 	    echo "    pip failed, try $$try of 3" >&2; \
 	done; \
-	[[ -e '$(VENV)/installed.txt' ]] || { echo 'The Python packages of $(REQUIREMENTS) could not be installed.' >&2; exit 1; }; \
+	[[ -e '$(1)/installed.txt' ]] || { echo 'The Python packages of $(2) could not be installed.' >&2; exit 1; }; \
 	fi
 
-clean-tests: ## forget the Python environment of the tests
-	@rm -rf '$(VENV)'
+clean-tests: ## forget the Python environments of the tests
+	@rm -rf '$(VENV)' '$(AWS_VENV)'
 
 cargo:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs and try again.' >&2; exit 1; }

@@ -183,6 +183,34 @@ impl Aws {
         Ok(crate::SqsQueue::new(self.sqs.clone(), urls, dead, self.calls.clone()))
     }
 
+    /// SQS itself, for tests that play the part of an event source.
+    #[cfg(feature = "sqs")]
+    #[doc(hidden)]
+    pub fn sqs(&self) -> &aws_sdk_sqs::Client {
+        self.sqs.get()
+    }
+
+    /// DynamoDB itself, for tests that make a table.
+    #[cfg(feature = "dynamodb")]
+    #[doc(hidden)]
+    pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        self.dynamodb.get()
+    }
+
+    /// SES itself, for tests that verify a sender.
+    #[cfg(feature = "ses")]
+    #[doc(hidden)]
+    pub fn sesv2(&self) -> &aws_sdk_sesv2::Client {
+        self.ses.get()
+    }
+
+    /// Secrets Manager itself, for tests that put a value in.
+    #[cfg(feature = "secrets")]
+    #[doc(hidden)]
+    pub fn secrets_manager(&self) -> &aws_sdk_secretsmanager::Client {
+        self.secrets.get()
+    }
+
     /// Attachments in the bucket.
     #[cfg(feature = "s3")]
     pub fn blobs(&self) -> Result<crate::S3Blobs> {

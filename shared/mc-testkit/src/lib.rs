@@ -6,6 +6,7 @@
 
 pub mod ambient;
 pub mod channel;
+mod faults;
 mod flaky;
 mod must;
 pub mod queue;
@@ -13,5 +14,6 @@ pub mod store;
 mod tokens;
 
 pub use ambient::{MockClock, SeqIds, SeqRandom};
+pub use faults::Fault;
 pub use flaky::FlakyStore;
 pub use tokens::MemoryTokens;

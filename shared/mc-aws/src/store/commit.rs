@@ -118,7 +118,7 @@ impl DynamoStore {
         let built = |error| Error::new(ErrorKind::Internal, WHAT).because(error);
         Ok(match op {
             Op::Put(item, _) => {
-                let mut stored = of_item(item)?;
+                let mut stored = of_item(item);
                 self.overflow.lighten(&mut stored).await?;
                 let put = PutRequest::builder().set_item(Some(stored)).build();
                 request.put_request(put.map_err(built)?).build()

