@@ -103,7 +103,7 @@ fn assemble(
 ) -> Result<Center, Failure> {
     let policy = EgressPolicy::parse(Some(&config.egress.allow), false).map_err(context("[egress] allow"))?;
     let sealer = Sealer::new(ring, random.clone()).map_err(context("the key file"))?;
-    Ok(Center::new(Parts {
+    let mut center = Center::new(Parts {
         store: Arc::new(data.store()),
         queue: Arc::new(data.queue()),
         blobs: Arc::new(data.blobs()),
@@ -119,7 +119,17 @@ fn assemble(
         sealer: Arc::new(sealer),
         clock,
         random,
-    }))
+    });
+    let public_url = config.server.public_url.trim();
+    if !public_url.is_empty() {
+        let wrong = || "[server] public_url is not an address like https://mc.example.com";
+        let url = url::Url::parse(public_url).map_err(|_| wrong())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(wrong().into());
+        }
+        center.public_url = Some(public_url.to_owned());
+    }
+    Ok(center)
 }
 
 /// Becomes true when the process is asked to stop.

@@ -143,7 +143,9 @@ fn add_problems(operation: &mut Operation, route: &Route) {
     if route.need != Need::Nothing {
         problems.extend([("401", "The credentials are missing or wrong"), ("403", "The role is too low")]);
     }
-    if route.path.contains('{') || route.need == Need::Local {
+    // An address or a link is one thing that may not be there, though it is named in the query.
+    let names_one = route.query.iter().any(|name| matches!(*name, "address" | "t"));
+    if route.path.contains('{') || names_one || route.need == Need::Local {
         problems.push(("404", "There is no such thing in this project"));
     }
     if takes_body {

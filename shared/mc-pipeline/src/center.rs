@@ -8,6 +8,7 @@ use mc_core::ports::{Blobs, Clock, Http, Ids, Queue, Random, Store};
 
 use crate::repo::{AccessKeys, Channels, Operators, Projects, Templates, Webhooks};
 use crate::seal::Sealer;
+use crate::suppress::Suppressions;
 use crate::tokens::StoreTokens;
 
 /// What a place to run in provides.
@@ -90,6 +91,10 @@ pub struct Center {
     pub templates: Templates,
     /// Webhooks.
     pub webhooks: Webhooks,
+    /// Addresses that are not written to.
+    pub suppressions: Suppressions,
+    /// Where people reach this center, like `https://mc.example.com`, if that is known: links in mails lead there.
+    pub public_url: Option<String>,
     /// One reservation at a time per channel.
     pub(crate) pacing: crate::pace::Locks,
     /// One receipt at a time per message.
@@ -115,6 +120,8 @@ impl Center {
             projects: Projects::new(store.clone(), clock.clone()),
             templates: Templates::new(store.clone(), clock.clone()),
             webhooks: Webhooks::new(store.clone(), clock.clone()),
+            suppressions: Suppressions::new(store.clone()),
+            public_url: None,
             pacing: crate::pace::Locks::default(),
             receipts: crate::receipts::Turns::default(),
             store,

@@ -19,6 +19,7 @@
 //! | pace of a channel | `pace#project#channel` | `p` |
 //! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
+//! | suppressed addresses | `suppressed#project` | address |
 //! | documents (channels, templates …) | `doc kind#project` | name |
 //!
 //! The day and the spread follow from the message's id, so an id is enough to find its message.

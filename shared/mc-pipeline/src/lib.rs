@@ -15,6 +15,7 @@ pub mod retry;
 pub mod seal;
 pub mod share;
 pub mod standard_webhooks;
+pub mod suppress;
 pub mod syslog;
 pub mod tell;
 pub mod tokens;

@@ -14,7 +14,9 @@ pub mod platform_templates;
 pub mod preview;
 pub mod projects;
 pub mod session;
+pub mod suppressions;
 pub mod templates;
+pub mod unsubscribe;
 pub mod webhooks;
 
 mod channel_body;
@@ -96,6 +98,13 @@ const MESSAGES_QUERY: &[&str] =
 /// What a listing of recipients may be filtered by.
 const RECIPIENTS_QUERY: &[&str] = &["limit", "cursor", "status"];
 
+/// What a listing of suppressed addresses may be filtered by.
+const SUPPRESSIONS_QUERY: &[&str] = &["limit", "cursor", "address"];
+/// The one address that is meant.
+const ADDRESS: &[&str] = &["address"];
+/// The token of a link.
+const TOKEN: &[&str] = &["t"];
+
 routes! {
     MESSAGES, add_messages {
         POST "/v1/messages" SEND NONE messages::send,
@@ -145,6 +154,15 @@ routes! {
         GET "/v1/webhooks/{name}/attempts" READ PAGE webhooks::attempts,
         POST "/v1/webhooks/{name}/replay" REPAIR NONE webhooks::replay,
     }
+    SUPPRESSIONS, add_suppressions {
+        GET "/v1/suppressions" READ SUPPRESSIONS_QUERY suppressions::list,
+        POST "/v1/suppressions" REPAIR NONE suppressions::add,
+        DELETE "/v1/suppressions" REPAIR ADDRESS suppressions::remove,
+    }
+    UNSUBSCRIBE, add_unsubscribe {
+        GET "/v1/unsubscribe" Nothing TOKEN unsubscribe::ask,
+        POST "/v1/unsubscribe" Nothing TOKEN unsubscribe::carry_out,
+    }
     DEAD_LETTERS, add_dead_letters {
         GET "/v1/dead-letters" READ PAGE dead_letters::list,
         POST "/v1/dead-letters/redrive" REPAIR NONE dead_letters::redrive,
@@ -183,9 +201,9 @@ pub fn ingest_router(api: Arc<Api>) -> Router {
     complete(add_messages(Router::new()), api)
 }
 
-/// Callbacks only, for a place that does nothing but listen to platforms.
+/// What platforms and readers of mails call, for a place that does nothing but hear them.
 pub fn callback_router(api: Arc<Api>) -> Router {
-    complete(add_callbacks(Router::new()), api)
+    complete(add_unsubscribe(add_callbacks(Router::new())), api)
 }
 
 /// Adds the answers to what is not in the table.

@@ -12,5 +12,6 @@ mod logs;
 mod messages;
 mod monitoring;
 mod people;
+mod suppressions;
 mod templates;
 mod webhooks;

@@ -12,6 +12,7 @@ use super::request::SendRequest;
 use super::{Caller, Refusal};
 use crate::center::Center;
 use crate::pace;
+use crate::suppress;
 
 /// One channel's or kind's view of a content.
 #[derive(Debug, Serialize)]
@@ -78,7 +79,9 @@ pub async fn dry_run(center: &Center, caller: &Caller, request: SendRequest) -> 
         let own = first.filter(|_| !part.broadcast).and_then(|r| r.data.as_ref());
         let data = own.map(|own| merged(&plan.request.data, own));
         let to = if part.broadcast { &part.recipients[..] } else { part.recipients.get(..1).unwrap_or(&[]) };
-        let rendered = plan.render(caller, id, index, to, data.as_ref().unwrap_or(&plan.request.data))?;
+        let mut rendered = plan.render(caller, id, index, to, data.as_ref().unwrap_or(&plan.request.data))?;
+        let (kind, priority) = (part.channel.doc.kind, plan.request.priority);
+        suppress::offer(center, &caller.project, kind, priority, to, &mut rendered);
         let pushes = rendered.parts.len() * part.count();
         previews.push(Preview::of(part.channel.doc.kind, Some(part.channel.name.to_string()), rendered));
         quota.push(QuotaUse {

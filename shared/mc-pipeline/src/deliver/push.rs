@@ -21,6 +21,7 @@ use crate::pace;
 use crate::receipts::{Pushed, Units, index};
 use crate::repo::{ChannelEntry, TemplateEntry};
 use crate::share::Share;
+use crate::suppress;
 
 /// At most this many pushes of one share run at a time.
 const WIDTH: usize = 8;
@@ -236,7 +237,10 @@ impl Work<'_> {
             overrides: self.doc.overrides.get(&*self.entry.name),
             files: &self.infos,
         };
-        self.entry.channel.render(&content, &context)
+        let mut rendered = self.entry.channel.render(&content, &context)?;
+        let kind = self.entry.doc.kind;
+        suppress::offer(self.center, &self.job.project, kind, self.priority, to, &mut rendered);
+        Ok(rendered)
     }
 }
 

@@ -86,8 +86,17 @@ impl Deliverer {
     ) -> Result<Tally> {
         let center = &*self.center;
         let recipients = load::recipients(center, &job.project, job.message, &claim.share, doc).await?;
-        let planned = push::plan(entry, &claim.share, &recipients);
         let mut tally = Tally::default();
+        let open = claim.share.open().into_iter().filter_map(|i| Some((i, recipients.get(i)?)));
+        let suppressed = center.suppressions.among(&job.project, entry.doc.kind, doc.priority, open).await?;
+        for (i, code, text) in suppressed {
+            claim.share.decide(i, State::Suppressed);
+            claim.share.note_error(i, code, &text);
+        }
+        if claim.share.open().is_empty() {
+            return Ok(tally);
+        }
+        let planned = push::plan(entry, &claim.share, &recipients);
         let files = match load::attachments(center, &doc.attachments).await? {
             Ok(files) => files,
             Err(error) => {

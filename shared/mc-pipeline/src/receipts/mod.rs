@@ -30,6 +30,7 @@ pub(crate) use change::Turns;
 
 use crate::center::Center;
 use crate::repo::ChannelEntry;
+use crate::suppress::{Reason, Suppression};
 use crate::syslog;
 
 /// What was told of one push, or of one recipient of it.
@@ -69,6 +70,12 @@ pub async fn apply(center: &Center, project: &str, entry: &ChannelEntry, news: V
                 action::tell(center, project, entry, pressed).await?;
             }
             News::Suppress { address, reason, text } => {
+                let suppression = Suppression {
+                    reason: Reason::of_news(reason),
+                    text: text.clone(),
+                    at: center.clock.now(),
+                };
+                center.suppressions.put(project, &address, &suppression).await?;
                 let data = json!({"channel": entry.name, "address": address, "reason": reason, "text": text});
                 syslog::note(center, project, "address.suppressed", data).await?;
             }

@@ -9,6 +9,7 @@ mod delivering;
 mod failing;
 mod pacing;
 mod receipts;
+mod suppressing;
 mod telling;
 mod tokens;
 mod world;

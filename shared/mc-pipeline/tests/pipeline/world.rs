@@ -67,6 +67,7 @@ impl World {
             sealer: Arc::new(Sealer::new(&ring, random).unwrap()),
             tuning: Tuning { leases_from: clock.now(), ..Tuning::default() },
         });
+        center.public_url = Some("https://mc.example.com/".to_owned());
         if let Some(build) = build {
             center.channels = center.channels.built_by(build);
         }
