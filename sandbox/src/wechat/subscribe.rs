@@ -5,6 +5,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::callback::WechatEvent;
 use super::quota::SUBSCRIBE_SEND;
 use super::{data, json_body, message};
 use crate::answer::{Refusal, Verdict};
@@ -22,13 +23,24 @@ pub(crate) async fn send(State(sandbox): State<Sandbox>, RawQuery(query): RawQue
     let judge = |item: &mut Item| {
         let judged =
             sandbox.wechat().by_token(query.as_deref(), now, |state| state.subscribed(&body, item, now));
-        judged.map_or_else(Verdict::Refused, Verdict::Answered)
+        match judged {
+            Ok((answer, told)) => {
+                if let Some((app_id, event)) = told {
+                    sandbox.wechat_tell_later(app_id, event);
+                }
+                Verdict::Answered(answer)
+            }
+            Err(refusal) => Verdict::Refused(refusal),
+        }
     };
     sandbox.receive(item, judge).await
 }
 
+/// The answer, and what is told later by which account.
+type Subscribed = (Value, Option<(String, WechatEvent)>);
+
 impl super::State {
-    fn subscribed(&mut self, body: &[u8], item: &mut Item, now: u64) -> Result<Value, Refusal> {
+    fn subscribed(&mut self, body: &[u8], item: &mut Item, now: u64) -> Result<Subscribed, Refusal> {
         if !self.account.mini {
             return Err(Refusal::new(48001, "api unauthorized"));
         }
@@ -51,7 +63,13 @@ impl super::State {
         self.permit(&openid, &id, long_term)?;
         self.count(SUBSCRIBE_SEND, now)?;
         let msgid = self.next_msgid();
-        Ok(json!({"errcode": 0, "errmsg": "ok", "msgid": msgid}))
+        // Which codes a failure may have is UNCONFIRMED; any but zero is one.
+        let failed = self.fate(&openid) != "success";
+        let status = if failed { "failed" } else { "success" }.to_owned();
+        let told = self.account.callback.as_ref().is_some_and(|callback| callback.tells);
+        let event = WechatEvent::Sent { openid, template_id: id, msgid, code: i64::from(failed), status };
+        let answer = json!({"errcode": 0, "errmsg": "ok", "msgid": msgid});
+        Ok((answer, told.then(|| (self.app_id.clone(), event))))
     }
 
     /// Uses up one accept of this person for this template.

@@ -345,6 +345,24 @@ async fn the_fate_of_a_message_is_told() {
 }
 
 #[tokio::test]
+async fn the_fate_of_a_subscribe_message_is_told() {
+    let (url, mut received) = receiver().await;
+    let callback = WechatCallback { url, tells: true, json: true, ..WechatCallback::default() };
+    let fake = mini(|account| {
+        account.accepts_all = true;
+        account.callback = Some(callback);
+        account.standing = BTreeMap::from([(OTHER.into(), WechatStanding::Unreachable)]);
+    });
+    for (openid, code) in [(OPENID, "0"), (OTHER, "1")] {
+        let msgid = subscribed(&fake, json!({"touser": openid})).await["msgid"].to_string();
+        let (_, body) = received.recv().await.expect("a callback");
+        let body: Value = serde_json::from_str(&body).expect("json");
+        assert_eq!(body["Event"], "subscribe_msg_sent_event");
+        assert_eq!((&body["List"]["MsgID"], &body["List"]["ErrorCode"]), (&json!(msgid), &json!(code)));
+    }
+}
+
+#[tokio::test]
 async fn events_are_posted_on_demand_plain_or_encrypted() {
     let (url, mut received) = receiver().await;
     let secure = WechatCallback {

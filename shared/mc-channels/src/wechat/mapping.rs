@@ -85,6 +85,38 @@ pub(crate) fn fill(
     Ok(data)
 }
 
+/// The notes on what a message says and no keyword shows.
+pub(crate) fn not_shown(fields: &[Field], content: &Content, files: usize) -> Vec<Warning> {
+    let filled = |name: &str| fields.iter().any(|field| field.name == name);
+    let mut hidden = Vec::new();
+    if !content.title.trim().is_empty() && !filled("title") {
+        hidden.push("title".to_owned());
+    }
+    if !content.body.text.trim().is_empty() && !filled("text") && !filled("body") {
+        hidden.push("text".to_owned());
+    }
+    for fact in &content.facts {
+        let label = fact.label.trim();
+        if !filled(label) && !filled(&format!("facts.{label}")) {
+            hidden.push(format!("the fact {label}"));
+        }
+    }
+    let mut warnings = Vec::new();
+    let mut note = |code, count: usize, what: &str| {
+        if count > 0 {
+            warnings.push(Warning::new(code, format!("{count} {what} left out: fields hold words only")));
+        }
+    };
+    note("button_dropped", content.buttons.len(), "button(s)");
+    note("image_dropped", usize::from(content.image.is_some()), "picture");
+    note("file_dropped", files, "file(s)");
+    if !hidden.is_empty() {
+        let detail = format!("the channel's fields have no keyword for {}", hidden.join(", "));
+        warnings.push(Warning::new("not_shown", detail));
+    }
+    warnings
+}
+
 /// Checks every value of a payload, whoever put it there; the size is that of the fullest field.
 pub(crate) fn check(table: Table, payload: &Value, fields: &[Field]) -> Result<Size, RenderError> {
     let refuse = |code, detail: String| Err(RenderError::new(code, detail));
@@ -284,6 +316,23 @@ mod tests {
         let (values, warnings) = filled(json!({"title": "thing1", "body": "thing2"}), &content).unwrap();
         assert_eq!(Value::Object(values), json!({"thing1": "ok", "thing2": "one two"}));
         assert_eq!(warnings, ["html_as_text", "lines_joined", "emoji_dropped"]);
+    }
+
+    #[test]
+    fn what_no_keyword_shows_is_said() {
+        let field = |name: &str| Field { name: name.into(), keyword: "thing1".into() };
+        let notes = |fields: &[Field], content: &Content, files| {
+            let notes = not_shown(fields, content, files);
+            notes.into_iter().map(|note| (note.code.into_owned(), note.detail)).collect::<Vec<_>>()
+        };
+        let names = ["title", "body", "环境", "facts.订单", "facts.title"].map(field);
+        assert_eq!(notes(&names, &content(), 0), []);
+        let image = Some("https://x.example/a.png".to_owned());
+        let found = notes(&[field("text"), field("环境")], &Content { image, ..content() }, 2);
+        let codes: Vec<&str> = found.iter().map(|(code, _)| code.as_str()).collect();
+        assert_eq!(codes, ["image_dropped", "file_dropped", "not_shown"]);
+        assert!(found[2].1.ends_with("title, the fact 订单, the fact title"), "{}", found[2].1);
+        assert_eq!(notes(&[], &Content::new(" ", Format::Text, ""), 0), []);
     }
 
     #[test]

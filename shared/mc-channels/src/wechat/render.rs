@@ -58,6 +58,7 @@ pub(crate) fn render(
 ) -> Result<Rendered, RenderError> {
     let mut warnings: Vec<Warning> = Vec::new();
     let data = mapping::fill(&account.fields, content, context, &mut warnings)?;
+    warnings.extend(mapping::not_shown(&account.fields, content, context.files.len()));
     let mut payload = json!({ "data": data });
     if let Some(template) = &account.template {
         payload["template_id"] = template.as_str().into();
