@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mc_content::{CompiledTemplate, Target, dialect};
+use mc_content::{CompiledTemplate, Library, Target, dialect};
 use mc_core::model::{Body, Content, Format, Kind, TemplateBody};
 use mc_core::ports::Warning;
 use serde_json::{Map, Value};
@@ -68,7 +68,7 @@ fn compiled(title: &str, body: &str) -> Result<CompiledTemplate, String> {
         format: Format::Markdown,
         ..TemplateBody::default()
     };
-    CompiledTemplate::compile(&template).map_err(|errors| format!("{errors:?}"))
+    CompiledTemplate::compile(&template, &Library::new()).map_err(|errors| format!("{errors:?}"))
 }
 
 /// Two kilobytes of the Markdown that alerts are made of.

@@ -18,4 +18,4 @@ mod value;
 pub use error::FieldError;
 pub use inline::inline;
 pub use snippet::{Escape, Snippet};
-pub use template::{CompiledTemplate, Target};
+pub use template::{CompiledTemplate, Library, Target, included_names, names_in_body};

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::FieldError;
 use crate::engine::{self, Budget, Print, Text};
+use crate::names_in_body;
 
 /// How a printed value is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ impl Snippet {
         };
         let mut env = engine::environment();
         let text = Text::compile(&mut env, "", print, source)?;
+        if !names_in_body(source).is_empty() {
+            return Err(FieldError::new("", "only templates include other templates"));
+        }
         Ok(Self { env, text })
     }
 

@@ -15,6 +15,7 @@ pub mod preview;
 pub mod projects;
 pub mod session;
 pub mod suppressions;
+pub mod template_diff;
 pub mod templates;
 pub mod unsubscribe;
 pub mod webhooks;
@@ -97,6 +98,8 @@ const MESSAGES_QUERY: &[&str] =
     &["limit", "cursor", "status", "channel", "template", "tag", "reference", "from", "to"];
 /// What a listing of recipients may be filtered by.
 const RECIPIENTS_QUERY: &[&str] = &["limit", "cursor", "status"];
+/// What a version of a template may be compared with.
+const DIFF_QUERY: &[&str] = &["to"];
 
 /// What a listing of suppressed addresses may be filtered by.
 const SUPPRESSIONS_QUERY: &[&str] = &["limit", "cursor", "address"];
@@ -129,6 +132,7 @@ routes! {
         DELETE "/v1/templates/{name}" ADMIN NONE templates::delete,
         GET "/v1/templates/{name}/versions" READ PAGE templates::versions,
         GET "/v1/templates/{name}/versions/{version}" READ NONE templates::version,
+        GET "/v1/templates/{name}/versions/{version}/diff" READ DIFF_QUERY template_diff::diff,
         POST "/v1/templates/{name}/rollback" ADMIN NONE templates::rollback,
         POST "/v1/templates/{name}/preview" READ NONE preview::stored,
         POST "/v1/preview" READ NONE preview::draft,

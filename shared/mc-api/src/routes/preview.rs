@@ -51,7 +51,9 @@ pub async fn stored(call: Call) -> Answer {
     let found = center.templates.current(call.project(), name).await?;
     let template = found.ok_or_else(|| ApiError::not_found("template"))?;
     let body = &template.doc.body;
-    let subject = subject(&call, &template.compiled, data, body).await?;
+    let compiled =
+        template.compiled().map_err(|errors| ApiError::fields("invalid_template", errors.to_vec()))?;
+    let subject = subject(&call, compiled, data, body).await?;
     let routed = body.routing.as_ref().map_or(&[][..], |routing| &routing.channels);
     let asked = channels.is_some();
     let mut previews = Vec::new();
@@ -94,8 +96,9 @@ pub(crate) struct DraftPreview {
 )]
 pub async fn draft(call: Call) -> Answer {
     let DraftPreview { template, data, kinds } = call.read()?;
-    let compiled = CompiledTemplate::compile(&template)
-        .map_err(|errors| ApiError::fields("invalid_template", errors).under("/template"))?;
+    let compiled = call.center().templates.compile_draft(call.project(), &template).await?;
+    let compiled =
+        compiled.map_err(|errors| ApiError::fields("invalid_template", errors).under("/template"))?;
     let subject = subject(&call, &compiled, data, &template).await?;
     let previews = match &kinds {
         Some(kinds) => of_kinds(&call, &subject, kinds)?,

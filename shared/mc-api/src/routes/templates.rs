@@ -1,7 +1,7 @@
 //! Templates and their versions.
 
 use mc_core::model::{TemplateBody, TemplateDoc};
-use mc_pipeline::repo::{Put, PutError};
+use mc_pipeline::repo::{Deleted, Put, PutError};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -77,7 +77,7 @@ async fn store(call: &Call, name: &str, body: TemplateBody) -> Result<(Put, Temp
 
 /// Delete a template
 ///
-/// Its versions stay for messages that were accepted with them.
+/// Its versions stay for messages that were accepted with them. A template that others include is not deleted.
 #[utoipa::path(
     delete, path = "/v1/templates/{name}", tag = "templates", operation_id = "delete_template",
     params(("name" = String, Path)),
@@ -85,8 +85,13 @@ async fn store(call: &Call, name: &str, body: TemplateBody) -> Result<(Put, Temp
 )]
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "template")?;
-    if !call.center().templates.delete(call.project(), name).await? {
-        return Err(ApiError::not_found("template"));
+    match call.center().templates.delete(call.project(), name).await? {
+        Deleted::Done => {}
+        Deleted::NotThere => return Err(ApiError::not_found("template")),
+        Deleted::InUse(by) => {
+            let detail = format!("other templates include it: {}; change them first", by.join(", "));
+            return Err(ApiError::conflict("in_use", detail));
+        }
     }
     call.audit("template.delete", json!({"template": name})).await;
     no_content()
@@ -126,8 +131,8 @@ pub async fn version(call: Call) -> Answer {
     let no_version = || ApiError::not_found("version");
     let version = call.name("version", "version")?.parse().map_err(|_| no_version())?;
     let found =
-        call.center().templates.version(call.project(), name, version).await?.ok_or_else(no_version)?;
-    ok(&TemplateView { name, doc: &found.doc })
+        call.center().templates.version_doc(call.project(), name, version).await?.ok_or_else(no_version)?;
+    ok(&TemplateView { name, doc: &found })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -153,9 +158,9 @@ pub async fn rollback(call: Call) -> Answer {
     if templates.current(call.project(), name).await?.is_none() {
         return Err(ApiError::not_found("template"));
     }
-    let Some(old) = templates.version(call.project(), name, version).await? else {
+    let Some(old) = templates.version_doc(call.project(), name, version).await? else {
         return Err(ApiError::field("unknown_version", "/version", format!("there is no version {version}")));
     };
-    let (_, doc) = store(&call, name, old.doc.body.clone()).await?;
+    let (_, doc) = store(&call, name, old.body).await?;
     ok(&TemplateView { name, doc: &doc })
 }

@@ -215,6 +215,9 @@ pub struct TemplateRef {
     pub name: String,
     /// The version.
     pub version: u32,
+    /// The versions of the templates that it includes.
+    #[schema(required = false)]
+    pub includes: BTreeMap<String, u32>,
 }
 
 /// One channel's part of an accepted message.

@@ -31,6 +31,15 @@ async fn a_template_has_versions() {
     assert_eq!(versions.json["items"][0]["version"], 1);
     let back = app.post("/v1/templates/deploy/rollback", json!({"version": 1})).await.is(200);
     assert_eq!((&back.json["version"], &back.json["body"]), (&json!(3), &json!("one")));
+    let diff = app.get("/v1/templates/deploy/versions/1/diff?to=2").await.is(200);
+    assert_eq!((&diff.json["from"], &diff.json["to"]), (&json!(1), &json!(2)));
+    assert_eq!(diff.json["changes"][0]["pointer"], "/body");
+    assert_eq!(diff.json["changes"][0]["diff"], "@@ -1 +1 @@\n-one\n+two\n");
+    let same = app.get("/v1/templates/deploy/versions/1/diff").await.is(200);
+    assert_eq!((&same.json["to"], &same.json["changes"]), (&json!(3), &json!([])));
+    let diff = "/v1/templates/deploy/versions/1/diff?to=9";
+    app.get(diff).await.refuses(422, "unknown_version", "/to");
+    app.get("/v1/templates/deploy/versions/9/diff").await.refuses(404, "not_found", "");
     let none = app.post("/v1/templates/deploy/rollback", json!({"version": 9})).await;
     none.refuses(422, "unknown_version", "/version");
     for path in
@@ -56,6 +65,9 @@ async fn what_would_not_render_is_refused() {
         "invalid_template",
         "/variables",
     );
+    let mut odd = template("x");
+    odd["sample"] = json!({"app": 1});
+    app.put("/v1/templates/x", odd).await.refuses(422, "invalid_template", "/sample/app");
     app.put("/v1/templates/x", json!({"title": "x"})).await.refuses(422, "invalid_request", "");
 }
 
@@ -126,4 +138,25 @@ async fn another_projects_template_is_not_there() {
     let rollback = app.call("POST", "/v1/templates/t/rollback").by(&other).json(json!({"version": 1}));
     rollback.send().await.refuses(404, "not_found", "");
     app.call("POST", "/v1/templates/t/preview").by(&other).send().await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn templates_include_each_other() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let page = json!({"body": "{% include 'footer' %}", "routing": {"channels": ["im"]}});
+    app.put("/v1/templates/page", page.clone()).await.refuses(422, "invalid_template", "/body");
+    app.put("/v1/templates/footer", json!({"body": "the end"})).await.is(201);
+    app.put("/v1/templates/page", page.clone()).await.is(201);
+    let shown = app.post("/v1/templates/page/preview", json!({})).await.is(200);
+    assert_eq!(shown.text_at("/previews/0/text"), "the end");
+    let shown = app.post("/v1/preview", json!({"template": page, "kinds": ["webhook"]})).await.is(200);
+    assert_eq!(shown.text_at("/previews/0/text"), "the end");
+    let sent = app.post("/v1/messages", json!({"template": "page"})).await.is(202);
+    assert_eq!(sent.json["template"], json!({"name": "page", "version": 1, "includes": {"footer": 1}}));
+    app.delete("/v1/templates/footer").await.refuses(409, "in_use", "");
+    let circle = json!({"body": "{% include 'page' %}"});
+    app.put("/v1/templates/footer", circle).await.refuses(422, "invalid_template", "/body");
+    app.delete("/v1/templates/page").await.is(204);
+    app.delete("/v1/templates/footer").await.is(204);
 }

@@ -215,7 +215,7 @@ fn attribute(attributes: &str, name: &str) -> Option<String> {
 }
 
 /// Replaces entities. The Markdown parser knows all of HTML's, so it is asked.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {

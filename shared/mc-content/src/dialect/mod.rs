@@ -22,6 +22,7 @@ use mc_core::ports::Warning;
 
 pub use content::{email_text, markdown_of};
 pub use email::email_html;
+pub(crate) use html_text::decode as decode_entities;
 pub use link::safe_url;
 
 /// WeCom's `markdown` (version 1): headings, bold, links, code spans on one line, quotations.

@@ -7,6 +7,7 @@ use minijinja::Environment;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::library::{Library, Linked};
 use crate::FieldError;
 use crate::engine::{Print, Text};
 use crate::value::names_in;
@@ -104,12 +105,11 @@ impl LayerSource {
 
     pub(super) fn compile(
         self,
-        env: &mut Environment<'static>,
+        into: &mut Compilation<'_>,
         formats: &[Format],
-        names: &mut BTreeSet<Box<str>>,
         errors: &mut Vec<FieldError>,
     ) -> Layer {
-        let mut compiler = Compiler { env, names, errors, pointer: self.pointer };
+        let mut compiler = Compiler { into, errors, pointer: self.pointer };
         Layer {
             title: self.title.and_then(|t| compiler.text("title", Print::Text, &t)),
             body: self.body.map(|b| compiler.bodies(formats, &b)),
@@ -132,20 +132,34 @@ fn read<T: DeserializeOwned>(at: &str, value: &Value, errors: &mut Vec<FieldErro
     T::deserialize(value).map_err(|e| errors.push(FieldError::new(at, e.to_string()))).ok()
 }
 
+/// What all texts of a template are compiled into, and with what.
+pub(super) struct Compilation<'l> {
+    pub(super) env: Environment<'static>,
+    /// The names that may be variables.
+    pub(super) names: BTreeSet<Box<str>>,
+    /// What can be included.
+    pub(super) library: &'l Library,
+    /// What is included already, by the place it is read for.
+    pub(super) linked: BTreeSet<(String, Print)>,
+}
+
 /// Compiles the texts of one layer and collects what is wrong with them.
-struct Compiler<'c> {
-    env: &'c mut Environment<'static>,
-    names: &'c mut BTreeSet<Box<str>>,
+struct Compiler<'c, 'l> {
+    into: &'c mut Compilation<'l>,
     errors: &'c mut Vec<FieldError>,
     pointer: String,
 }
 
-impl Compiler<'_> {
+impl Compiler<'_, '_> {
     fn text(&mut self, field: &str, print: Print, source: &str) -> Option<Text> {
         let pointer = format!("{}/{field}", self.pointer);
-        let text = Text::compile(self.env, &pointer, print, source).map_err(|e| self.errors.push(e)).ok()?;
+        let Compilation { env, names, library, linked } = &mut *self.into;
+        let text = Text::compile(env, &pointer, print, source).map_err(|e| self.errors.push(e)).ok()?;
         if matches!(text, Text::Jinja(_)) {
-            names_in(source, self.names);
+            names_in(source, names);
+            let mut linked = Linked { env, names, done: linked };
+            let done = library.link(&mut linked, source, print);
+            done.map_err(|detail| self.errors.push(FieldError::new(&pointer, detail))).ok()?;
         }
         Some(text)
     }

@@ -1,6 +1,8 @@
 //! Stored templates, compiled.
 
+mod includes;
 mod layer;
+mod library;
 mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,9 @@ use serde_json::{Map, Value as Json};
 use crate::FieldError;
 use crate::engine::{self, Budget, Text};
 use crate::value::Context;
-use layer::{Layer, LayerSource};
+pub use includes::{included_names, names_in_body};
+use layer::{Compilation, Layer, LayerSource};
+pub use library::Library;
 use schema::Schema;
 
 /// For whom a template is rendered: overrides may differ per kind and per channel.
@@ -38,9 +42,10 @@ pub struct CompiledTemplate {
 }
 
 impl CompiledTemplate {
-    /// Compiles a template, or says everything that is wrong with it: the syntax of each text with its line, the
-    /// schema of the variables, and overrides of fields that cannot be overridden.
-    pub fn compile(body: &TemplateBody) -> Result<Self, Vec<FieldError>> {
+    /// Compiles a template with those it may include, or says everything that is wrong with it: the syntax of each text
+    /// with its line, templates that it includes and cannot, the schema of the variables, a sample that does not fit it,
+    /// and overrides of fields that cannot be overridden.
+    pub fn compile(body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let schema =
             body.variables.as_ref().and_then(|v| Schema::compile(v).map_err(|e| errors.push(e)).ok());
@@ -58,16 +63,25 @@ impl CompiledTemplate {
             .filter(|f| *f == body.format || overrides.values().any(|o| o.format == Some(*f)))
             .collect();
 
-        let mut env = engine::environment();
-        let mut names = BTreeSet::new();
-        let base = base.compile(&mut env, &formats, &mut names, &mut errors);
+        let mut into = Compilation {
+            env: engine::environment(),
+            names: BTreeSet::new(),
+            library,
+            linked: BTreeSet::new(),
+        };
+        let base = base.compile(&mut into, &formats, &mut errors);
         let overrides = overrides
             .into_iter()
-            .map(|(key, source)| (key.clone(), source.compile(&mut env, &formats, &mut names, &mut errors)))
+            .map(|(key, source)| (key.clone(), source.compile(&mut into, &formats, &mut errors)))
             .collect();
+        if let (Some(schema), Some(sample)) = (&schema, &body.sample) {
+            let faults = schema.check(sample).into_iter();
+            errors.extend(faults.map(|f| FieldError::new(format!("/sample{}", f.pointer), f.detail)));
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
+        let Compilation { env, names, .. } = into;
         Ok(Self { env, base, overrides, schema, names: names.into_iter().collect() })
     }
 

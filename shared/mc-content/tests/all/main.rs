@@ -2,12 +2,15 @@
 
 mod content;
 mod dialects;
+mod filters;
 mod hostile;
+mod including;
+mod jinja2;
 mod snippets;
 mod splitting;
 mod templates;
 
-use mc_content::{CompiledTemplate, Target};
+use mc_content::{CompiledTemplate, Library, Target};
 use mc_core::model::{Content, Format, Kind, TemplateBody};
 use mc_core::ports::RenderError;
 use serde_json::{Map, Value};
@@ -18,7 +21,7 @@ fn template(format: Format, body: &str) -> TemplateBody {
 }
 
 fn compiled(body: &TemplateBody) -> CompiledTemplate {
-    CompiledTemplate::compile(body).expect("a template that compiles")
+    CompiledTemplate::compile(body, &Library::new()).expect("a template that compiles")
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -1,5 +1,6 @@
 //! Messages: what was accepted, how it is split, and what became of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -193,6 +194,9 @@ pub struct TemplateRef {
     pub name: String,
     /// The version, counted from 1.
     pub version: u32,
+    /// The versions of the templates that it includes, and of those that they include.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub includes: BTreeMap<String, u32>,
 }
 
 /// An attachment of a message.

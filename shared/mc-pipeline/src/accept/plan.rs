@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mc_content::{FieldError, Target};
+use mc_content::{CompiledTemplate, FieldError, Target};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef};
@@ -195,7 +195,16 @@ async fn find_template(
         let detail = format!("there is no template {name:?} in this project");
         return Err(Refusal::field("unknown_template", "/template", detail));
     };
-    Ok(Some((TemplateRef { name: name.clone(), version: entry.doc.version }, entry)))
+    usable(&entry)?;
+    Ok(Some((entry.reference(name), entry)))
+}
+
+/// The template as it can be rendered. It cannot when something that it includes was changed since it was put.
+fn usable(entry: &TemplateEntry) -> Result<&CompiledTemplate, Refusal> {
+    entry.compiled().map_err(|errors| {
+        let broken = |e: &FieldError| FieldError::new("/template", format!("{} {}", e.pointer, e.detail));
+        Refusal::fields("invalid_template", errors.iter().map(broken).collect())
+    })
 }
 
 fn routing(request: &SendRequest, template: Option<&TemplateEntry>) -> Result<Routing, Refusal> {
@@ -353,8 +362,7 @@ impl Plan {
         let empty = Map::new();
         let params = self.project.as_ref().map_or(&empty, |p| &p.params);
         let target = Target { kind: channel.doc.kind, channel: Some(&channel.name) };
-        template
-            .compiled
+        usable(template)?
             .render(target, data, params)
             .map_err(|e| Refusal::field(e.code, "/data", format!("{} (channel {})", e.detail, channel.name)))
     }
@@ -456,16 +464,17 @@ impl Plan {
         if template.doc.body.variables.is_none() {
             return Ok(());
         }
+        let compiled = usable(template)?;
         let alone = self.parts.iter().any(|p| p.broadcast || p.recipients.iter().any(|r| r.data.is_none()));
         let mut errors = Vec::new();
         if alone {
-            errors.extend(prefixed(template.compiled.check_data(&self.request.data)));
+            errors.extend(prefixed(compiled.check_data(&self.request.data)));
         }
         for recipient in self.parts.iter().filter(|p| !p.broadcast).flat_map(|p| &p.recipients) {
             if let Some(own) = &recipient.data
                 && errors.len() < 20
             {
-                errors.extend(prefixed(template.compiled.check_data(&merged(&self.request.data, own))));
+                errors.extend(prefixed(compiled.check_data(&merged(&self.request.data, own))));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_data", errors)) }

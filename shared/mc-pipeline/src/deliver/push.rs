@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use mc_content::Target;
+use mc_content::{FieldError, Target};
 use mc_core::model::{Content, MessageDoc, Priority, ProjectDoc, Recipient};
 use mc_core::ports::{
     Attachment, Batching, FileInfo, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
@@ -62,7 +62,7 @@ pub struct Ended {
 /// Reads the message's own version of its template.
 pub async fn template(center: &Center, job: &Job, doc: &MessageDoc) -> Result<Option<Arc<TemplateEntry>>> {
     let Some(reference) = &doc.template else { return Ok(None) };
-    let entry = center.templates.version(&job.project, &reference.name, reference.version).await?;
+    let entry = center.templates.version(&job.project, reference).await?;
     entry.map(Some).ok_or_else(|| {
         Error::new(ErrorKind::Corrupt, "a message's template version is missing")
             .with("template", &reference.name)
@@ -222,7 +222,11 @@ impl Work<'_> {
         let content: Content = match (&self.template, &self.doc.content) {
             (Some(template), _) => {
                 let target = Target { kind: self.entry.doc.kind, channel: Some(&self.entry.name) };
-                template.compiled.render(target, data, params)?
+                let broken = |errors: &[FieldError]| {
+                    let detail = errors.first().map(|e| format!("{} {}", e.pointer, e.detail));
+                    RenderError::new("invalid_template", detail.unwrap_or_default())
+                };
+                template.compiled().map_err(broken)?.render(target, data, params)?
             }
             (None, Some(inline)) => mc_content::inline(inline),
             (None, None) => return Err(RenderError::new("no_content", "the message has no content")),

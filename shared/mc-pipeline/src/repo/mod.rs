@@ -15,5 +15,5 @@ pub use channels::{Build, ChannelEntry, Channels};
 pub use docs::{Docs, Listed, Put};
 pub use operators::{Operators, Session};
 pub use projects::Projects;
-pub use templates::{PutError, TemplateEntry, Templates};
+pub use templates::{Deleted, PutError, TemplateEntry, Templates};
 pub use webhooks::Webhooks;

@@ -1,30 +1,65 @@
 //! Templates: a current version, and every version there ever was.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mc_content::{CompiledTemplate, FieldError};
-use mc_core::model::{TemplateBody, TemplateDoc};
+use mc_content::{CompiledTemplate, FieldError, Library, included_names, names_in_body};
+use mc_core::model::{TemplateBody, TemplateDoc, TemplateRef};
 use mc_core::ports::{Attrs, Clock, Commit, Item, Key, Op, Query, Store, WriteError};
-use mc_core::{Error, ErrorKind, Result};
+use mc_core::{Error, Result};
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put};
 
-/// A version of a template, ready to render.
+/// More templates than this are not included by one.
+const MAX_INCLUDED: usize = 100;
+
+/// A version of a template with certain versions of those that it includes.
 pub struct TemplateEntry {
     /// As it is stored.
-    pub doc: TemplateDoc,
-    /// Compiled once.
-    pub compiled: CompiledTemplate,
+    pub doc: Arc<TemplateDoc>,
+    /// The versions of what it includes, and of what that includes.
+    pub includes: BTreeMap<String, u32>,
+    compiled: std::result::Result<CompiledTemplate, Vec<FieldError>>,
+}
+
+impl TemplateEntry {
+    /// The template, compiled once; or why it cannot be rendered any more: something that it includes was changed.
+    pub fn compiled(&self) -> std::result::Result<&CompiledTemplate, &[FieldError]> {
+        self.compiled.as_ref().map_err(Vec::as_slice)
+    }
+
+    /// What a message keeps of it.
+    pub fn reference(&self, name: &str) -> TemplateRef {
+        TemplateRef { name: name.to_owned(), version: self.doc.version, includes: self.includes.clone() }
+    }
+}
+
+/// What a template may include, and the versions that it is.
+struct Included {
+    library: Library,
+    versions: BTreeMap<String, u32>,
 }
 
 /// The templates, with a cache of compiled ones.
 pub struct Templates {
     store: Arc<dyn Store>,
     current: Docs<TemplateDoc>,
+    docs: Cache<String, TemplateDoc>,
     cache: Cache<String, TemplateEntry>,
     versions: Cache<String, TemplateEntry>,
     clock: Arc<dyn Clock>,
+}
+
+/// What became of a delete.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Done,
+    /// There was none.
+    NotThere,
+    /// These templates include it; nothing was changed.
+    InUse(Vec<String>),
 }
 
 /// Why a template was not put.
@@ -47,6 +82,7 @@ impl Templates {
         Self {
             current: Docs::new(store.clone(), "templates"),
             store,
+            docs: Cache::default(),
             cache: Cache::default(),
             versions: Cache::default(),
             clock,
@@ -57,49 +93,120 @@ impl Templates {
         Key::new(format!("tv#{project}#{name}"), format!("{version:08}"))
     }
 
-    fn compile(doc: TemplateDoc) -> Result<TemplateEntry> {
-        let compiled = CompiledTemplate::compile(&doc.body).map_err(|errors| {
-            let first = errors.first().map(|e| e.detail.clone()).unwrap_or_default();
-            Error::new(ErrorKind::Corrupt, "a stored template does not compile").with("detail", first)
-        })?;
-        Ok(TemplateEntry { doc, compiled })
+    fn compile(doc: Arc<TemplateDoc>, included: Included) -> TemplateEntry {
+        let compiled = CompiledTemplate::compile(&doc.body, &included.library);
+        TemplateEntry { doc, includes: included.versions, compiled }
     }
 
-    /// The current version, at most a minute old.
-    pub async fn current(&self, project: &str, name: &str) -> Result<Option<Arc<TemplateEntry>>> {
-        let now = self.clock.now();
-        let key = format!("{project}#{name}");
-        if let Some(found) = self.cache.fresh(key.as_str(), now) {
+    /// The current document, at most a minute old.
+    async fn current_doc(&self, project: &str, name: &str) -> Result<Option<Arc<TemplateDoc>>> {
+        let (key, now) = (format!("{project}#{name}"), self.clock.now());
+        if let Some(found) = self.docs.fresh(key.as_str(), now) {
             return Ok(Some(found));
         }
         let Some(doc) = self.current.get(project, name).await? else { return Ok(None) };
-        let entry = match self.cache.any(key.as_str()).filter(|old| old.doc == doc) {
-            Some(same) => same,
-            None => Arc::new(Self::compile(doc)?),
+        let doc = Arc::new(doc);
+        self.docs.keep(key, doc.clone(), now);
+        Ok(Some(doc))
+    }
+
+    /// What a template includes as it is now. What is not there is left out: the compiler says so, with the place.
+    async fn included(&self, project: &str, body: &TemplateBody, own: Option<&str>) -> Result<Included> {
+        let mut included = Included { library: Library::new(), versions: BTreeMap::new() };
+        let mut waiting: Vec<String> = included_names(body).into_iter().collect();
+        while let Some(name) = waiting.pop() {
+            if included.versions.contains_key(&name) || included.versions.len() >= MAX_INCLUDED {
+                continue;
+            }
+            if own == Some(name.as_str()) {
+                // A circle; as the template will be, not as it is stored.
+                included.library.add(&name, body);
+                included.versions.insert(name, 0);
+                waiting.extend(names_in_body(&body.body));
+                continue;
+            }
+            let Some(doc) = self.current_doc(project, &name).await? else { continue };
+            included.library.add(&name, &doc.body);
+            included.versions.insert(name, doc.version);
+            waiting.extend(names_in_body(&doc.body.body));
+        }
+        Ok(included)
+    }
+
+    /// Whether everything that an entry includes is still the current version.
+    async fn is_current(&self, project: &str, entry: &TemplateEntry) -> Result<bool> {
+        if entry.compiled.is_err() {
+            return Ok(false);
+        }
+        for (name, version) in &entry.includes {
+            if self.current_doc(project, name).await?.is_none_or(|doc| doc.version != *version) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Compiles a template that need not be stored, with what it includes as it is now.
+    pub async fn compile_draft(
+        &self,
+        project: &str,
+        body: &TemplateBody,
+    ) -> Result<std::result::Result<CompiledTemplate, Vec<FieldError>>> {
+        let included = self.included(project, body, None).await?;
+        Ok(CompiledTemplate::compile(body, &included.library))
+    }
+
+    /// The current version, at most a minute old, with what it includes.
+    pub async fn current(&self, project: &str, name: &str) -> Result<Option<Arc<TemplateEntry>>> {
+        let (key, now) = (format!("{project}#{name}"), self.clock.now());
+        if let Some(found) = self.cache.fresh(key.as_str(), now)
+            && self.is_current(project, &found).await?
+        {
+            return Ok(Some(found));
+        }
+        let Some(doc) = self.current_doc(project, name).await? else { return Ok(None) };
+        let known = self.cache.any(key.as_str()).filter(|old| old.doc == doc);
+        let entry = match known {
+            Some(same) if self.is_current(project, &same).await? => same,
+            _ => {
+                let included = self.included(project, &doc.body, None).await?;
+                Arc::new(Self::compile(doc, included))
+            }
         };
-        self.versions.keep(format!("{key}#{}", entry.doc.version), entry.clone(), now);
+        let reference = entry.reference(name);
+        self.versions.keep(version_key(project, &reference), entry.clone(), now);
         self.cache.keep(key, entry.clone(), now);
         Ok(Some(entry))
     }
 
-    /// A certain version. Versions never change, so one that was read is kept.
+    /// What a message was accepted with. Versions never change, so one that was read is kept.
     pub async fn version(
         &self,
         project: &str,
-        name: &str,
-        version: u32,
+        reference: &TemplateRef,
     ) -> Result<Option<Arc<TemplateEntry>>> {
-        let key = format!("{project}#{name}#{version}");
+        let key = version_key(project, reference);
         if let Some(found) = self.versions.any(key.as_str()) {
             return Ok(Some(found));
         }
-        let Some(item) = self.store.get(&Self::version_key(project, name, version)).await? else {
+        let Some(doc) = self.version_doc(project, &reference.name, reference.version).await? else {
             return Ok(None);
         };
-        let doc = serde_json::from_slice(item.attrs.bytes("doc").map_or(&[][..], |b| b))?;
-        let entry = Arc::new(Self::compile(doc)?);
+        let mut included = Included { library: Library::new(), versions: reference.includes.clone() };
+        for (name, version) in &reference.includes {
+            let Some(doc) = self.version_doc(project, name, *version).await? else { return Ok(None) };
+            included.library.add(name, &doc.body);
+        }
+        let entry = Arc::new(Self::compile(Arc::new(doc), included));
         self.versions.keep(key, entry.clone(), self.clock.now());
         Ok(Some(entry))
+    }
+
+    /// A certain version, as it is stored.
+    pub async fn version_doc(&self, project: &str, name: &str, version: u32) -> Result<Option<TemplateDoc>> {
+        let item = self.store.get(&Self::version_key(project, name, version)).await?;
+        item.map(|item| Ok(serde_json::from_slice(item.attrs.bytes("doc").map_or(&[][..], |b| b))?))
+            .transpose()
     }
 
     /// A page of versions, newest first.
@@ -132,7 +239,8 @@ impl Templates {
         name: &str,
         body: TemplateBody,
     ) -> std::result::Result<(Put, TemplateDoc), PutError> {
-        if let Err(errors) = CompiledTemplate::compile(&body) {
+        let included = self.included(project, &body, Some(name)).await?;
+        if let Err(errors) = CompiledTemplate::compile(&body, &included.library) {
             return Err(PutError::Refused(errors));
         }
         loop {
@@ -155,7 +263,7 @@ impl Templates {
             };
             match self.store.commit(commit).await {
                 Ok(_) => {
-                    self.cache.forget(format!("{project}#{name}").as_str());
+                    self.forget(project, name);
                     return Ok((if current.is_some() { Put::Replaced } else { Put::Created }, doc));
                 }
                 // Somebody else made this version at the same time: ours comes after it.
@@ -165,10 +273,26 @@ impl Templates {
         }
     }
 
-    /// Deletes the template. Its versions stay for messages that were accepted with them.
-    pub async fn delete(&self, project: &str, name: &str) -> Result<bool> {
-        self.cache.forget(format!("{project}#{name}").as_str());
-        self.current.delete(project, name).await
+    /// Deletes the template, unless another one includes it. Its versions stay for messages that were accepted with
+    /// them.
+    pub async fn delete(&self, project: &str, name: &str) -> Result<Deleted> {
+        let includes_it = |(other, doc): (String, TemplateDoc)| {
+            (other != name && included_names(&doc.body).contains(name)).then_some(other)
+        };
+        let using: Vec<String> =
+            self.current.all(project).await?.into_iter().filter_map(includes_it).collect();
+        if !using.is_empty() {
+            return Ok(Deleted::InUse(using));
+        }
+        self.forget(project, name);
+        Ok(if self.current.delete(project, name).await? { Deleted::Done } else { Deleted::NotThere })
+    }
+
+    /// Forgets what was changed here.
+    fn forget(&self, project: &str, name: &str) {
+        let key = format!("{project}#{name}");
+        self.docs.forget(key.as_str());
+        self.cache.forget(key.as_str());
     }
 
     /// A page of templates.
@@ -185,4 +309,13 @@ impl Templates {
     pub async fn all(&self, project: &str) -> Result<Vec<(String, TemplateDoc)>> {
         self.current.all(project).await
     }
+}
+
+/// Under what a compiled version is kept.
+fn version_key(project: &str, reference: &TemplateRef) -> String {
+    let mut key = format!("{project}#{}#{}", reference.name, reference.version);
+    for (name, version) in &reference.includes {
+        key.push_str(&format!("#{name}#{version}"));
+    }
+    key
 }
