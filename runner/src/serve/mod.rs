@@ -15,7 +15,7 @@ use std::time::Duration;
 use mc_ambient::{AscendingIds, OsRandom, SystemClock};
 use mc_api::Api;
 use mc_channels::http::{EgressPolicy, GuardedHttp};
-use mc_core::ports::{Clock, Random};
+use mc_core::ports::{Clock, MailService, Random};
 use mc_pipeline::center::Tuning;
 use mc_pipeline::seal::Sealer;
 use mc_pipeline::{Center, Parts};
@@ -108,6 +108,7 @@ fn assemble(
         queue: Arc::new(data.queue()),
         blobs: Arc::new(data.blobs()),
         http: Arc::new(GuardedHttp::new(policy, clock.clone())),
+        mail: mail(clock.clone(), random.clone()),
         ids: Arc::new(AscendingIds::new()),
         tuning: Tuning {
             retention: Duration::from_secs(config.delivery.retention_days * 86_400),
@@ -130,6 +131,12 @@ fn assemble(
         center.public_url = Some(public_url.to_owned());
     }
     Ok(center)
+}
+
+/// SES with the AWS credentials of our environment, if there are any.
+fn mail(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Option<Arc<dyn MailService>> {
+    let aws = mc_aws::Aws::from_env(clock, random).ok()?;
+    Some(Arc::new(aws.mail()))
 }
 
 /// Becomes true when the process is asked to stop.

@@ -11,6 +11,7 @@ pub mod registry;
 
 mod feishu;
 mod fields;
+mod mail;
 mod outcome;
 mod overrides;
 mod reach;
@@ -22,6 +23,7 @@ mod wxcrypt;
 mod xml;
 
 mod dingtalk_robot;
+mod email_ses;
 mod email_smtp;
 mod feishu_robot;
 mod webhook;
@@ -30,5 +32,6 @@ mod wechat_mini;
 mod wechat_official;
 mod wecom_robot;
 
+pub use email_ses::{SesEvent, read_ses_event};
 pub use mc_content::FieldError;
 pub use registry::{Ports, Setup, admit, build, capability, secret_names, url_fields};

@@ -7,7 +7,8 @@ use mc_content::FieldError;
 use mc_core::Secret;
 use mc_core::model::{Kind, Limits};
 use mc_core::ports::{
-    Capability, Clock, Http, HttpError, HttpErrorKind, Random, RateLimit, Route, SharedChannel, Tokens,
+    Capability, Clock, Http, HttpError, HttpErrorKind, MailService, Random, RateLimit, Route, SharedChannel,
+    Tokens,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -46,6 +47,8 @@ pub struct Ports {
     pub random: Arc<dyn Random>,
     /// Access tokens and what else all processes share of an account.
     pub tokens: Arc<dyn Tokens>,
+    /// The mail service of the place we run in, if there is one.
+    pub mail: Option<Arc<dyn MailService>>,
 }
 
 /// Lists the addresses in a kind's settings, each with its pointer.
@@ -72,6 +75,7 @@ pub(crate) const fn entry(kind: Kind) -> &'static Entry {
         Kind::WecomRobot => &crate::wecom_robot::ENTRY,
         Kind::DingtalkRobot => &crate::dingtalk_robot::ENTRY,
         Kind::FeishuRobot => &crate::feishu_robot::ENTRY,
+        Kind::EmailSes => &crate::email_ses::ENTRY,
         Kind::EmailSmtp => &crate::email_smtp::ENTRY,
         Kind::WechatOfficial => &crate::wechat_official::ENTRY,
         Kind::WechatMini => &crate::wechat_mini::ENTRY,

@@ -101,6 +101,7 @@ impl Place {
             queue: Arc::new(Allowed { role, port: self.aws.queue()? }),
             blobs: Arc::new(Allowed { role, port: self.aws.blobs()? }),
             http: self.http.clone(),
+            mail: Some(Arc::new(self.aws.mail())),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             random: self.random.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mc_channels::registry;
-use mc_core::ports::{Blobs, Clock, Http, Ids, Queue, Random, Store};
+use mc_core::ports::{Blobs, Clock, Http, Ids, MailService, Queue, Random, Store};
 
 use crate::repo::{AccessKeys, Channels, Operators, Projects, Templates, Webhooks};
 use crate::seal::Sealer;
@@ -21,6 +21,8 @@ pub struct Parts {
     pub blobs: Arc<dyn Blobs>,
     /// The guarded way out.
     pub http: Arc<dyn Http>,
+    /// The place's own mail service, if it has one.
+    pub mail: Option<Arc<dyn MailService>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
@@ -104,13 +106,14 @@ pub struct Center {
 impl Center {
     /// Puts the parts together. Reads and opens nothing yet.
     pub fn new(parts: Parts) -> Self {
-        let Parts { store, queue, blobs, http, clock, ids, random, sealer, tuning } = parts;
+        let Parts { store, queue, blobs, http, mail, clock, ids, random, sealer, tuning } = parts;
         let tokens = StoreTokens::new(store.clone(), sealer.clone(), clock.clone(), ids.clone());
         let ports = registry::Ports {
             http: http.clone(),
             clock: clock.clone(),
             random: random.clone(),
             tokens: Arc::new(tokens),
+            mail,
         };
         Self {
             spread: store.spread(),

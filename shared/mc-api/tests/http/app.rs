@@ -114,6 +114,7 @@ impl App {
             queue: Arc::new(data.queue()),
             blobs: Arc::new(data.blobs()),
             http: platform.clone(),
+            mail: None,
             clock: clock.clone(),
             ids: Arc::new(SeqIds::default()),
             random: random.clone(),

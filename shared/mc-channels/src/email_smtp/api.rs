@@ -10,9 +10,9 @@ use lettre::transport::smtp::extension::{Extension, MailParameter};
 use mc_core::ports::{CheckStep, Clock, Http, Push, Receipt, SendError};
 
 use super::config::{Config, Security};
-use super::message::{self, Mail};
 use super::pool::Pool;
 use super::replies::{Stage, classify, timed_out};
+use crate::mail::{self, Mail};
 use crate::reach::{failed, passed, resolve};
 
 /// Everything of one push: waiting for a connection, connecting, signing in, the mail itself.
@@ -26,7 +26,7 @@ pub(super) async fn send(
     clock: &dyn Clock,
     push: &Push<'_>,
 ) -> Result<Receipt, SendError> {
-    let mail = message::build(config, push, clock.now())?;
+    let mail = mail::build(&config.sender, push, clock.now())?;
     let reached = Progress(AtomicU8::new(Stage::Connect as u8));
     match tokio::time::timeout(TIMEOUT, deliver(config, pool, &mail, &reached)).await {
         Ok(result) => result?,

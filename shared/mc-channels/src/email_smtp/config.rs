@@ -1,6 +1,5 @@
 //! Settings and password of an SMTP account.
 
-use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use mc_content::FieldError;
 use mc_core::Secret;
@@ -9,6 +8,7 @@ use serde_json::{Map, Value};
 use url::Host;
 
 use crate::fields::{Fields, secret};
+use crate::mail::Sender;
 use crate::registry::Setup;
 
 /// Connections that a channel keeps to its server, unless it says otherwise.
@@ -31,8 +31,7 @@ pub(super) struct Config {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) security: Security,
-    pub(super) from: Mailbox,
-    pub(super) reply_to: Option<Mailbox>,
+    pub(super) sender: Sender,
     pub(super) credentials: Option<Credentials>,
     /// Kept only to take it out of what a server repeats.
     pub(super) password: Secret,
@@ -61,10 +60,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         Security::Starttls => 587,
         Security::None => 25,
     });
-    let from = fields.required("from", "the sender, like Alerts <alerts@example.com>");
-    let from = mailbox(&mut fields, "from", &from);
-    let reply_to = fields.optional::<String>("reply_to");
-    let reply_to = reply_to.and_then(|text| mailbox(&mut fields, "reply_to", &text));
+    let sender = Sender::read(&mut fields);
     let username = fields.optional::<String>("username").filter(|name| !name.is_empty());
     let connections = fields.optional::<usize>("max_connections").unwrap_or(DEFAULT_CONNECTIONS);
     if !(1..=64).contains(&connections) {
@@ -81,17 +77,16 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     if setup.route.proxy.is_some() {
         problems.push(FieldError::new("/proxy", "SMTP does not go through a proxy; remove it"));
     }
-    let Some(from) = from.filter(|_| problems.is_empty()) else { return Err(problems) };
+    let Some(sender) = sender.filter(|_| problems.is_empty()) else { return Err(problems) };
     let credentials = password.as_ref().map(|password| {
-        let username = username.unwrap_or_else(|| from.email.to_string());
+        let username = username.unwrap_or_else(|| sender.from.email.to_string());
         Credentials::new(username, password.expose().to_owned())
     });
     Ok(Config {
         host,
         port,
         security,
-        from,
-        reply_to,
+        sender,
         credentials,
         password: password.unwrap_or_default(),
         connections,
@@ -101,23 +96,6 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
 
 fn is_host(text: &str) -> bool {
     text.parse::<std::net::IpAddr>().is_ok() || Host::parse(text).is_ok()
-}
-
-fn mailbox(fields: &mut Fields<'_>, name: &str, text: &str) -> Option<Mailbox> {
-    if text.is_empty() {
-        return None;
-    }
-    if text.contains(['\r', '\n', '\0']) {
-        fields.problem(name, "holds a line break; that could smuggle in a header");
-        return None;
-    }
-    match text.parse() {
-        Ok(mailbox) => Some(mailbox),
-        Err(_) => {
-            fields.problem(name, "is an address, like alerts@example.com or Alerts <alerts@example.com>");
-            None
-        }
-    }
 }
 
 #[cfg(test)]
@@ -154,7 +132,7 @@ mod tests {
             let config = try_read(settings, &[("password", "p")], Route::default()).ok().unwrap();
             assert_eq!(config.port, port);
             assert!(config.credentials == Some(Credentials::new("a@example.com".into(), "p".into())));
-            assert_eq!(config.from.name.as_deref(), Some("告警"));
+            assert_eq!(config.sender.from.name.as_deref(), Some("告警"));
         }
     }
 

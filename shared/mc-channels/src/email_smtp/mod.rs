@@ -2,7 +2,6 @@
 
 mod api;
 mod config;
-mod message;
 mod pool;
 mod render;
 mod replies;
@@ -70,7 +69,7 @@ impl Channel for EmailSmtp {
     }
 
     fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
-        render::render(&self.config, content, context)
+        render::render(&self.config.sender, content, context)
     }
 
     fn surely_renders(&self, content: &Content, context: &RenderContext<'_>) -> bool {

@@ -85,7 +85,7 @@ impl Pool {
         let config = &*self.config;
         let addresses = self.http.resolve(&config.host, config.port).await.map_err(unanswered)?;
         let lost = |error: Error| classify(&error, Stage::Connect, &config.password);
-        let hello = ClientId::Domain(config.from.email.domain().to_owned());
+        let hello = ClientId::Domain(config.sender.from.email.domain().to_owned());
         let implicit = match config.security {
             Security::Tls => Some(self.tls()?),
             Security::Starttls | Security::None => None,

@@ -18,6 +18,11 @@ pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
 pub const OPENID: &str = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M";
 
+/// The kinds whose counterparts are in the sandbox.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| *kind != Kind::EmailSes)
+}
+
 /// A kind and its sandbox counterpart.
 pub struct Fake<'w> {
     world: &'w World,
@@ -58,6 +63,7 @@ impl<'w> Fake<'w> {
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkRobot => Platform::Dingtalk,
             Kind::FeishuRobot => Platform::Feishu,
+            Kind::EmailSes => unreachable!("it has a counterpart of its own: see ses.rs"),
             Kind::EmailSmtp => Platform::Smtp,
             Kind::WechatOfficial => Platform::Wechat,
             Kind::WechatMini => Platform::WechatMini,
@@ -80,6 +86,7 @@ impl<'w> Fake<'w> {
             Kind::WecomRobot => &[WECOM_KEY],
             Kind::DingtalkRobot => &[DINGTALK_TOKEN, DINGTALK_SECRET],
             Kind::FeishuRobot => &[FEISHU_HOOK, FEISHU_SECRET],
+            Kind::EmailSes => &[],
             Kind::EmailSmtp => &[SMTP_PASSWORD],
             Kind::WechatOfficial | Kind::WechatMini => &[WECHAT_SECRET],
             Kind::Webhook => &[WEBHOOK_SECRET],
@@ -98,6 +105,7 @@ impl<'w> Fake<'w> {
                 let secrets = [("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
                 self.world.build(self.kind, json!({}), &secrets, url)
             }
+            Kind::EmailSes => unreachable!("it has a counterpart of its own: see ses.rs"),
             Kind::EmailSmtp => {
                 let settings = json!({
                     "host": "127.0.0.1", "port": smtp_port, "security": "none",
@@ -136,6 +144,7 @@ impl<'w> Fake<'w> {
         };
         let status = |status| Fault { status: Some(status), body: Some(json!({"code": 1})), ..fault.clone() };
         Some(match (trouble, self.kind) {
+            (_, Kind::EmailSes) => return None,
             (Trouble::CutsAfter, _) => Fault { cut: true, ..fault },
             (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
             (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
@@ -236,7 +245,7 @@ impl Harness for Fake<'_> {
             Kind::WecomRobot => Some(json!({"text": {"mentioned_list": ["@all"]}})),
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
             Kind::FeishuRobot => Some(json!({"sign": "another"})),
-            Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
+            Kind::EmailSes | Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
             Kind::WechatOfficial => Some(json!({"client_msg_id": null})),
             Kind::WechatMini => Some(json!({"touser": "somebody-else"})),
             // Its native payload is its body, in which nothing belongs to the channel.

@@ -6,6 +6,8 @@ mod fakes;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
+mod ses;
+#[cfg(test)]
 mod silence;
 #[cfg(test)]
 mod suite;

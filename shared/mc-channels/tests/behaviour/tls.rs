@@ -142,7 +142,7 @@ fn mail_channel(settings: Value, route: Route) -> SharedChannel {
     let clock = Arc::new(MockClock::default());
     let tokens = Arc::new(MemoryTokens::new(clock.clone()));
     let random = Arc::new(SeqRandom::default());
-    build(setup, &Ports { http: http(), clock, random, tokens }).ok().unwrap()
+    build(setup, &Ports { http: http(), clock, random, tokens, mail: None }).ok().unwrap()
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ impl World {
         let policy = EgressPolicy::parse(None, true).unwrap();
         let http = Arc::new(GuardedHttp::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         let tokens = Arc::new(MemoryTokens::new(Arc::clone(&clock) as Arc<dyn Clock>));
-        let ports = Ports { http, clock, random: Arc::new(SeqRandom::default()), tokens };
+        let ports = Ports { http, clock, random: Arc::new(SeqRandom::default()), tokens, mail: None };
         Self { sandbox, ports, http_port, smtp_port, closed_port }
     }
 

@@ -18,6 +18,8 @@ pub enum Kind {
     DingtalkRobot,
     /// A custom robot in a Feishu group.
     FeishuRobot,
+    /// E-mail through Amazon SES.
+    EmailSes,
     /// E-mail through an SMTP server.
     EmailSmtp,
     /// Template messages of a WeChat official account.
@@ -30,10 +32,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::WecomRobot,
         Kind::DingtalkRobot,
         Kind::FeishuRobot,
+        Kind::EmailSes,
         Kind::EmailSmtp,
         Kind::WechatOfficial,
         Kind::WechatMini,
@@ -57,6 +60,7 @@ impl Kind {
             Kind::WecomRobot => "wecom_robot",
             Kind::DingtalkRobot => "dingtalk_robot",
             Kind::FeishuRobot => "feishu_robot",
+            Kind::EmailSes => "email_ses",
             Kind::EmailSmtp => "email_smtp",
             Kind::WechatOfficial => "wechat_official",
             Kind::WechatMini => "wechat_mini",
@@ -70,7 +74,7 @@ impl Kind {
             Kind::WecomRobot => Family::Wecom,
             Kind::DingtalkRobot => Family::Dingtalk,
             Kind::FeishuRobot => Family::Feishu,
-            Kind::EmailSmtp => Family::Email,
+            Kind::EmailSes | Kind::EmailSmtp => Family::Email,
             Kind::WechatOfficial | Kind::WechatMini => Family::Wechat,
             Kind::Webhook => Family::Webhook,
         }

@@ -12,12 +12,14 @@ pub(crate) mod poll;
 mod recall;
 mod units;
 
+use mc_channels::{SesEvent, read_ses_event};
 use mc_core::id::MessageId;
+use mc_core::model::Kind;
 use mc_core::ports::News;
 use mc_core::state::State;
 use mc_core::{Result, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) use change::{Step, grouped};
 pub use early::again;
@@ -89,6 +91,23 @@ pub async fn apply(center: &Center, project: &str, entry: &ChannelEntry, news: V
         early::keep(center, project, entry, platform_id, told).await?;
     }
     Ok(())
+}
+
+/// Takes over what SES tells of a mail through EventBridge (the event's `detail`); answers how many things it told us.
+///
+/// # Behavior
+/// - The mail itself says whose it is. A mail of somebody else in the same account, or of a channel that is gone, tells
+///   us nothing.
+pub async fn of_ses(center: &Center, detail: &Value) -> Result<usize> {
+    let Some(SesEvent { project: Some(project), channel: Some(channel), news }) = read_ses_event(detail)
+    else {
+        return Ok(0);
+    };
+    let entry = center.channels.get(&project, &channel).await?;
+    let Some(entry) = entry.filter(|entry| entry.doc.kind == Kind::EmailSes) else { return Ok(0) };
+    let count = news.len();
+    apply(center, &project, &entry, news).await?;
+    Ok(count)
 }
 
 /// What was told of some pushes, each under the platform's id.

@@ -10,6 +10,7 @@ mod failing;
 mod including;
 mod pacing;
 mod receipts;
+mod ses;
 mod suppressing;
 mod telling;
 mod tokens;

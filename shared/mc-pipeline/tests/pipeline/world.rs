@@ -61,6 +61,7 @@ impl World {
             queue: Arc::new(data.queue()),
             blobs: Arc::new(data.blobs()),
             http: Arc::new(GuardedHttp::new(policy, clock.clone())),
+            mail: None,
             clock: clock.clone(),
             ids: Arc::new(SeqIds::default()),
             random: random.clone(),

@@ -10,19 +10,19 @@ use mc_core::{Timestamp, ports};
 use ring::digest;
 use url::Host;
 
-use super::config::Config;
+use super::Sender;
 use crate::outcome::failure;
 
 /// A mail, ready to go.
-pub(super) struct Mail {
-    pub(super) envelope: Envelope,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Mail {
+    pub(crate) envelope: Envelope,
+    pub(crate) bytes: Vec<u8>,
     /// Without its angle brackets.
-    pub(super) id: String,
+    pub(crate) id: String,
 }
 
 /// Builds the mail of a push. The same push gives the same `Message-ID`, so a repeat can be recognised.
-pub(super) fn build(config: &Config, push: &Push<'_>, now: Timestamp) -> Result<Mail, SendError> {
+pub(crate) fn build(sender: &Sender, push: &Push<'_>, now: Timestamp) -> Result<Mail, SendError> {
     let [recipient] = push.to else {
         return Err(bad("bad_push", "a mail goes to exactly one recipient"));
     };
@@ -34,18 +34,18 @@ pub(super) fn build(config: &Config, push: &Push<'_>, now: Timestamp) -> Result<
     let (Some(subject), Some(html), Some(text)) = (field("subject"), field("html"), field("text")) else {
         return Err(bad("bad_payload", "the payload is not one that this channel has rendered"));
     };
-    let id = format!("{}@{}", token(push.push_id), config.from.email.domain());
+    let id = format!("{}@{}", token(push.push_id), sender.from.email.domain());
     let boundary = boundary(push.push_id);
-    let envelope = Envelope::new(Some(config.from.email.clone()), vec![to.clone()])
+    let envelope = Envelope::new(Some(sender.from.email.clone()), vec![to.clone()])
         .map_err(|_| bad("bad_address", "the recipient's address cannot be written to"))?;
     let mut builder = Message::builder()
         .envelope(envelope.clone())
-        .from(config.from.clone())
+        .from(sender.from.clone())
         .to(Mailbox::new(None, to))
         .subject(subject)
         .date(SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now.millis()).unwrap_or_default()))
         .message_id(Some(format!("<{id}>")));
-    if let Some(reply_to) = &config.reply_to {
+    if let Some(reply_to) = &sender.reply_to {
         builder = builder.reply_to(reply_to.clone());
     }
     for (name, value) in payload["headers"].as_object().into_iter().flatten() {
@@ -57,15 +57,22 @@ pub(super) fn build(config: &Config, push: &Push<'_>, now: Timestamp) -> Result<
             .map_err(|_| bad("bad_payload", "the payload holds a header that cannot be written"))?;
         builder = builder.raw_header(HeaderValue::new(header, value.as_str().unwrap_or_default().to_owned()));
     }
-    let alternative = MultiPart::alternative()
-        .boundary(format!("{boundary}-a"))
-        .singlepart(SinglePart::plain(text))
-        .singlepart(SinglePart::html(html));
-    let body = if push.attachments.is_empty() {
+    let (shown, attached): (Vec<_>, Vec<_>) =
+        push.attachments.iter().partition(|file| content_id(file).is_some_and(|id| shows(&html, id)));
+    let alternative =
+        MultiPart::alternative().boundary(format!("{boundary}-a")).singlepart(SinglePart::plain(text));
+    let alternative = if shown.is_empty() {
+        alternative.singlepart(SinglePart::html(html))
+    } else {
+        let related =
+            MultiPart::related().boundary(format!("{boundary}-r")).singlepart(SinglePart::html(html));
+        alternative.multipart(shown.into_iter().map(image).fold(related, MultiPart::singlepart))
+    };
+    let body = if attached.is_empty() {
         alternative
     } else {
         let mixed = MultiPart::mixed().boundary(format!("{boundary}-m")).multipart(alternative);
-        push.attachments.iter().map(attachment).fold(mixed, MultiPart::singlepart)
+        attached.into_iter().map(attachment).fold(mixed, MultiPart::singlepart)
     };
     let message =
         builder.multipart(body).map_err(|_| bad("bad_payload", "the mail cannot be put together"))?;
@@ -91,6 +98,30 @@ fn address_of(text: &str) -> Option<Address> {
     }
 }
 
+/// The name by which a body shows an image that travels with it (`<img src="cid:logo.png">`), if it can have one.
+fn content_id(file: &ports::Attachment) -> Option<&str> {
+    let name = file.filename.as_str();
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (file.content_type.starts_with("image/") && !name.is_empty() && name.bytes().all(plain)).then_some(name)
+}
+
+fn shows(html: &str, id: &str) -> bool {
+    html.match_indices("cid:").any(|(at, _)| {
+        let rest = html[at + 4..].strip_prefix(id);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c)))
+    })
+}
+
+fn image(file: &ports::Attachment) -> SinglePart {
+    Attachment::new_inline(file.filename.clone()).body(file.bytes.to_vec(), media_type(file))
+}
+
+fn media_type(file: &ports::Attachment) -> ContentType {
+    ContentType::parse(&file.content_type)
+        .or_else(|_| ContentType::parse("application/octet-stream"))
+        .unwrap_or(ContentType::TEXT_PLAIN)
+}
+
 fn attachment(file: &ports::Attachment) -> SinglePart {
     let name: String = file
         .filename
@@ -101,10 +132,7 @@ fn attachment(file: &ports::Attachment) -> SinglePart {
         .filter(|c| !c.is_control())
         .collect();
     let name = if name.is_empty() { "attachment".to_owned() } else { name };
-    let kind = ContentType::parse(&file.content_type)
-        .or_else(|_| ContentType::parse("application/octet-stream"))
-        .unwrap_or(ContentType::TEXT_PLAIN);
-    Attachment::new(name).body(file.bytes.to_vec(), kind)
+    Attachment::new(name).body(file.bytes.to_vec(), media_type(file))
 }
 
 /// What may stand left of the `@` of a message id.
@@ -124,4 +152,46 @@ fn boundary(push_id: &str) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::model::{Addresses, Recipient};
+    use mc_core::ports::Part;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_image_that_the_body_shows_travels_inside_and_others_beside_it() {
+        let sender = Sender { from: "a@example.com".parse().unwrap(), reply_to: None };
+        let file = |name: &str| ports::Attachment {
+            filename: name.to_owned(),
+            content_type: "image/png".to_owned(),
+            bytes: vec![1, 2, 3].into(),
+        };
+        let html = "<img src=\"cid:logo.png\"> cid:other.png.txt";
+        let part = Part::new(json!({"subject": "s", "text": "t", "html": html, "headers": {}}));
+        let to = Recipient {
+            addresses: Addresses { email: Some("b@example.com".into()), ..Addresses::default() },
+            data: None,
+        };
+        let push = Push {
+            project: "default",
+            message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
+            delivery: "dlv_1",
+            push_id: "01HF7YAT31000000000000001A-0-0",
+            part: &part,
+            to: &[to],
+            attachments: &[file("logo.png"), file("other.png")],
+            slot: None,
+        };
+        let mail = build(&sender, &push, Timestamp::EPOCH).ok().unwrap();
+        let text = String::from_utf8(mail.bytes).unwrap();
+        let (related, mixed) =
+            (text.find("multipart/related").unwrap(), text.find("multipart/mixed").unwrap());
+        let (logo, other) = (text.find("Content-ID: <logo.png>").unwrap(), text.find("other.png\"").unwrap());
+        assert!(mixed < related && related < logo && logo < other, "{text}");
+        assert_eq!(text.matches("Content-ID:").count(), 1);
+    }
 }

@@ -1,0 +1,214 @@
+//! From a content to a mail without its recipient.
+
+use mc_content::dialect;
+use mc_core::model::Content;
+use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
+use serde_json::{Map, Value, json};
+
+use super::Sender;
+use crate::overrides::{self, bad_override};
+use crate::robot;
+
+/// Servers commonly take 10 MB and more; a body alone is never near that on purpose.
+const LARGEST: usize = 10 << 20;
+/// What lists of mails show of a subject that had to be made from the body.
+const SUBJECT_CHARACTERS: usize = 78;
+
+pub(crate) fn render(
+    sender: &Sender,
+    content: &Content,
+    context: &RenderContext<'_>,
+) -> Result<Rendered, RenderError> {
+    let mut warnings = Vec::new();
+    let text = dialect::email_text(content);
+    let mut subject = content.title.trim().to_owned();
+    if subject.is_empty() {
+        let line = dialect::text(&content.body);
+        let line = line.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        subject = line.chars().filter(|c| !c.is_control()).take(SUBJECT_CHARACTERS).collect();
+        warnings.push(Warning::new("subject_from_body", "without a title, the first line is the subject"));
+    }
+    warnings.extend(robot::unpressable(content));
+    let mut headers = Map::new();
+    headers.insert("From".to_owned(), sender.from.to_string().into());
+    if let Some(reply_to) = &sender.reply_to {
+        headers.insert("Reply-To".to_owned(), reply_to.to_string().into());
+    }
+    let mut payload =
+        json!({"subject": subject, "html": dialect::email_html(content), "text": text, "headers": headers});
+    if let Some(patch) = context.overrides {
+        check_override(patch)?;
+        overrides::apply(&mut payload, Some(patch), &[])?;
+    }
+    check_payload(&payload)?;
+    let used =
+        ["subject", "html", "text"].iter().filter_map(|name| payload[name].as_str()).map(str::len).sum();
+    if used > LARGEST {
+        return Err(RenderError::new(
+            "too_large",
+            format!("{used} bytes; a mail's text is at most {LARGEST}"),
+        ));
+    }
+    Ok(Rendered {
+        parts: vec![Part::new(payload)],
+        text,
+        warnings,
+        size: Size { used, allowed: LARGEST, unit: SizeUnit::Bytes },
+    })
+}
+
+/// A short mail with a plain subject has nothing that could be refused.
+pub(crate) fn surely(content: &Content, context: &RenderContext<'_>) -> bool {
+    const SHORT: usize = 64 << 10;
+    let title = content.title.trim();
+    let facts = content.facts.iter().map(|fact| fact.label.len() + fact.value.len()).sum::<usize>();
+    context.overrides.is_none()
+        && !title.is_empty()
+        && !content.title.chars().any(char::is_control)
+        && content.body.text.len() + title.len() + facts < SHORT
+}
+
+/// Refuses what the channel or the mail system itself says.
+fn check_override(patch: &Value) -> Result<(), RenderError> {
+    for (name, value) in patch.as_object().into_iter().flatten() {
+        match name.as_str() {
+            "subject" | "html" | "text" => {}
+            "headers" => {
+                let Value::Object(headers) = value else {
+                    return Err(bad_override("headers is an object of header names and texts"));
+                };
+                if let Some(name) = headers.keys().find(|name| is_protected(name)) {
+                    return Err(bad_override(format!("an override cannot change the header {name}")));
+                }
+            }
+            _ => {
+                return Err(bad_override(format!(
+                    "a mail has no {name}; it has subject, html, text and headers"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Headers of senders and recipients, of the mail system, and of the mail's form.
+fn is_protected(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let whole = [
+        "from",
+        "sender",
+        "reply-to",
+        "to",
+        "cc",
+        "bcc",
+        "return-path",
+        "message-id",
+        "date",
+        "received",
+        "dkim-signature",
+        "mime-version",
+        "subject",
+    ];
+    let beginnings = ["content-", "list-unsubscribe", "resent-", "arc-", "authentication-"];
+    whole.contains(&name.as_str()) || beginnings.iter().any(|start| name.starts_with(start))
+}
+
+/// Refuses a line break or NUL in anything that becomes a header: it could smuggle in another one.
+fn check_payload(payload: &Value) -> Result<(), RenderError> {
+    for name in ["subject", "html", "text"] {
+        if !payload[name].is_string() {
+            return Err(bad_override(format!("{name} is a text")));
+        }
+    }
+    let subject = [("subject", &payload["subject"])];
+    let headers =
+        payload["headers"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in subject.into_iter().chain(headers) {
+        let value = value.as_str().ok_or_else(|| bad_override(format!("the header {name} is a text")))?;
+        if value.contains(['\r', '\n', '\0']) {
+            return Err(RenderError::new(
+                "header_injection",
+                format!(
+                    "the {name} holds a line break, which a mail's header cannot carry; put it into the body"
+                ),
+            ));
+        }
+        if !name.bytes().all(|b| (33..=126).contains(&b) && b != b':') {
+            return Err(bad_override(format!("{name:?} is not the name of a header")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::id::MessageId;
+    use mc_core::model::Format;
+
+    use super::*;
+
+    fn rendered(content: &Content, patch: Option<&Value>) -> Result<Rendered, RenderError> {
+        let sender = Sender {
+            from: "Alerts <a@example.com>".parse().unwrap(),
+            reply_to: Some("b@example.com".parse().unwrap()),
+        };
+        let empty = Map::new();
+        let context = RenderContext {
+            project: "default",
+            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
+            delivery: "dlv_1",
+            to: &[],
+            data: &empty,
+            params: &empty,
+            overrides: patch,
+            files: &[],
+        };
+        render(&sender, content, &context)
+    }
+
+    #[test]
+    fn the_preview_has_everything_but_the_recipient() {
+        let rendered = rendered(&Content::new("Deploy", Format::Text, "done"), None).unwrap();
+        let payload = &rendered.parts[0].payload;
+        assert_eq!(payload["subject"], "Deploy");
+        assert_eq!(payload["headers"]["From"], "Alerts <a@example.com>");
+        assert_eq!(payload["headers"]["Reply-To"], "b@example.com");
+        assert!(
+            payload["html"].as_str().unwrap().contains("done")
+                && payload["text"].as_str().unwrap().contains("done")
+        );
+    }
+
+    #[test]
+    fn a_subject_cannot_smuggle_in_a_header() {
+        for title in ["a\r\nBcc: x@example.com", "a\nb", "a\0b", "a\rb"] {
+            let error = rendered(&Content::new(title, Format::Text, "b"), None).unwrap_err();
+            assert_eq!(error.code, "header_injection", "{title:?}");
+        }
+        let rendered = rendered(&Content::new("", Format::Text, "first\nsecond"), None).unwrap();
+        assert_eq!(rendered.parts[0].payload["subject"], "first");
+        assert_eq!(rendered.warnings[0].code, "subject_from_body");
+    }
+
+    #[test]
+    fn overrides_stay_away_from_senders_and_recipients() {
+        let content = Content::new("t", Format::Text, "b");
+        for patch in [
+            json!({"headers": {"bcc": "x@example.com"}}),
+            json!({"headers": {"From": null}}),
+            json!({"headers": {"Content-Type": "text/plain"}}),
+            json!({"headers": {"X-A": 1}}),
+            json!({"headers": {"X A": "b"}}),
+            json!({"headers": null}),
+            json!({"to": ["x@example.com"]}),
+            json!({"subject": null}),
+        ] {
+            assert_eq!(rendered(&content, Some(&patch)).unwrap_err().code, "bad_override", "{patch}");
+        }
+        let smuggled = json!({"headers": {"X-A": "a\r\nBcc: x@example.com"}});
+        assert_eq!(rendered(&content, Some(&smuggled)).unwrap_err().code, "header_injection");
+        let patch = json!({"headers": {"X-Priority": "1"}, "subject": "other"});
+        let rendered = rendered(&content, Some(&patch)).unwrap();
+        assert_eq!(rendered.parts[0].payload["headers"]["X-Priority"], "1");
+    }
+}
