@@ -6,7 +6,7 @@ use std::time::Duration;
 use mc_channels::registry;
 use mc_core::ports::{Blobs, Clock, Http, Ids, MailService, Queue, Random, Store};
 
-use crate::repo::{AccessKeys, Channels, Operators, Projects, Templates, Webhooks};
+use crate::repo::{AccessKeys, Channels, Contacts, Groups, Operators, Projects, Templates, Webhooks};
 use crate::seal::Sealer;
 use crate::suppress::Suppressions;
 use crate::tokens::StoreTokens;
@@ -85,6 +85,10 @@ pub struct Center {
     pub access_keys: AccessKeys,
     /// Channels.
     pub channels: Channels,
+    /// Contacts.
+    pub contacts: Contacts,
+    /// Groups of contacts.
+    pub groups: Groups,
     /// Operators.
     pub operators: Operators,
     /// Projects.
@@ -119,6 +123,8 @@ impl Center {
             spread: store.spread(),
             access_keys: AccessKeys::new(store.clone(), clock.clone()),
             channels: Channels::new(store.clone(), clock.clone(), sealer.clone(), ports),
+            contacts: Contacts::new(store.clone(), clock.clone()),
+            groups: Groups::new(store.clone(), clock.clone()),
             operators: Operators::new(store.clone(), clock.clone()),
             projects: Projects::new(store.clone(), clock.clone()),
             templates: Templates::new(store.clone(), clock.clone()),

@@ -9,6 +9,7 @@ pub mod deliver;
 pub mod due;
 pub mod keys;
 pub mod pace;
+pub mod people;
 pub mod receipts;
 pub mod repo;
 pub mod retry;

@@ -163,7 +163,7 @@ impl Share {
     }
 
     /// Adds what the share begins with to an item's attributes.
-    pub fn begin(&self, attrs: &mut Attrs) {
+    pub fn begin(&self, attrs: &mut Attrs) -> Result<()> {
         attrs.set(attr::DELIVERY, self.delivery as i64);
         attrs.set(attr::PHASE, self.phase.as_str());
         attrs.set(attr::LETTERS, String::from_utf8_lossy(&self.letters).into_owned());
@@ -171,6 +171,10 @@ impl Share {
         attrs.set(attr::RECORDED, 0);
         attrs.set(attr::LEASED, 0);
         attrs.set(attr::DUE, self.due);
+        if !self.errors.is_empty() {
+            attrs.set(attr::ERRORS, serde_json::to_vec(&self.errors)?);
+        }
+        Ok(())
     }
 
     /// Reads a share out of its own item, or out of a head that holds its only share.
@@ -430,7 +434,7 @@ mod tests {
     fn a_share_survives_storage() {
         let mut share = Share::new(3, 1, 4, Timestamp::from_millis(5));
         let mut attrs = Attrs::new();
-        share.begin(&mut attrs);
+        share.begin(&mut attrs).unwrap();
         share.phase = Phase::Sending;
         share.decide(0, State::Sent);
         share.decide(1, State::Failed);

@@ -6,7 +6,9 @@
 pub mod access_keys;
 pub mod callbacks;
 pub mod channels;
+pub mod contacts;
 pub mod dead_letters;
+pub mod groups;
 pub mod messages;
 pub mod monitoring;
 pub mod operators;
@@ -96,6 +98,8 @@ pub(crate) const ANY: &[&str] = &["*"];
 /// What a listing of messages may be filtered by.
 const MESSAGES_QUERY: &[&str] =
     &["limit", "cursor", "status", "channel", "template", "tag", "reference", "from", "to"];
+/// What an import may be told.
+const IMPORT_QUERY: &[&str] = &["dry_run"];
 /// What a listing of recipients may be filtered by.
 const RECIPIENTS_QUERY: &[&str] = &["limit", "cursor", "status"];
 /// What a version of a template may be compared with.
@@ -166,6 +170,17 @@ routes! {
     UNSUBSCRIBE, add_unsubscribe {
         GET "/v1/unsubscribe" Nothing TOKEN unsubscribe::ask,
         POST "/v1/unsubscribe" Nothing TOKEN unsubscribe::carry_out,
+    }
+    CONTACTS, add_contacts {
+        GET "/v1/contacts" READ PAGE contacts::list,
+        POST "/v1/contacts/import" ADMIN IMPORT_QUERY contacts::import_csv,
+        GET "/v1/contacts/{id}" READ NONE contacts::get,
+        PUT "/v1/contacts/{id}" ADMIN NONE contacts::put,
+        DELETE "/v1/contacts/{id}" ADMIN NONE contacts::delete,
+        GET "/v1/groups" READ PAGE groups::list,
+        GET "/v1/groups/{name}" READ NONE groups::get,
+        PUT "/v1/groups/{name}" ADMIN NONE groups::put,
+        DELETE "/v1/groups/{name}" ADMIN NONE groups::delete,
     }
     DEAD_LETTERS, add_dead_letters {
         GET "/v1/dead-letters" READ PAGE dead_letters::list,

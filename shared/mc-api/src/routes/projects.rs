@@ -143,7 +143,7 @@ pub async fn put(call: Call) -> Answer {
 
 /// Delete a project
 ///
-/// 409 `in_use` while it has channels or templates; its access keys and webhooks go with it.
+/// 409 `in_use` while it has channels or templates; its access keys, webhooks, contacts and groups go with it.
 #[utoipa::path(
     delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
     params(("name" = String, Path)),
@@ -186,6 +186,8 @@ pub async fn delete(call: Call) -> Answer {
     for (webhook, _) in center.webhooks.of(name).await?.iter() {
         center.webhooks.delete(name, webhook).await?;
     }
+    center.groups.delete_all(name).await?;
+    center.contacts.delete_all(name).await?;
     center.projects.delete(name).await?;
     call.audit_in(DEFAULT_PROJECT, "project.delete", json!({"project": name})).await;
     no_content()

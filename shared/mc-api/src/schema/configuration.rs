@@ -26,6 +26,9 @@ pub struct TemplateBody {
     /// Values to preview with.
     #[schema(nullable = false)]
     pub sample: Option<Map<String, Value>>,
+    /// What people can opt out of; nobody can opt out of what belongs to no category.
+    #[schema(nullable = false)]
+    pub category: Option<String>,
     /// The routing of messages that name none.
     #[schema(nullable = false)]
     pub routing: Option<Routing>,
@@ -68,6 +71,9 @@ pub struct Template {
     /// Values to preview with.
     #[schema(nullable = false)]
     pub sample: Option<Map<String, Value>>,
+    /// What people can opt out of; nobody can opt out of what belongs to no category.
+    #[schema(nullable = false)]
+    pub category: Option<String>,
     /// The routing of messages that name none.
     #[schema(nullable = false)]
     pub routing: Option<Routing>,

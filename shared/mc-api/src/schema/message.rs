@@ -63,9 +63,12 @@ pub enum To {
     Address(Address),
 }
 
-/// One person's addresses, maybe with values of its own. At least one address.
+/// A contact, or one person's addresses (at least one), maybe with values of its own.
 #[derive(Serialize, ToSchema)]
 pub struct Address {
+    /// The id of a contact, in place of addresses.
+    #[schema(nullable = false)]
+    pub contact: Option<String>,
     /// E-mail.
     #[schema(nullable = false, example = "a@example.com")]
     pub email: Option<String>,

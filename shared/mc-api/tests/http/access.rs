@@ -119,6 +119,8 @@ async fn another_projects_things_are_not_there() {
     app.put("/v1/webhooks/x", json!({"url": "https://example.com", "events": ["message.completed"]}))
         .await
         .is(201);
+    app.put("/v1/contacts/x", json!({"name": "x"})).await.is(201);
+    app.put("/v1/groups/x", json!({"members": ["x"]})).await.is(201);
     let message = json!({"content": {"body": "x"}, "routing": {"channels": ["x"]}});
     let id = app.post("/v1/messages", message).await.is(202).text_at("/id");
     let As::Key { id: key_id, .. } = app.admin.clone() else { unreachable!() };

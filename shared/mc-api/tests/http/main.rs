@@ -6,6 +6,7 @@ mod app;
 mod bodies;
 mod callbacks;
 mod channels;
+mod contacts;
 mod credentials;
 mod document;
 mod logs;

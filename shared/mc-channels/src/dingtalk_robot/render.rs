@@ -190,7 +190,7 @@ mod tests {
 
     fn person(mobile: &str) -> Recipient {
         let addresses = Addresses { mobile: Some(mobile.into()), ..Addresses::default() };
-        Recipient { addresses, data: None }
+        Recipient { addresses, ..Recipient::default() }
     }
 
     #[test]

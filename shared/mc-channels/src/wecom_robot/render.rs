@@ -175,7 +175,7 @@ mod tests {
                 mobile: mobile.map(Into::into),
                 ..Addresses::default()
             },
-            data: None,
+            ..Recipient::default()
         };
         vec![person(Some("zhangsan"), Some("13800000000")), person(None, Some("+86 139 0000 0000"))]
     }

@@ -217,7 +217,7 @@ impl Harness for Fake<'_> {
             feishu: Some("ou_7d8a6e6df7621556ce0d21922b676706".into()),
             ..Addresses::default()
         };
-        Recipient { addresses, data: None }
+        Recipient { addresses, ..Recipient::default() }
     }
 
     fn trouble(&self, trouble: Trouble) -> bool {

@@ -149,7 +149,7 @@ fn mail_channel(settings: Value, route: Route) -> SharedChannel {
 async fn smtp_speaks_tls_and_starttls_and_never_without_when_asked() {
     let to = [Recipient {
         addresses: Addresses { email: Some("a@example.com".into()), ..Addresses::default() },
-        data: None,
+        ..Recipient::default()
     }];
     let content = Content::new("t", Format::Text, "b");
     for (security, port) in [("tls", listen(smtps)), ("starttls", listen(smtp_with_starttls))] {
@@ -187,7 +187,7 @@ async fn starttls_is_never_skipped() {
     let channel = mail_channel(settings, Route::default());
     let to = [Recipient {
         addresses: Addresses { email: Some("a@example.com".into()), ..Addresses::default() },
-        data: None,
+        ..Recipient::default()
     }];
     let error = deliver(&*channel, &Content::new("t", Format::Text, "b"), &to, &[]).await.unwrap_err();
     assert_eq!(error.code, "unsupported", "{error:?}");

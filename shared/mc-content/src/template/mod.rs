@@ -49,6 +49,9 @@ impl CompiledTemplate {
         let mut errors = Vec::new();
         let schema =
             body.variables.as_ref().and_then(|v| Schema::compile(v).map_err(|e| errors.push(e)).ok());
+        if body.category.as_deref().is_some_and(|category| !mc_core::id::is_name(category)) {
+            errors.push(FieldError::new("/category", "a category is 1 to 64 letters, digits and . _ ~ -"));
+        }
         let base = LayerSource::of_template(body);
         let overrides: BTreeMap<&String, LayerSource> = body
             .channels

@@ -110,6 +110,12 @@ pub struct Recipient {
     /// Its own values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Map<String, Value>>,
+    /// The contact it was when the message was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// When it is not to be disturbed: `22:00-08:00@Asia/Shanghai`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<String>,
 }
 
 /// How several channels share the recipients.

@@ -2,6 +2,7 @@
 
 mod access_key;
 mod channel;
+mod contact;
 mod content;
 mod message;
 mod project;
@@ -10,6 +11,7 @@ mod webhook;
 
 pub use access_key::{AccessKey, Role};
 pub use channel::{ChannelDoc, Kind, Limits, OnDoubt};
+pub use contact::{ContactDoc, EVERY_CATEGORY, GroupDoc, QuietHours};
 pub use content::{Body, Button, Content, Fact, Format, Level};
 pub use message::{
     AddressKind, Addresses, AttachmentRef, Attempt, DeliveryPlan, InlineContent, MessageDoc, Mode, Outcome,

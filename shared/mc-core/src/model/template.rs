@@ -49,6 +49,9 @@ pub struct TemplateBody {
     /// Values to preview with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<Map<String, Value>>,
+    /// What people can opt out of; nobody can opt out of what belongs to no category.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// The routing of messages that name none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routing: Option<Routing>,

@@ -7,7 +7,7 @@ use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{AttachmentRef, DeliveryPlan, MessageDoc, Recipient};
 use mc_core::ports::{Attrs, Commit, Group, Item, MAX_DELAY, Op, Outgoing, Task, WriteError};
-use mc_core::state::MessageStatus;
+use mc_core::state::{MessageStatus, State};
 use mc_core::{Error, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,7 @@ use super::plan::{self, Plan};
 use super::request::SendRequest;
 use super::{Caller, Refusal};
 use crate::center::Center;
+use crate::people::Suppressed;
 use crate::share::{self, Share, attr};
 use crate::{due, keys};
 
@@ -282,6 +283,7 @@ async fn lay_out(
             delivery: index,
             broadcast: part.broadcast,
             recipients: std::mem::take(&mut part.recipients),
+            suppressed: std::mem::take(&mut part.suppressed),
         });
     }
     draft.add_to(center, commit)?;
@@ -342,30 +344,57 @@ pub struct DraftPart {
     pub broadcast: bool,
     /// Who.
     pub recipients: Vec<Recipient>,
+    /// Those of them that nothing is sent to, by their place, and why.
+    pub suppressed: Vec<(usize, Suppressed)>,
+}
+
+/// The recipients of one share that is about to be written.
+struct DraftShare {
+    delivery: usize,
+    letters: usize,
+    recipients: Vec<Recipient>,
+    suppressed: Vec<(usize, Suppressed)>,
+}
+
+impl DraftPart {
+    /// Divides the part into shares.
+    fn into_shares(self) -> Vec<DraftShare> {
+        let Self { delivery, broadcast, recipients, suppressed } = self;
+        if broadcast {
+            return vec![DraftShare { delivery, letters: 1, recipients, suppressed: Vec::new() }];
+        }
+        let (mut rest, mut marked) = (recipients, suppressed.into_iter().peekable());
+        let (mut shares, mut begin) = (Vec::new(), 0);
+        while !rest.is_empty() {
+            let tail = rest.split_off(rest.len().min(share::MAX_RECIPIENTS));
+            let end = begin + rest.len();
+            let mut suppressed = Vec::new();
+            while let Some((place, why)) = marked.next_if(|(place, _)| *place < end) {
+                suppressed.push((place - begin, why));
+            }
+            shares.push(DraftShare { delivery, letters: rest.len(), recipients: rest, suppressed });
+            (rest, begin) = (tail, end);
+        }
+        shares
+    }
 }
 
 impl Draft {
     /// Adds the message's items and tasks to a commit: shares first, the head last.
     pub fn add_to(mut self, center: &Center, commit: &mut Commit) -> CoreResult<()> {
-        let mut shares = Vec::new();
-        for part in std::mem::take(&mut self.parts) {
-            if part.broadcast {
-                shares.push((part.delivery, 1, part.recipients));
-                continue;
-            }
-            let mut rest = part.recipients;
-            while !rest.is_empty() {
-                let tail = rest.split_off(rest.len().min(share::MAX_RECIPIENTS));
-                shares.push((part.delivery, rest.len(), rest));
-                rest = tail;
-            }
-        }
+        let parts = std::mem::take(&mut self.parts);
+        let shares: Vec<DraftShare> = parts.into_iter().flat_map(DraftPart::into_shares).collect();
         let count = shares.len() as i64;
         let mut inline = None;
         let alone = shares.len() == 1;
-        for (index, (delivery, letters, recipients)) in (1..).zip(shares) {
+        for (index, draft) in (1..).zip(shares) {
+            let DraftShare { delivery, letters, recipients, suppressed } = draft;
             let within = alone && (recipients.len() <= 1 || size_of(&recipients)? <= share::INLINE_BYTES);
-            let share = Share::new(if within { 0 } else { index }, delivery, letters, self.start);
+            let mut share = Share::new(if within { 0 } else { index }, delivery, letters, self.start);
+            for (place, why) in suppressed {
+                share.decide(place, State::Suppressed);
+                share.note_error(place, why.code, &why.text);
+            }
             let task = self.task(center, share.index, delivery, commit)?;
             commit.tasks.extend(task);
             if within {
@@ -378,7 +407,7 @@ impl Draft {
         let mut attrs =
             Attrs::new().with(attr::DOC, serde_json::to_vec(&self.doc)?).with(attr::SHARES, count);
         if let Some(share) = inline {
-            share.begin(&mut attrs);
+            share.begin(&mut attrs)?;
         }
         if let Some(reference) = &self.doc.reference {
             let key = mc_core::ports::Key::new(
@@ -431,7 +460,7 @@ pub fn add_share(
     commit: &mut Commit,
 ) -> CoreResult<()> {
     let mut attrs = Attrs::new();
-    share.begin(&mut attrs);
+    share.begin(&mut attrs)?;
     if recipients.len() <= share::MAX_RECIPIENTS && size_of(recipients)? <= share::INLINE_BYTES {
         attrs.set(attr::RECIPIENTS, serde_json::to_vec(recipients)?);
     } else {

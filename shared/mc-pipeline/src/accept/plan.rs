@@ -9,9 +9,10 @@ use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef}
 use mc_core::ports::{Batching, Channel, FileInfo, RenderContext, RenderError, Rendered};
 use serde_json::{Map, Value};
 
-use super::request::{AttachmentIn, SendRequest, To};
-use super::{Caller, Refusal, address, request};
+use super::request::{AttachmentIn, SendRequest};
+use super::{Caller, Refusal, request};
 use crate::center::Center;
+use crate::people::{self, Named, Suppressed};
 use crate::repo::{ChannelEntry, TemplateEntry};
 
 /// At most this many recipients in one message.
@@ -44,6 +45,8 @@ pub struct PlanPart {
     pub channel: Arc<ChannelEntry>,
     /// Whom it begins with.
     pub recipients: Vec<Recipient>,
+    /// Those of them that nothing is sent to, by their place, and why.
+    pub suppressed: Vec<(usize, Suppressed)>,
     /// Whether one push reaches everybody.
     pub broadcast: bool,
 }
@@ -56,6 +59,22 @@ impl PlanPart {
         } else {
             self.recipients.len()
         }
+    }
+
+    /// How many pushes it takes at the least: one for each who is sent to.
+    pub fn pushes(&self) -> usize {
+        self.count() - self.suppressed.len()
+    }
+
+    fn add(&mut self, named: Named) {
+        let Named { recipient, suppressed, .. } = named;
+        match suppressed {
+            // Whoever does not want it is not mentioned either.
+            Some(_) if self.broadcast => return,
+            Some(why) => self.suppressed.push((self.recipients.len(), why)),
+            None => {}
+        }
+        self.recipients.push(recipient);
     }
 }
 
@@ -73,7 +92,9 @@ pub async fn plan(
     let routing = routing(&request, template.as_ref().map(|(_, t)| t.as_ref()))?;
     let channels = find_channels(center, caller, &routing, request.routing.is_some()).await?;
     check_overrides(&request, &routing)?;
-    let recipients = recipients(std::mem::take(&mut request.to))?;
+    let category = template.as_ref().and_then(|(_, t)| t.doc.body.category.as_deref());
+    let to = std::mem::take(&mut request.to);
+    let recipients = people::resolve::resolve(center, &caller.project, to, category).await?;
     let parts = share_out(routing.mode, channels, recipients)?;
     let project = center.projects.get(&caller.project).await?;
     let infos = infos(&request, &files);
@@ -265,46 +286,26 @@ fn check_overrides(request: &SendRequest, routing: &Routing) -> Result<(), Refus
     Ok(())
 }
 
-fn recipients(to: Vec<To>) -> Result<Vec<Recipient>, Refusal> {
-    let mut recipients = Vec::with_capacity(to.len());
-    for (i, entry) in to.into_iter().enumerate() {
-        match entry {
-            To::Name(name) if name.starts_with('@') => {
-                let detail = format!("there is no group {name:?} in this project");
-                return Err(Refusal::field("unknown_group", format!("/to/{i}"), detail));
-            }
-            To::Name(name) => {
-                let detail = format!("there is no contact {name:?} in this project");
-                return Err(Refusal::field("unknown_contact", format!("/to/{i}"), detail));
-            }
-            To::Person(person) => {
-                if let Some((kind, detail)) = address::first_problem(&person.addresses) {
-                    let pointer = format!("/to/{i}/{}", kind.as_str());
-                    return Err(Refusal::field("invalid_address", pointer, detail));
-                }
-                recipients.push(person);
-            }
-        }
-    }
-    Ok(recipients)
-}
-
 /// Gives every channel its recipients.
 fn share_out(
     mode: Mode,
     channels: Vec<Arc<ChannelEntry>>,
-    recipients: Vec<Recipient>,
+    recipients: Vec<Named>,
 ) -> Result<Vec<PlanPart>, Refusal> {
     let takes = |channel: &ChannelEntry, recipient: &Recipient| {
         let capability = channel.channel.capability();
         capability.batching == Batching::Broadcast
             || recipient.addresses.first_of(capability.addresses).is_some()
     };
-    for (i, recipient) in recipients.iter().enumerate() {
+    for Named { recipient, place, .. } in &recipients {
         if !channels.iter().any(|c| takes(c, recipient)) {
             let kinds: Vec<&str> = channels.iter().map(|c| c.doc.kind.as_str()).collect();
-            let detail = format!("none of the channels ({}) can reach this recipient", kinds.join(", "));
-            return Err(Refusal::field("no_address", format!("/to/{i}"), detail));
+            let who = recipient
+                .contact
+                .as_ref()
+                .map_or("this recipient".into(), |id| format!("the contact {id:?}"));
+            let detail = format!("none of the channels ({}) can reach {who}", kinds.join(", "));
+            return Err(Refusal::field("no_address", format!("/to/{place}"), detail));
         }
     }
     let broadcasts = |c: &ChannelEntry| c.channel.capability().batching == Batching::Broadcast;
@@ -317,19 +318,26 @@ fn share_out(
     }
     let mut parts: Vec<PlanPart> = channels
         .into_iter()
-        .map(|channel| PlanPart { broadcast: broadcasts(&channel), channel, recipients: Vec::new() })
+        .map(|channel| PlanPart {
+            broadcast: broadcasts(&channel),
+            channel,
+            recipients: Vec::new(),
+            suppressed: Vec::new(),
+        })
         .collect();
     match mode {
         Mode::All => {
-            for part in &mut parts {
-                part.recipients = recipients.iter().filter(|r| takes(&part.channel, r)).cloned().collect();
+            for named in &recipients {
+                for part in parts.iter_mut().filter(|p| takes(&p.channel, &named.recipient)) {
+                    part.add(named.clone());
+                }
             }
             parts.retain(|p| p.broadcast || !p.recipients.is_empty());
         }
         Mode::First => {
-            for recipient in recipients {
-                if let Some(part) = parts.iter_mut().find(|p| takes(&p.channel, &recipient)) {
-                    part.recipients.push(recipient);
+            for named in recipients {
+                if let Some(part) = parts.iter_mut().find(|p| takes(&p.channel, &named.recipient)) {
+                    part.add(named);
                 }
             }
         }

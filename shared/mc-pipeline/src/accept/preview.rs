@@ -82,7 +82,7 @@ pub async fn dry_run(center: &Center, caller: &Caller, request: SendRequest) -> 
         let mut rendered = plan.render(caller, id, index, to, data.as_ref().unwrap_or(&plan.request.data))?;
         let (kind, priority) = (part.channel.doc.kind, plan.request.priority);
         suppress::offer(center, &caller.project, kind, priority, to, &mut rendered);
-        let pushes = rendered.parts.len() * part.count();
+        let pushes = rendered.parts.len() * part.pushes();
         previews.push(Preview::of(part.channel.doc.kind, Some(part.channel.name.to_string()), rendered));
         quota.push(QuotaUse {
             channel: part.channel.name.to_string(),

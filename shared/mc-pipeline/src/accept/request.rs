@@ -73,8 +73,15 @@ fn octet_stream() -> String {
 /// One entry of `to`.
 #[derive(Clone, Debug)]
 pub enum To {
-    /// A contact's id, or `@` and a group's name.
-    Name(String),
+    /// A contact, maybe with values of its own.
+    Contact {
+        /// Its id.
+        id: String,
+        /// Its own values.
+        data: Option<Map<String, Value>>,
+    },
+    /// A group, by its name without the `@`.
+    Group(String),
     /// An address, maybe with values of its own.
     Person(Recipient),
 }
@@ -82,6 +89,7 @@ pub enum To {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Person {
+    contact: Option<String>,
     email: Option<String>,
     mobile: Option<String>,
     wecom: Option<String>,
@@ -103,19 +111,26 @@ impl<'de> Deserialize<'de> for To {
             }
 
             fn visit_str<E>(self, name: &str) -> Result<To, E> {
-                Ok(To::Name(name.to_owned()))
+                Ok(match name.strip_prefix('@') {
+                    Some(group) => To::Group(group.to_owned()),
+                    None => To::Contact { id: name.to_owned(), data: None },
+                })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<To, A::Error> {
                 let person = Person::deserialize(MapAccessDeserializer::new(map))?;
-                let Person { email, mobile, wecom, dingtalk, wechat, feishu, data } = person;
+                let Person { contact, email, mobile, wecom, dingtalk, wechat, feishu, data } = person;
                 let addresses = Addresses { email, mobile, wecom, dingtalk, wechat, feishu };
-                if addresses == Addresses::default() {
-                    return Err(serde::de::Error::custom(
-                        "an address is one of email, mobile, wecom, dingtalk, wechat, feishu",
-                    ));
+                match (contact, addresses == Addresses::default()) {
+                    (Some(id), true) => Ok(To::Contact { id, data }),
+                    (Some(_), false) => Err(serde::de::Error::custom(
+                        "a contact brings its own addresses; give one or the other",
+                    )),
+                    (None, true) => Err(serde::de::Error::custom(
+                        "an address is one of email, mobile, wecom, dingtalk, wechat, feishu; or name a contact",
+                    )),
+                    (None, false) => Ok(To::Person(Recipient { addresses, data, ..Recipient::default() })),
                 }
-                Ok(To::Person(Recipient { addresses, data }))
             }
         }
 
@@ -212,7 +227,17 @@ mod tests {
     fn the_smallest_request_is_read() {
         let request: SendRequest =
             read(br#"{"template":"t","to":["@ops",{"email":"a@b.c","data":{"x":1}}]}"#).unwrap();
-        assert!(matches!(&request.to[0], To::Name(n) if n == "@ops"));
+        assert!(matches!(&request.to[0], To::Group(name) if name == "ops"));
         assert!(matches!(&request.to[1], To::Person(p) if p.data.is_some()));
+    }
+
+    #[test]
+    fn a_contact_is_named_alone_or_with_its_own_values() {
+        let request: SendRequest =
+            read(br#"{"template":"t","to":["u1",{"contact":"u2","data":{"x":1}}]}"#).unwrap();
+        assert!(matches!(&request.to[0], To::Contact { id, data: None } if id == "u1"));
+        assert!(matches!(&request.to[1], To::Contact { id, data: Some(_) } if id == "u2"));
+        assert_eq!(refusal(r#"{"to":[{"contact":"u","email":"a@b.c"}]}"#).1, "/to/0");
+        assert_eq!(refusal(r#"{"to":[{"data":{}}]}"#).1, "/to/0");
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod load;
 mod push;
 mod record;
 mod settle;
+mod tally;
 
 use std::collections::HashMap;
 use std::sync::Arc;

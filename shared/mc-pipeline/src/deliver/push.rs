@@ -20,7 +20,6 @@ use crate::center::Center;
 use crate::pace;
 use crate::receipts::{Pushed, Units, index};
 use crate::repo::{ChannelEntry, TemplateEntry};
-use crate::share::Share;
 use crate::suppress;
 
 /// At most this many pushes of one share run at a time.
@@ -69,9 +68,8 @@ pub async fn template(center: &Center, job: &Job, doc: &MessageDoc) -> Result<Op
     })
 }
 
-/// The pushes that the undecided recipients of a share make.
-pub fn plan(entry: &ChannelEntry, share: &Share, recipients: &[Recipient]) -> Vec<Planned> {
-    let open = share.open();
+/// The pushes that some recipients of a share make.
+pub fn plan(entry: &ChannelEntry, open: Vec<usize>, recipients: &[Recipient]) -> Vec<Planned> {
     let one = |i: usize| recipients.get(i).cloned().into_iter().collect::<Vec<_>>();
     match entry.channel.capability().batching {
         Batching::Broadcast if open.is_empty() => Vec::new(),

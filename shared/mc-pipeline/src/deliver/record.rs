@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use mc_core::model::{Attempt, MessageDoc, OnDoubt, Outcome, Priority};
-use mc_core::ports::{Attachment, Change, Commit, FileInfo, Op, SendError, SendFailure, Slot, WriteError};
+use mc_core::ports::{Attachment, Change, Commit, FileInfo, Op, Slot, WriteError};
 use mc_core::state::State;
 use mc_core::{Result, Retry, Timestamp};
 
 use super::claim::{Claim, Claimed, claim};
 use super::push::{self, Ended, Work};
+use super::tally::Tally;
 use super::{Deliverer, Job, Step, load, settle};
 use crate::receipts::{Pushed, index, poll};
 use crate::repo::ChannelEntry;
@@ -55,7 +56,10 @@ impl Deliverer {
         let began = center.clock.now();
         let mut tally = Tally::default();
         match (&entry, slot) {
-            _ if doc.expire_at.is_some_and(|at| at <= began) => expire(&mut claim.share, began),
+            _ if doc.expire_at.is_some_and(|at| at <= began) => {
+                let open = claim.share.open();
+                expire(&mut claim.share, &open, began);
+            }
             (Some(entry), Some(slot)) if entry.doc.enabled => {
                 let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
                 if claim.in_doubt && hold {
@@ -68,7 +72,8 @@ impl Deliverer {
             }
             _ => {
                 let text = "the channel was deleted or switched off";
-                fail_open(&mut claim.share, "channel_gone", text);
+                let open = claim.share.open();
+                fail(&mut claim.share, &open, "channel_gone", text);
                 tally.outcome = Some((Outcome::Failed, Some("channel_gone".into()), Some(text.into())));
             }
         }
@@ -93,14 +98,15 @@ impl Deliverer {
             claim.share.decide(i, State::Suppressed);
             claim.share.note_error(i, code, &text);
         }
-        if claim.share.open().is_empty() {
+        let open = tally.leave_asleep(entry, doc.priority, &claim.share, &recipients, center.clock.now());
+        let planned = push::plan(entry, open, &recipients);
+        if planned.is_empty() {
             return Ok(tally);
         }
-        let planned = push::plan(entry, &claim.share, &recipients);
         let files = match load::attachments(center, &doc.attachments).await? {
             Ok(files) => files,
             Err(error) => {
-                let units = claim.share.open();
+                let units = planned.into_iter().flat_map(|p| p.units).collect();
                 tally.add(
                     entry,
                     &mut claim.share,
@@ -162,7 +168,12 @@ impl Deliverer {
         let mine = share.still_mine();
         share.recorded = share.attempt;
         share.leased = Timestamp::EPOCH;
-        share.phase = if next.is_some() { Phase::Retrying } else { Phase::Final };
+        share.phase = match next {
+            None => Phase::Final,
+            // Whoever only sleeps is queued as before.
+            Some(_) if share.letters.contains(&State::Retrying.letter()) => Phase::Retrying,
+            Some(_) => Phase::Queued,
+        };
         share.due = next.unwrap_or(share.due);
         count(entry, &share, began, now);
         let mut changes = share.changes()?;
@@ -252,8 +263,30 @@ impl Deliverer {
         tally: &Tally,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let open = share.open();
-        if open.is_empty() {
+        let (asleep, awake): (Vec<usize>, Vec<usize>) =
+            share.open().into_iter().partition(|unit| tally.asleep.contains(unit));
+        let wakes = tally.wakes.filter(|_| !asleep.is_empty());
+        let next = self.next_try_of(awake, doc, share, tally, now);
+        match wakes {
+            // Nobody wakes in time: that is known now.
+            Some(at) if doc.expire_at.is_some_and(|end| end <= at) => {
+                expire(share, &asleep, now);
+                next
+            }
+            Some(at) => Some(next.map_or(at, |next| next.min(at))),
+            None => next,
+        }
+    }
+
+    fn next_try_of(
+        &self,
+        awake: Vec<usize>,
+        doc: &MessageDoc,
+        share: &mut Share,
+        tally: &Tally,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        if awake.is_empty() {
             return None;
         }
         let start = doc.send_at.map_or(doc.created_at, |at| at.max(doc.created_at));
@@ -270,22 +303,22 @@ impl Deliverer {
         };
         match next {
             Next::At(at) => {
-                for i in open {
+                for i in awake {
                     share.decide(i, State::Retrying);
                 }
                 Some(at)
             }
             Next::GiveUp if doc.expire_at.is_some_and(|at| at <= give_up) => {
-                expire(share, now);
+                expire(share, &awake, now);
                 None
             }
             Next::GiveUp => {
-                metrics::counter!("message_center_gave_up_total").increment(open.len() as u64);
+                metrics::counter!("message_center_gave_up_total").increment(awake.len() as u64);
                 let (code, text) = match &tally.failure {
                     Some((_, code, text)) => (code.clone(), format!("given up: {text}")),
                     None => ("gave_up".to_owned(), "given up: its turn never came".to_owned()),
                 };
-                fail_open(share, &code, &text);
+                fail(share, &awake, &code, &text);
                 None
             }
         }
@@ -341,9 +374,9 @@ fn lost(job: &Job, now: Timestamp, error: WriteError) -> Result<Step> {
     }
 }
 
-fn expire(share: &mut Share, now: Timestamp) {
-    for i in share.open() {
-        share.decide(i, State::Expired);
+fn expire(share: &mut Share, units: &[usize], now: Timestamp) {
+    for i in units {
+        share.decide(*i, State::Expired);
     }
     share.note_attempt(Attempt {
         at: now,
@@ -355,116 +388,10 @@ fn expire(share: &mut Share, now: Timestamp) {
     });
 }
 
-fn fail_open(share: &mut Share, code: &str, text: &str) {
-    for i in share.open() {
-        share.decide(i, State::Failed);
-        share.note_error(i, code, text);
-    }
-}
-
-/// What the pushes of one claim came to.
-#[derive(Default)]
-struct Tally {
-    outcome: Option<(Outcome, Option<String>, Option<String>)>,
-    failure: Option<(SendFailure, String, String)>,
-    waiting: Option<Timestamp>,
-    channel_failed: bool,
-    pushed: Vec<Pushed>,
-}
-
-impl Tally {
-    fn wait_until(&mut self, at: Timestamp) {
-        self.waiting = Some(self.waiting.map_or(at, |w| w.max(at)));
-    }
-
-    /// Applies one push's end to the share's letters.
-    fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
-        let Ended { units, result, pushed, parts, waiting } = ended;
-        self.pushed.extend(pushed);
-        share.parts = share.parts.max(parts);
-        match result {
-            Ok(receipt) => {
-                if let Some(at) = waiting {
-                    self.wait_until(at);
-                    return;
-                }
-                for refused in &receipt.refused {
-                    if let Some(unit) = units.get(refused.index) {
-                        share.decide(*unit, State::Failed);
-                        share.note_error(*unit, &refused.code, &refused.text);
-                        self.note(Outcome::Failed, &refused.code, &refused.text);
-                    }
-                }
-                let sent = units.len().saturating_sub(receipt.refused.len());
-                for unit in units {
-                    share.decide(unit, State::Sent);
-                }
-                if sent > 0 && self.outcome.is_none() {
-                    self.outcome = Some((Outcome::Sent, None, None));
-                }
-            }
-            Err(error) => self.fail(entry, share, &units, error),
-        }
-    }
-
-    fn fail(&mut self, entry: &ChannelEntry, share: &mut Share, units: &[usize], error: SendError) {
-        let SendError { failure, code, text } = error;
-        let label = match failure {
-            SendFailure::Permanent => "permanent",
-            SendFailure::Channel => "channel",
-            SendFailure::Throttled { .. } => "throttled",
-            SendFailure::Transient { .. } => "transient",
-            SendFailure::Doubt => "doubt",
-        };
-        metrics::counter!("message_center_push_failures_total", "kind" => entry.doc.kind.as_str(), "class" => label)
-            .increment(1);
-        let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
-        match failure {
-            SendFailure::Permanent | SendFailure::Channel => {
-                for unit in units {
-                    share.decide(*unit, State::Failed);
-                    share.note_error(*unit, &code, &text);
-                }
-                self.channel_failed |= failure == SendFailure::Channel;
-                self.note(Outcome::Failed, &code, &text);
-            }
-            SendFailure::Doubt if hold => {
-                for unit in units {
-                    share.decide(*unit, State::InDoubt);
-                    share.note_error(*unit, &code, &text);
-                }
-                metrics::counter!("message_center_in_doubt_total").increment(1);
-                self.note(Outcome::InDoubt, &code, &text);
-            }
-            SendFailure::Doubt => {
-                metrics::counter!("message_center_in_doubt_total").increment(1);
-                self.note(Outcome::InDoubt, &code, &text);
-                self.keep(failure, code, text);
-            }
-            SendFailure::Throttled { .. } | SendFailure::Transient { .. } => {
-                self.note(Outcome::Failed, &code, &text);
-                self.keep(failure, code, text);
-            }
-        }
-    }
-
-    /// A failure names the attempt even when other pushes went well.
-    fn note(&mut self, outcome: Outcome, code: &str, text: &str) {
-        let failed = matches!(self.outcome, Some((Outcome::Failed | Outcome::InDoubt, ..)));
-        if !failed {
-            self.outcome = Some((outcome, Some(code.to_owned()), Some(text.to_owned())));
-        }
-    }
-
-    /// Of several failures that may be repeated, the one with the longest wait decides.
-    fn keep(&mut self, failure: SendFailure, code: String, text: String) {
-        let wait = |f: &SendFailure| match f {
-            SendFailure::Throttled { after } | SendFailure::Transient { after } => after.unwrap_or_default(),
-            SendFailure::Permanent | SendFailure::Channel | SendFailure::Doubt => Duration::ZERO,
-        };
-        if self.failure.as_ref().is_none_or(|(old, ..)| wait(&failure) > wait(old)) {
-            self.failure = Some((failure, code, text));
-        }
+fn fail(share: &mut Share, units: &[usize], code: &str, text: &str) {
+    for i in units {
+        share.decide(*i, State::Failed);
+        share.note_error(*i, code, text);
     }
 }
 

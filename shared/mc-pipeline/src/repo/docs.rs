@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use mc_core::ports::{Attrs, Cond, Item, Key, Op, Query, Store, WriteError};
+use mc_core::ports::{Attrs, Commit, Cond, Item, Key, Op, Query, Store, WriteError};
 use mc_core::{Result, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,6 +57,21 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
         item.as_ref().map(Self::read).transpose()
     }
 
+    /// The documents of these names, in the names' order.
+    pub async fn get_many(&self, owner: &str, names: &[&str]) -> Result<Vec<Option<T>>> {
+        let keys: Vec<Key> = names.iter().map(|name| self.key(owner, name)).collect();
+        let items = self.store.get_many(&keys).await?;
+        items.iter().map(|item| item.as_ref().map(Self::read).transpose()).collect()
+    }
+
+    /// Puts several documents whatever is there.
+    pub async fn put_many(&self, owner: &str, docs: &[(&str, T)]) -> Result<()> {
+        let items = docs.iter().map(|(name, doc)| self.item(owner, name, doc).map(Op::put));
+        let ops = items.collect::<Result<Vec<_>>>()?;
+        self.store.commit(Commit { ops, ..Commit::default() }).await?;
+        Ok(())
+    }
+
     /// Puts the document whatever is there.
     pub async fn put(&self, owner: &str, name: &str, doc: &T) -> Result<()> {
         self.store.write(Op::put(self.item(owner, name, doc)?)).await?;
@@ -84,6 +99,18 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
             Ok(_) => Ok(true),
             Err(WriteError::Conflict(_)) => Ok(false),
             Err(WriteError::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Deletes all of the owner's documents.
+    pub async fn delete_all(&self, owner: &str) -> Result<()> {
+        loop {
+            let page = self.store.query(&Query::prefix(format!("{}#{owner}", self.sort), "", 200)).await?;
+            if page.items.is_empty() {
+                return Ok(());
+            }
+            let ops = page.items.into_iter().map(|item| Op::Delete(item.key, Vec::new())).collect();
+            self.store.commit(Commit { ops, ..Commit::default() }).await?;
         }
     }
 

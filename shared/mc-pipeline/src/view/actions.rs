@@ -171,5 +171,5 @@ async fn unreached(
     let people = load::recipients(center, project, id, share, &head.doc).await?;
     let recipients: Vec<Recipient> =
         if broadcast { people } else { failed.iter().filter_map(|i| people.get(*i).cloned()).collect() };
-    Ok(Some(DraftPart { delivery: share.delivery, broadcast, recipients }))
+    Ok(Some(DraftPart { delivery: share.delivery, broadcast, recipients, suppressed: Vec::new() }))
 }

@@ -9,6 +9,7 @@ mod delivering;
 mod failing;
 mod including;
 mod pacing;
+mod people;
 mod receipts;
 mod ses;
 mod suppressing;

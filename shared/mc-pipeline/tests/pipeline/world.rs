@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use mc_channels::http::{EgressPolicy, GuardedHttp};
 use mc_core::id::MessageId;
-use mc_core::model::{ChannelDoc, EventKind, Kind, Limits, OnDoubt, TemplateBody, WebhookDoc};
+use mc_core::model::{
+    ChannelDoc, ContactDoc, EventKind, GroupDoc, Kind, Limits, OnDoubt, TemplateBody, WebhookDoc,
+};
 use mc_core::ports::{Clock, Consumer, Envelope, Family, Queue, Random, Verdict};
 use mc_core::state::MessageStatus;
 use mc_core::{Secret, Timestamp};
@@ -19,7 +21,7 @@ use mc_pipeline::deliver::Deliverer;
 use mc_pipeline::repo::Build;
 use mc_pipeline::seal::{KeyRing, Sealer};
 use mc_pipeline::view::{self, MessageView};
-use mc_pipeline::{Center, Parts, due, tell};
+use mc_pipeline::{Center, Parts, due, people, tell};
 use mc_sandbox::{Sandbox, SandboxOptions};
 use mc_store_embedded::{Drive, Embedded, EmbeddedQueue, Options, run};
 use mc_testkit::{FlakyStore, MockClock, SeqIds, SeqRandom};
@@ -179,6 +181,31 @@ impl World {
             panic!("{name}: {errors:?}");
         }
         self.center.channels.put(PROJECT, name, doc).await.unwrap();
+    }
+
+    /// A contact of the fields given.
+    pub async fn contact(&self, id: &str, fields: Value) {
+        let mut fields = fields;
+        fields["created_at"] = json!(Timestamp::EPOCH);
+        fields["updated_at"] = json!(Timestamp::EPOCH);
+        let doc: ContactDoc = serde_json::from_value(fields).unwrap();
+        assert!(people::check::contact(&doc).is_empty(), "{doc:?}");
+        self.center.contacts.put(PROJECT, id, doc).await.unwrap();
+    }
+
+    /// A group, if its members may be in it.
+    pub async fn try_group(&self, name: &str, members: &[&str]) -> Result<(), Refusal> {
+        let members: Vec<String> = members.iter().map(|m| (*m).to_owned()).collect();
+        people::groups::check(&self.center, PROJECT, name, &members).await?;
+        let doc = GroupDoc { members, ..GroupDoc::default() };
+        self.center.groups.put(PROJECT, name, doc).await?;
+        Ok(())
+    }
+
+    pub async fn group(&self, name: &str, members: &[&str]) {
+        if let Err(refusal) = self.try_group(name, members).await {
+            panic!("{refusal:?}");
+        }
     }
 
     pub async fn template(&self, name: &str, template: Value) {

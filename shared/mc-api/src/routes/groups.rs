@@ -1,0 +1,121 @@
+//! Groups of contacts and of other groups.
+
+use mc_core::Timestamp;
+use mc_core::model::GroupDoc;
+use mc_pipeline::people::groups;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::answer::{self, Answer, Page, no_content, ok};
+use crate::call::Call;
+use crate::problem::ApiError;
+use crate::query::is_name_cursor;
+
+/// A group, as it is shown.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GroupView {
+    /// Its name; `to` and other groups put `@` in front.
+    name: String,
+    /// What people call it.
+    display_name: String,
+    /// Ids of contacts, and names of groups with `@` in front.
+    members: Vec<String>,
+    /// When the group was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn view(name: &str, doc: GroupDoc) -> GroupView {
+    let GroupDoc { display_name, members, created_at, updated_at } = doc;
+    GroupView { name: name.to_owned(), display_name, members, created_at, updated_at }
+}
+
+/// List groups
+#[utoipa::path(
+    get, path = "/v1/groups", tag = "contacts", operation_id = "list_groups",
+    responses((status = 200, description = "A page of groups", body = Page<GroupView>))
+)]
+pub async fn list(call: Call) -> Answer {
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let page = call.center().groups.list(call.project(), limit, cursor).await?;
+    let items = page.items.into_iter().map(|(name, doc)| view(&name, doc)).collect();
+    ok(&Page { items, next_cursor: page.next_cursor })
+}
+
+/// Look at a group
+#[utoipa::path(
+    get, path = "/v1/groups/{name}", tag = "contacts", operation_id = "get_group",
+    params(("name" = String, Path)),
+    responses((status = 200, description = "The group", body = GroupView))
+)]
+pub async fn get(call: Call) -> Answer {
+    let name = call.name("name", "group")?;
+    let found = call.center().groups.get(call.project(), name).await?;
+    ok(&view(name, found.ok_or_else(|| ApiError::not_found("group"))?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GroupBody {
+    /// What people call it.
+    #[serde(default)]
+    display_name: String,
+    /// Ids of contacts, and names of groups with `@` in front; at most 5000.
+    members: Vec<String>,
+}
+
+/// Make or replace a group
+///
+/// Groups may be nested five deep. No group may contain itself: 422 `group_cycle`.
+#[utoipa::path(
+    put, path = "/v1/groups/{name}", tag = "contacts", operation_id = "put_group",
+    params(("name" = String, Path)),
+    request_body = GroupBody,
+    responses(
+        (status = 201, description = "Made", body = GroupView),
+        (status = 200, description = "Replaced", body = GroupView),
+    )
+)]
+pub async fn put(call: Call) -> Answer {
+    let name = call.new_name("name")?;
+    let GroupBody { display_name, members } = call.read()?;
+    if display_name.len() > 256 || display_name.chars().any(char::is_control) {
+        let detail = "a display name is at most 256 bytes without control characters";
+        return Err(ApiError::field("invalid_request", "/display_name", detail));
+    }
+    let center = call.center();
+    groups::check(center, call.project(), name, &members).await?;
+    let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
+    let doc = GroupDoc { display_name, members, created_at, updated_at };
+    let (put, doc) = center.groups.put(call.project(), name, doc).await?;
+    call.audit("group.put", json!({"group": name, "members": doc.members.len()})).await;
+    answer::put(put, &view(name, doc))
+}
+
+/// Delete a group
+///
+/// 409 `in_use` while another group has it. Its members stay.
+#[utoipa::path(
+    delete, path = "/v1/groups/{name}", tag = "contacts", operation_id = "delete_group",
+    params(("name" = String, Path)),
+    responses((status = 204, description = "Deleted"))
+)]
+pub async fn delete(call: Call) -> Answer {
+    let name = call.name("name", "group")?;
+    let center = call.center();
+    if center.groups.get(call.project(), name).await?.is_none() {
+        return Err(ApiError::not_found("group"));
+    }
+    let having = groups::having(center, call.project(), &format!("@{name}")).await?;
+    if !having.is_empty() {
+        let detail = format!("groups have this group as a member: {}", having.join(", "));
+        return Err(ApiError::conflict("in_use", detail));
+    }
+    center.groups.delete(call.project(), name).await?;
+    call.audit("group.delete", json!({"group": name})).await;
+    no_content()
+}

@@ -1,0 +1,90 @@
+//! Contacts, groups and the import of files.
+
+use serde_json::json;
+
+use crate::app::App;
+
+#[tokio::test]
+async fn contacts_are_made_changed_and_deleted() {
+    let app = App::new().await;
+    let ann = json!({
+        "name": "Ann", "email": "ann@example.com", "locale": "zh-CN", "timezone": "Asia/Shanghai",
+        "quiet_hours": {"from": "22:00", "to": "08:00"}, "opt_outs": ["news"],
+    });
+    let made = app.put("/v1/contacts/u1", ann.clone()).await.is(201);
+    assert_eq!(made.json["quiet_hours"]["from"], "22:00");
+    app.put("/v1/contacts/u1", ann).await.is(200);
+    app.put("/v1/contacts/u2", json!({})).await.is(201);
+    assert_eq!(app.get("/v1/contacts").await.items("id"), ["u2", "u1"]);
+    assert_eq!(app.get("/v1/contacts/u1").await.is(200).json, app.get("/v1/contacts/u1").await.json);
+    let wrong = json!({"email": "x", "quiet_hours": {"from": "22:00", "to": "08:00"}});
+    app.put("/v1/contacts/u3", wrong).await.refuses(422, "invalid_contact", "/email");
+    app.put("/v1/contacts/u3", json!({"phone": "1"})).await.refuses(422, "invalid_request", "/phone");
+    app.put("/v1/contacts/import", json!({})).await.refuses(405, "method_not_allowed", "");
+    app.delete("/v1/contacts/u2").await.is(204);
+    app.delete("/v1/contacts/u2").await.refuses(404, "not_found", "");
+    let types = app.get("/v1/events").await.items("type");
+    assert_eq!(types, ["contact.delete", "contact.put", "contact.put", "contact.put"]);
+}
+
+#[tokio::test]
+async fn what_a_group_has_is_in_use() {
+    let app = App::new().await;
+    app.put("/v1/contacts/u1", json!({"email": "a@example.com"})).await.is(201);
+    app.put("/v1/groups/inner", json!({"members": ["u1"], "display_name": "Inner"})).await.is(201);
+    app.put("/v1/groups/outer", json!({"members": ["@inner"]})).await.is(201);
+    app.put("/v1/groups/inner", json!({"members": ["@outer"]})).await.refuses(
+        422,
+        "group_cycle",
+        "/members/0",
+    );
+    app.put("/v1/groups/inner", json!({"members": ["u9"]})).await.refuses(
+        422,
+        "unknown_contact",
+        "/members/0",
+    );
+    app.delete("/v1/contacts/u1").await.refuses(409, "in_use", "");
+    app.delete("/v1/groups/inner").await.refuses(409, "in_use", "");
+    assert_eq!(app.get("/v1/groups").await.items("name"), ["outer", "inner"]);
+    app.delete("/v1/groups/outer").await.is(204);
+    app.delete("/v1/groups/inner").await.is(204);
+    app.delete("/v1/contacts/u1").await.is(204);
+}
+
+#[tokio::test]
+async fn a_message_goes_to_a_group() {
+    let app = App::new().await;
+    app.channel("im").await;
+    app.put("/v1/contacts/u1", json!({"email": "a@example.com"})).await.is(201);
+    app.put("/v1/groups/ops", json!({"members": ["u1"]})).await.is(201);
+    let to = json!(["@ops", {"contact": "u1", "data": {"x": 1}}]);
+    let message = json!({"content": {"body": "x"}, "to": to, "routing": {"channels": ["im"]}});
+    app.post("/v1/messages", message.clone()).await.is(202);
+    let mut nobody = message;
+    nobody["to"] = json!(["u1", "u2"]);
+    app.post("/v1/messages", nobody).await.refuses(422, "unknown_contact", "/to/1");
+}
+
+#[tokio::test]
+async fn a_file_is_imported_with_a_report() {
+    let app = App::new().await;
+    let file = "id,email\nu1,a@example.com\nu2,nobody\n";
+    let import = |path: &'static str, file: &'static str| {
+        app.call("POST", path).bytes(file).header("content-type", "text/csv").send()
+    };
+    let dry = import("/v1/contacts/import?dry_run=true", file).await.is(200);
+    assert_eq!((&dry.json["created"], &dry.json["refused"]), (&json!(1), &json!(1)));
+    app.get("/v1/contacts/u1").await.refuses(404, "not_found", "");
+    let report = import("/v1/contacts/import", file).await.is(200);
+    assert_eq!(report.json["rows"], dry.json["rows"]);
+    assert_eq!(report.json["rows"][1]["errors"][0]["pointer"], "/email");
+    assert_eq!(report.json["rows"][1]["line"], 3);
+    app.get("/v1/contacts/u1").await.is(200);
+    import("/v1/contacts/import", "id,fax\n").await.refuses(422, "invalid_columns", "/columns/1");
+    import("/v1/contacts/import?dry_run=maybe", file).await.refuses(422, "invalid_parameter", "/dry_run");
+    let event = app.get("/v1/events").await;
+    assert_eq!(
+        event.json["items"][0]["data"],
+        json!({"created": 1, "replaced": 0, "unchanged": 0, "refused": 1})
+    );
+}

@@ -1,0 +1,147 @@
+//! What the pushes of one claim came to, share by share.
+
+use std::time::Duration;
+
+use mc_core::Timestamp;
+use mc_core::model::{OnDoubt, Outcome, Priority, Recipient};
+use mc_core::ports::{Batching, SendError, SendFailure};
+use mc_core::state::State;
+
+use super::push::Ended;
+use crate::people::quiet;
+use crate::receipts::Pushed;
+use crate::repo::ChannelEntry;
+use crate::share::Share;
+
+/// What the pushes of one claim came to.
+#[derive(Default)]
+pub struct Tally {
+    pub outcome: Option<(Outcome, Option<String>, Option<String>)>,
+    pub failure: Option<(SendFailure, String, String)>,
+    pub waiting: Option<Timestamp>,
+    pub channel_failed: bool,
+    pub pushed: Vec<Pushed>,
+    /// Those who are in their quiet hours, and when the first of them wakes.
+    pub asleep: Vec<usize>,
+    pub wakes: Option<Timestamp>,
+}
+
+impl Tally {
+    /// The open recipients of a share without those in their quiet hours, which are noted.
+    pub fn leave_asleep(
+        &mut self,
+        entry: &ChannelEntry,
+        priority: Priority,
+        share: &Share,
+        recipients: &[Recipient],
+        now: Timestamp,
+    ) -> Vec<usize> {
+        let mut open = share.open();
+        // A group robot disturbs a group, whoever is mentioned.
+        if entry.channel.capability().batching != Batching::Broadcast {
+            open.retain(|unit| match recipients.get(*unit).and_then(|r| quiet::wakes(r, priority, now)) {
+                Some(at) => {
+                    self.asleep.push(*unit);
+                    self.wakes = Some(self.wakes.map_or(at, |first| first.min(at)));
+                    false
+                }
+                None => true,
+            });
+        }
+        open
+    }
+
+    pub fn wait_until(&mut self, at: Timestamp) {
+        self.waiting = Some(self.waiting.map_or(at, |w| w.max(at)));
+    }
+
+    /// Applies one push's end to the share's letters.
+    pub fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
+        let Ended { units, result, pushed, parts, waiting } = ended;
+        self.pushed.extend(pushed);
+        share.parts = share.parts.max(parts);
+        match result {
+            Ok(receipt) => {
+                if let Some(at) = waiting {
+                    self.wait_until(at);
+                    return;
+                }
+                for refused in &receipt.refused {
+                    if let Some(unit) = units.get(refused.index) {
+                        share.decide(*unit, State::Failed);
+                        share.note_error(*unit, &refused.code, &refused.text);
+                        self.note(Outcome::Failed, &refused.code, &refused.text);
+                    }
+                }
+                let sent = units.len().saturating_sub(receipt.refused.len());
+                for unit in units {
+                    share.decide(unit, State::Sent);
+                }
+                if sent > 0 && self.outcome.is_none() {
+                    self.outcome = Some((Outcome::Sent, None, None));
+                }
+            }
+            Err(error) => self.fail(entry, share, &units, error),
+        }
+    }
+
+    fn fail(&mut self, entry: &ChannelEntry, share: &mut Share, units: &[usize], error: SendError) {
+        let SendError { failure, code, text } = error;
+        let label = match failure {
+            SendFailure::Permanent => "permanent",
+            SendFailure::Channel => "channel",
+            SendFailure::Throttled { .. } => "throttled",
+            SendFailure::Transient { .. } => "transient",
+            SendFailure::Doubt => "doubt",
+        };
+        metrics::counter!("message_center_push_failures_total", "kind" => entry.doc.kind.as_str(), "class" => label)
+            .increment(1);
+        let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
+        match failure {
+            SendFailure::Permanent | SendFailure::Channel => {
+                for unit in units {
+                    share.decide(*unit, State::Failed);
+                    share.note_error(*unit, &code, &text);
+                }
+                self.channel_failed |= failure == SendFailure::Channel;
+                self.note(Outcome::Failed, &code, &text);
+            }
+            SendFailure::Doubt if hold => {
+                for unit in units {
+                    share.decide(*unit, State::InDoubt);
+                    share.note_error(*unit, &code, &text);
+                }
+                metrics::counter!("message_center_in_doubt_total").increment(1);
+                self.note(Outcome::InDoubt, &code, &text);
+            }
+            SendFailure::Doubt => {
+                metrics::counter!("message_center_in_doubt_total").increment(1);
+                self.note(Outcome::InDoubt, &code, &text);
+                self.keep(failure, code, text);
+            }
+            SendFailure::Throttled { .. } | SendFailure::Transient { .. } => {
+                self.note(Outcome::Failed, &code, &text);
+                self.keep(failure, code, text);
+            }
+        }
+    }
+
+    /// A failure names the attempt even when other pushes went well.
+    fn note(&mut self, outcome: Outcome, code: &str, text: &str) {
+        let failed = matches!(self.outcome, Some((Outcome::Failed | Outcome::InDoubt, ..)));
+        if !failed {
+            self.outcome = Some((outcome, Some(code.to_owned()), Some(text.to_owned())));
+        }
+    }
+
+    /// Of several failures that may be repeated, the one with the longest wait decides.
+    fn keep(&mut self, failure: SendFailure, code: String, text: String) {
+        let wait = |f: &SendFailure| match f {
+            SendFailure::Throttled { after } | SendFailure::Transient { after } => after.unwrap_or_default(),
+            SendFailure::Permanent | SendFailure::Channel | SendFailure::Doubt => Duration::ZERO,
+        };
+        if self.failure.as_ref().is_none_or(|(old, ..)| wait(&failure) > wait(old)) {
+            self.failure = Some((failure, code, text));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! From the entries of `to` to recipients.
+
+use std::collections::HashSet;
+
+use mc_core::Result;
+use mc_core::model::{ContactDoc, Recipient};
+use serde_json::{Map, Value};
+
+use super::{groups, quiet};
+use crate::accept::Refusal;
+use crate::accept::address;
+use crate::accept::plan::MAX_RECIPIENTS;
+use crate::accept::request::To;
+use crate::center::Center;
+
+/// Why a recipient is not sent to although it could be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Stable, snake_case: `opted_out`.
+    pub code: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+/// A recipient, and which entry of `to` named it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Who.
+    pub recipient: Recipient,
+    /// The place in `to`.
+    pub place: usize,
+    /// Why nothing is sent, if so.
+    pub suppressed: Option<Suppressed>,
+}
+
+/// A contact that an entry names, directly or through a group.
+struct Mention {
+    id: String,
+    place: usize,
+    /// Whether the entry itself is the contact, so that it must be there.
+    direct: bool,
+    data: Option<Map<String, Value>>,
+}
+
+/// One step on the way, in the order of `to`.
+enum Step {
+    Person(Recipient, usize),
+    Contact(Mention),
+}
+
+/// Resolves `to`. A contact that is named several times gets one message, as its first entry says.
+pub async fn resolve(
+    center: &Center,
+    project: &str,
+    to: Vec<To>,
+    category: Option<&str>,
+) -> Result<Vec<Named>, Refusal> {
+    let mut steps = Vec::with_capacity(to.len());
+    let mut groups_seen = HashSet::new();
+    for (place, entry) in to.into_iter().enumerate() {
+        match entry {
+            To::Person(person) => {
+                if let Some((kind, detail)) = address::first_problem(&person.addresses) {
+                    let pointer = format!("/to/{place}/{}", kind.as_str());
+                    return Err(Refusal::field("invalid_address", pointer, detail));
+                }
+                steps.push(Step::Person(person, place));
+            }
+            To::Contact { id, data } => {
+                steps.push(Step::Contact(Mention { id, place, direct: true, data }));
+            }
+            To::Group(name) => {
+                for id in members(center, project, &name, place, &mut groups_seen).await? {
+                    steps.push(Step::Contact(Mention { id, place, direct: false, data: None }));
+                }
+            }
+        }
+        if steps.len() > 2 * MAX_RECIPIENTS {
+            return Err(too_many());
+        }
+    }
+    let ids: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Contact(mention) => Some(mention.id.as_str()),
+            Step::Person(..) => None,
+        })
+        .collect();
+    let contacts =
+        if ids.is_empty() { Default::default() } else { center.contacts.find(project, &ids).await? };
+    let mut named = Vec::with_capacity(steps.len());
+    let mut seen = HashSet::new();
+    for step in steps {
+        let mention = match step {
+            Step::Person(recipient, place) => {
+                named.push(Named { recipient, place, suppressed: None });
+                continue;
+            }
+            Step::Contact(mention) => mention,
+        };
+        let Mention { id, place, direct, data } = mention;
+        let Some(contact) = contacts.get(&id) else {
+            if direct {
+                let detail = format!("there is no contact {id:?} in this project");
+                return Err(Refusal::field("unknown_contact", format!("/to/{place}"), detail));
+            }
+            // A contact cannot be deleted while a group has it, so this is two changes at the same instant.
+            tracing::warn!(contact = id, project, "a group has a member that is not there");
+            continue;
+        };
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        let suppressed = contact.opted_out_of(category).then(|| Suppressed {
+            code: "opted_out",
+            text: format!("the contact opted out of {}", category.unwrap_or_default()),
+        });
+        named.push(Named { recipient: recipient(id, contact, data), place, suppressed });
+    }
+    if named.len() > MAX_RECIPIENTS {
+        return Err(too_many());
+    }
+    Ok(named)
+}
+
+fn too_many() -> Refusal {
+    let detail = "a message has at most 10000 recipients; send several messages";
+    Refusal::field("invalid_request", "/to", detail)
+}
+
+fn recipient(id: String, contact: &ContactDoc, data: Option<Map<String, Value>>) -> Recipient {
+    let zone = contact.timezone.as_deref();
+    let quiet = contact.quiet_hours.as_ref().zip(zone).map(|(hours, zone)| quiet::encode(hours, zone));
+    Recipient { addresses: contact.addresses.clone(), data, contact: Some(id), quiet }
+}
+
+/// The contacts of a group and of the groups in it, in the order of their members. A group that was seen is passed
+/// over, so that even a cycle (two changes at the same instant) has an end.
+async fn members(
+    center: &Center,
+    project: &str,
+    name: &str,
+    place: usize,
+    seen: &mut HashSet<String>,
+) -> Result<Vec<String>, Refusal> {
+    let mut contacts = Vec::new();
+    let mut open = vec![name.to_owned()];
+    while let Some(next) = open.pop() {
+        if !seen.insert(next.clone()) {
+            continue;
+        }
+        let Some(group) = center.groups.find(project, &next).await? else {
+            if next == name {
+                let detail = format!("there is no group \"@{name}\" in this project");
+                return Err(Refusal::field("unknown_group", format!("/to/{place}"), detail));
+            }
+            tracing::warn!(group = next, project, "a group contains a group that is not there");
+            continue;
+        };
+        for member in &group.members {
+            match member.strip_prefix(groups::SIGN) {
+                Some(nested) => open.push(nested.to_owned()),
+                None => contacts.push(member.clone()),
+            }
+        }
+        if contacts.len() > 2 * MAX_RECIPIENTS {
+            return Err(too_many());
+        }
+    }
+    Ok(contacts)
+}

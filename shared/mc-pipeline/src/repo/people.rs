@@ -1,0 +1,161 @@
+//! Contacts and groups.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mc_core::Result;
+use mc_core::model::{ContactDoc, GroupDoc};
+use mc_core::ports::{Clock, Store};
+
+use super::cache::Cache;
+use super::docs::{Docs, Listed, Put};
+
+/// The contacts, with a cache.
+pub struct Contacts {
+    docs: Docs<ContactDoc>,
+    cache: Cache<String, ContactDoc>,
+    clock: Arc<dyn Clock>,
+}
+
+fn cache_key(project: &str, name: &str) -> String {
+    format!("{project}#{name}")
+}
+
+impl Contacts {
+    /// Contacts in this store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { docs: Docs::new(store, "contacts"), cache: Cache::default(), clock }
+    }
+
+    /// The contact as the store has it now.
+    pub async fn get(&self, project: &str, id: &str) -> Result<Option<ContactDoc>> {
+        self.docs.get(project, id).await
+    }
+
+    /// Those of the contacts that there are, by id, at most a minute old.
+    pub async fn find(&self, project: &str, ids: &[&str]) -> Result<HashMap<String, Arc<ContactDoc>>> {
+        let now = self.clock.now();
+        let mut found = HashMap::with_capacity(ids.len());
+        let mut missing = Vec::new();
+        for id in ids {
+            match self.cache.fresh(cache_key(project, id).as_str(), now) {
+                Some(contact) => drop(found.insert((*id).to_owned(), contact)),
+                None => missing.push(*id),
+            }
+        }
+        for (id, doc) in missing.iter().zip(self.docs.get_many(project, &missing).await?) {
+            if let Some(doc) = doc.map(Arc::new) {
+                self.cache.keep(cache_key(project, id), doc.clone(), now);
+                found.insert((*id).to_owned(), doc);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The contacts as the store has them now, in the ids' order.
+    pub async fn stored(&self, project: &str, ids: &[&str]) -> Result<Vec<Option<ContactDoc>>> {
+        self.docs.get_many(project, ids).await
+    }
+
+    /// Makes or replaces a contact.
+    pub async fn put(&self, project: &str, id: &str, mut doc: ContactDoc) -> Result<(Put, ContactDoc)> {
+        let before = self.docs.get(project, id).await?;
+        doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
+        doc.updated_at = self.clock.now();
+        self.docs.put(project, id, &doc).await?;
+        self.cache.forget(cache_key(project, id).as_str());
+        Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
+    }
+
+    /// Puts several contacts as they are given.
+    pub async fn put_many(&self, project: &str, docs: &[(&str, ContactDoc)]) -> Result<()> {
+        self.docs.put_many(project, docs).await?;
+        for (id, _) in docs {
+            self.cache.forget(cache_key(project, id).as_str());
+        }
+        Ok(())
+    }
+
+    /// Deletes a contact; answers whether there was one.
+    pub async fn delete(&self, project: &str, id: &str) -> Result<bool> {
+        self.cache.forget(cache_key(project, id).as_str());
+        self.docs.delete(project, id).await
+    }
+
+    /// Deletes all contacts of a project.
+    pub async fn delete_all(&self, project: &str) -> Result<()> {
+        self.docs.delete_all(project).await
+    }
+
+    /// A page of contacts.
+    pub async fn list(
+        &self,
+        project: &str,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Listed<ContactDoc>> {
+        self.docs.list(project, limit, cursor).await
+    }
+}
+
+/// The groups, with a cache.
+pub struct Groups {
+    docs: Docs<GroupDoc>,
+    cache: Cache<String, GroupDoc>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Groups {
+    /// Groups in this store.
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { docs: Docs::new(store, "groups"), cache: Cache::default(), clock }
+    }
+
+    /// The group as the store has it now.
+    pub async fn get(&self, project: &str, name: &str) -> Result<Option<GroupDoc>> {
+        self.docs.get(project, name).await
+    }
+
+    /// The group, at most a minute old.
+    pub async fn find(&self, project: &str, name: &str) -> Result<Option<Arc<GroupDoc>>> {
+        let now = self.clock.now();
+        let key = cache_key(project, name);
+        if let Some(found) = self.cache.fresh(key.as_str(), now) {
+            return Ok(Some(found));
+        }
+        let Some(doc) = self.docs.get(project, name).await?.map(Arc::new) else { return Ok(None) };
+        self.cache.keep(key, doc.clone(), now);
+        Ok(Some(doc))
+    }
+
+    /// Makes or replaces a group.
+    pub async fn put(&self, project: &str, name: &str, mut doc: GroupDoc) -> Result<(Put, GroupDoc)> {
+        let before = self.docs.get(project, name).await?;
+        doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
+        doc.updated_at = self.clock.now();
+        self.docs.put(project, name, &doc).await?;
+        self.cache.forget(cache_key(project, name).as_str());
+        Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
+    }
+
+    /// Deletes a group; answers whether there was one.
+    pub async fn delete(&self, project: &str, name: &str) -> Result<bool> {
+        self.cache.forget(cache_key(project, name).as_str());
+        self.docs.delete(project, name).await
+    }
+
+    /// Deletes all groups of a project.
+    pub async fn delete_all(&self, project: &str) -> Result<()> {
+        self.docs.delete_all(project).await
+    }
+
+    /// A page of groups.
+    pub async fn list(&self, project: &str, limit: usize, cursor: Option<&str>) -> Result<Listed<GroupDoc>> {
+        self.docs.list(project, limit, cursor).await
+    }
+
+    /// All groups of a project.
+    pub async fn all(&self, project: &str) -> Result<Vec<(String, GroupDoc)>> {
+        self.docs.all(project).await
+    }
+}

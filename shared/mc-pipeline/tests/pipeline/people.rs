@@ -1,0 +1,272 @@
+//! People who are written to by name, what they do not want, and when they sleep.
+
+use std::time::Duration;
+
+use mc_core::Timestamp;
+use mc_core::ports::Clock;
+use mc_core::state::{MessageStatus, State};
+use mc_pipeline::people::import::{self, RowOutcome};
+use mc_pipeline::view;
+use mc_sandbox::Platform;
+use serde_json::{Value, json};
+
+use crate::world::{COMPLETED, PROJECT, World, code, inline, pointer};
+
+fn mail(name: &str) -> Value {
+    json!({"email": format!("{name}@example.com")})
+}
+
+/// Everybody who got a mail, in order of their addresses.
+fn mailed(world: &World) -> Vec<String> {
+    let mut all: Vec<String> =
+        world.sandbox.accepted(Platform::Smtp).iter().flat_map(|m| m.to.clone()).collect();
+    all.sort();
+    all
+}
+
+async fn recipients(world: &World, id: mc_core::id::MessageId) -> Vec<(String, State, Option<String>)> {
+    let page = view::recipients(&world.center, PROJECT, id, None, 200, None).await.unwrap().unwrap();
+    page.items.into_iter().map(|r| (r.address, r.status, r.code)).collect()
+}
+
+#[tokio::test]
+async fn names_stand_for_addresses() {
+    let world = World::working().await;
+    for name in ["ann", "bob", "cy", "di"] {
+        world.contact(name, mail(name)).await;
+    }
+    world.group("inner", &["bob", "cy"]).await;
+    world.group("ops", &["ann", "@inner", "bob"]).await;
+    let id = world.send(inline("mail", json!(["@ops", "bob", "di", mail("ann2")]))).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    let wanted = ["ann2", "ann", "bob", "cy", "di"].map(|n| format!("{n}@example.com"));
+    assert_eq!(mailed(&world), wanted, "everybody once, however often they are named");
+}
+
+#[tokio::test]
+async fn a_contact_may_have_values_of_its_own_in_a_message() {
+    let world = World::working().await;
+    world.contact("ann", mail("ann")).await;
+    let template = json!({"title": "Hi {{ name }}", "body": "b", "routing": {"channels": ["mail"]}});
+    world.template("hi", template).await;
+    let to = json!([{"contact": "ann", "data": {"name": "Ann"}}]);
+    let id = world.send(json!({"template": "hi", "to": to, "data": {"name": "all"}})).await;
+    world.finished(id).await;
+    assert_eq!(world.sandbox.accepted(Platform::Smtp)[0].title.as_deref(), Some("Hi Ann"));
+}
+
+#[tokio::test]
+async fn names_of_nobody_are_refused_at_their_place() {
+    let world = World::quiet().await;
+    world.contact("ann", mail("ann")).await;
+    world.contact("mute", json!({"wecom": "mute"})).await;
+    world.group("ops", &["ann", "mute"]).await;
+    world.group("empty", &[]).await;
+    for (to, wanted) in [
+        (json!(["ann", "nobody"]), ("unknown_contact", "/to/1")),
+        (json!(["ann", "@none"]), ("unknown_group", "/to/1")),
+        (json!(["ann", {"contact": "nobody"}]), ("unknown_contact", "/to/1")),
+        (json!(["ann", "mute"]), ("no_address", "/to/1")),
+        (json!(["ann", "@ops"]), ("no_address", "/to/1")),
+        (json!(["@empty"]), ("no_recipients", "/to")),
+    ] {
+        let refusal = world.try_send(inline("mail", to.clone())).await.unwrap_err();
+        assert_eq!((code(&refusal), pointer(&refusal).as_str()), wanted, "{to}");
+    }
+}
+
+#[tokio::test]
+async fn groups_nest_five_deep_and_never_in_a_circle() {
+    let world = World::quiet().await;
+    world.contact("ann", mail("ann")).await;
+    world.group("g5", &["ann"]).await;
+    for n in (1..5).rev() {
+        world.group(&format!("g{n}"), &[&format!("@g{}", n + 1)]).await;
+    }
+    for (name, members, wanted) in [
+        ("top", vec!["@g1"], ("group_too_deep", "/members")),
+        ("g5", vec!["ann", "@g1"], ("group_cycle", "/members/1")),
+        ("self", vec!["@self"], ("group_cycle", "/members/0")),
+        ("new", vec!["@none"], ("unknown_group", "/members/0")),
+        ("new", vec!["ann", "nobody"], ("unknown_contact", "/members/1")),
+        ("new", vec!["a b"], ("invalid_request", "/members/0")),
+    ] {
+        let refusal = world.try_group(name, &members).await.unwrap_err();
+        assert_eq!((code(&refusal), pointer(&refusal).as_str()), wanted, "{name} {members:?}");
+    }
+    // What lies below counts for those above: the fifth may not grow a sixth.
+    world.group("leaf", &["ann"]).await;
+    let refusal = world.try_group("g5", &["@leaf"]).await.unwrap_err();
+    assert_eq!(code(&refusal), "group_too_deep");
+    let id = world.send(inline("mail", json!(["@g1"]))).await;
+    assert_eq!(world.view(id).await.counts.total(), 1);
+}
+
+#[tokio::test]
+async fn a_circle_made_by_two_changes_at_once_has_an_end() {
+    let world = World::quiet().await;
+    for name in ["ann", "bob"] {
+        world.contact(name, mail(name)).await;
+    }
+    // What the check of both could not see.
+    for (name, members) in [("a", ["ann", "@b"]), ("b", ["bob", "@a"])] {
+        let members = members.map(str::to_owned).to_vec();
+        let doc = mc_core::model::GroupDoc { members, ..Default::default() };
+        world.center.groups.put(PROJECT, name, doc).await.unwrap();
+    }
+    let id = world.send(inline("mail", json!(["@a"]))).await;
+    assert_eq!(world.view(id).await.counts.total(), 2);
+}
+
+#[tokio::test]
+async fn who_opted_out_of_a_category_is_suppressed() {
+    let world = World::working().await;
+    world.contact("ann", mail("ann")).await;
+    let no_news = json!({"email": "bob@example.com", "mobile": "13800000000", "opt_outs": ["news"]});
+    world.contact("bob", no_news).await;
+    let nothing = json!({"email": "cy@example.com", "opt_outs": ["*"]});
+    world.contact("cy", nothing).await;
+    world.group("all", &["ann", "bob", "cy"]).await;
+    let template = |category: Value| json!({"title": "t", "body": "b", "category": category, "routing": {"channels": ["mail", "ding"]}});
+    world.template("news", template(json!("news"))).await;
+    world.template("code", template(Value::Null)).await;
+    let id = world.send(json!({"template": "news", "to": ["@all"]})).await;
+    let view = world.finished(id).await;
+    assert_eq!(view.status, MessageStatus::Partial);
+    assert_eq!(view.counts.get(State::Suppressed), 2);
+    assert_eq!(mailed(&world), ["ann@example.com"]);
+    let told = recipients(&world, id).await;
+    let opted_out = Some("opted_out".to_owned());
+    assert!(told.contains(&("bob@example.com".into(), State::Suppressed, opted_out)), "{told:?}");
+    assert!(
+        !world.sandbox.accepted(Platform::Dingtalk)[0].raw.contains("13800000000"),
+        "nor are they mentioned"
+    );
+    let id = world.send(json!({"template": "code", "to": ["@all"]})).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED, "nobody opts out of what has no category");
+}
+
+#[tokio::test]
+async fn a_message_to_nobody_but_the_unwilling_is_decided() {
+    let world = World::working().await;
+    let people: Vec<String> = (0..450).map(|i| format!("u{i}")).collect();
+    for (i, id) in people.iter().enumerate() {
+        let opt_outs = if i % 2 == 0 { json!(["news"]) } else { json!([]) };
+        world.contact(id, json!({"email": format!("{id}@example.com"), "opt_outs": opt_outs})).await;
+    }
+    world.template("news", json!({"body": "b", "category": "news", "routing": {"channels": ["mail"]}})).await;
+    let id = world.send(json!({"template": "news", "to": ["u0"]})).await;
+    assert_eq!(world.finished(id).await.status, MessageStatus::Failed);
+    let id = world.send(json!({"template": "news", "to": people})).await;
+    let view = world.finished(id).await;
+    assert_eq!((view.counts.get(State::Sent), view.counts.get(State::Suppressed)), (225, 225));
+    assert!(mailed(&world).iter().all(|to| {
+        to.strip_prefix('u')
+            .and_then(|t| t.split_once('@'))
+            .is_some_and(|(n, _)| n.parse::<u32>().unwrap() % 2 == 1)
+    }));
+}
+
+/// The test clock begins at 08:00 in Shanghai.
+fn sleeper(name: &str, from: &str, to: &str) -> Value {
+    let hours = json!({"from": from, "to": to});
+    json!({"email": format!("{name}@example.com"), "timezone": "Asia/Shanghai", "quiet_hours": hours})
+}
+
+#[tokio::test]
+async fn nobody_is_disturbed_in_their_quiet_hours_and_nothing_is_lost() {
+    let world = World::working().await;
+    world.contact("ann", mail("ann")).await;
+    world.contact("bob", sleeper("bob", "22:00", "09:30")).await;
+    world.contact("cy", sleeper("cy", "07:00", "08:30")).await;
+    let id = world.send(inline("mail", json!(["ann", "bob", "cy"]))).await;
+    let view = world.until(id, |m| m.counts.get(State::Sent) == 1).await;
+    assert_eq!(view.counts.get(State::Queued), 2, "who sleeps waits, and nothing failed");
+    assert_eq!(mailed(&world), ["ann@example.com"]);
+    world.advance(Duration::from_secs(29 * 60)).await;
+    assert_eq!(mailed(&world).len(), 1);
+    world.advance(Duration::from_secs(60)).await;
+    world.until(id, |m| m.counts.get(State::Sent) == 2).await;
+    assert_eq!(mailed(&world), ["ann@example.com", "cy@example.com"]);
+    world.advance(Duration::from_secs(3600)).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    assert_eq!(mailed(&world).len(), 3);
+}
+
+#[tokio::test]
+async fn a_scheduled_message_that_falls_into_quiet_hours_waits_for_their_end() {
+    let world = World::working().await;
+    world.contact("bob", sleeper("bob", "22:00", "08:00")).await;
+    let mut body = inline("mail", json!(["bob"]));
+    body["send_at"] = json!("2026-12-01T23:00:00+08:00");
+    let id = world.send(body).await;
+    world.advance(Duration::from_secs(15 * 3600)).await;
+    assert_eq!(world.view(id).await.status, MessageStatus::Processing);
+    assert_eq!(mailed(&world).len(), 0);
+    world.advance(Duration::from_secs(9 * 3600 - 1)).await;
+    assert_eq!(mailed(&world).len(), 0);
+    world.advance(Duration::from_secs(1)).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    assert_eq!(world.clock.now(), Timestamp::parse("2026-12-02T08:00:00+08:00").unwrap());
+}
+
+#[tokio::test]
+async fn high_wakes_everybody_and_what_expires_meanwhile_is_expired() {
+    let world = World::working().await;
+    world.contact("bob", sleeper("bob", "22:00", "09:00")).await;
+    let mut body = inline("mail", json!(["bob"]));
+    body["priority"] = json!("high");
+    let id = world.send(body).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    let mut body = inline("mail", json!(["bob"]));
+    body["expire_at"] = json!("2026-12-01T08:59:00+08:00");
+    let id = world.send(body).await;
+    assert_eq!(world.finished(id).await.status, MessageStatus::Expired);
+    assert_eq!(mailed(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_of_contacts_is_judged_row_by_row() {
+    let world = World::quiet().await;
+    let file = "\
+id,name,email,timezone,quiet_hours,opt_outs
+u1,Ann,ann@example.com,Asia/Shanghai,22:00-08:00,news alerts
+u2,Bob,not an address,,,
+a b,Cy,cy@example.com,,,
+u1,Again,ann@example.com,,,
+u3,Di
+u4,Ed,ed@example.com,,nights,
+";
+    let dry = import::import(&world.center, PROJECT, file.as_bytes(), true).await.unwrap();
+    assert_eq!(dry.created, 1);
+    assert_eq!(world.center.contacts.list(PROJECT, 10, None).await.unwrap().items.len(), 0);
+    let report = import::import(&world.center, PROJECT, file.as_bytes(), false).await.unwrap();
+    let rows: Vec<(u64, RowOutcome, String)> = report
+        .rows
+        .iter()
+        .map(|r| (r.line, r.outcome, r.errors.first().map(|e| e.pointer.clone()).unwrap_or_default()))
+        .collect();
+    let refused = |line, pointer: &str| (line, RowOutcome::Refused, pointer.to_owned());
+    assert_eq!(
+        rows,
+        [
+            (2, RowOutcome::Created, String::new()),
+            refused(3, "/email"),
+            refused(4, "/id"),
+            refused(5, "/id"),
+            refused(6, ""),
+            refused(7, "/quiet_hours"),
+        ]
+    );
+    let ann = world.center.contacts.get(PROJECT, "u1").await.unwrap().unwrap();
+    assert_eq!(ann.name.as_deref(), Some("Ann"));
+    assert_eq!(ann.opt_outs, ["news", "alerts"]);
+    let again = import::import(&world.center, PROJECT, file.as_bytes(), false).await.unwrap();
+    assert_eq!((again.unchanged, again.refused), (1, 5));
+    let phones = "id;mobile\nu1;13800000000\n";
+    let report = import::import(&world.center, PROJECT, phones.as_bytes(), false).await.unwrap();
+    assert_eq!(report.replaced, 1);
+    let ann = world.center.contacts.get(PROJECT, "u1").await.unwrap().unwrap();
+    assert_eq!(ann.addresses.email.as_deref(), Some("ann@example.com"), "a field without a column stays");
+    assert_eq!(ann.addresses.mobile.as_deref(), Some("13800000000"));
+}
