@@ -54,7 +54,15 @@ pub async fn promote(center: &Center) -> Result<usize> {
             }
             let mut commit = Commit::default();
             for item in &page.items {
-                commit.tasks.push(read(item, now)?);
+                match read(item, now) {
+                    Ok(outgoing) => commit.tasks.push(outgoing),
+                    // It is put aside for somebody to look at: what comes after it must not wait for that.
+                    Err(error) => {
+                        tracing::error!(error = %error, "a due row is put aside");
+                        let key = Key::new(keys::DUE_ASIDE, item.key.sk.clone());
+                        commit.ops.push(Op::put(Item::new(key, item.attrs.clone())));
+                    }
+                }
             }
             // The tasks first: a commit's tasks follow its writes, so the rows go in a second one.
             center.store.commit(commit).await?;

@@ -10,6 +10,7 @@
 //! | receipt that came early | `early#project#channel` | ulid |
 //! | press of a button | `act#project#channel` | hash |
 //! | message by reference | `r#project#reference` | ulid |
+//! | scheduled message | `sched#project#spread` | ulid |
 //! | idempotency record | `i#project#key` | `i` |
 //! | event | `e#project#day` of the message | event id |
 //! | event by time | `el#project#day` of the event | `millis#event id` |
@@ -26,12 +27,11 @@
 
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
-use mc_core::ports::Key;
+use mc_core::ports::{Attrs, Item, Key};
 
 /// The partition of a message and all of its shares.
 pub fn message_partition(project: &str, id: MessageId, spread: u8) -> String {
-    let shard = if spread <= 1 { 0 } else { (id.ulid().random() % u128::from(spread)) as u8 };
-    day_partition(project, &id.time().day(), shard)
+    day_partition(project, &id.time().day(), shard_of(id, spread))
 }
 
 /// One of the partitions of a project's day.
@@ -99,6 +99,21 @@ pub fn reference_partition(project: &str, reference: &str) -> String {
     format!("r#{project}#{reference}")
 }
 
+/// One of the partitions of a project's messages that wait for their time.
+pub fn scheduled_partition(project: &str, shard: u8) -> String {
+    format!("sched#{project}#{shard:02}")
+}
+
+/// What a listing finds a scheduled message by. It is forgotten when the message's time has come.
+pub fn scheduled_item(project: &str, id: MessageId, spread: u8, send_at: Timestamp) -> Item {
+    let key = Key::new(scheduled_partition(project, shard_of(id, spread)), id.ulid().to_string());
+    Item::new(key, Attrs::new()).expiring(send_at)
+}
+
+fn shard_of(id: MessageId, spread: u8) -> u8 {
+    if spread <= 1 { 0 } else { (id.ulid().random() % u128::from(spread)) as u8 }
+}
+
 /// The record that makes a request with an `Idempotency-Key` happen once.
 pub fn idempotency(project: &str, key: &str) -> Key {
     Key::new(format!("i#{project}#{key}"), "i")
@@ -133,6 +148,9 @@ pub fn telling_partition(project: &str, webhook: &str) -> String {
 pub fn due_partition(shard: u8) -> String {
     format!("due#{shard:02}")
 }
+
+/// The partition of due rows that cannot be read.
+pub const DUE_ASIDE: &str = "due-aside";
 
 /// A due task's place in time.
 pub fn due_sort(at: Timestamp, unique: &str) -> String {

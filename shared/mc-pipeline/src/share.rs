@@ -28,6 +28,8 @@ pub mod attr {
     /// How many shares there are (head). A message's only share, kept in the head, is number 0; shares with items of
     /// their own are numbered from 1.
     pub const SHARES: &str = "n";
+    /// How often the message was moved to another time (head).
+    pub const MOVED: &str = "mv";
     /// When somebody cancelled the message (head).
     pub const CANCELED: &str = "cx";
     /// Which delivery a share belongs to.

@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::{self, Accepted, Idempotency, SendRequest, request};
@@ -10,6 +11,7 @@ use mc_pipeline::view::{self, Filter};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use crate::answer::{Answer, Page, json, ok};
 use crate::call::Call;
@@ -172,7 +174,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 
 /// List messages, newest first
 ///
-/// `reference` is looked up; the other filters work inside `from..to`, by default the last 24 hours.
+/// `reference` is looked up, and `status=scheduled` finds every message that waits for its time; the other filters work
+/// inside `from..to`, by default the last 24 hours.
 #[utoipa::path(
     get, path = "/v1/messages", tag = "messages", operation_id = "list_messages",
     params(
@@ -212,6 +215,30 @@ pub async fn get(call: Call) -> Answer {
 
 async fn found(call: &Call, id: MessageId) -> Result<view::MessageView, ApiError> {
     view::get(call.center(), call.project(), id).await?.ok_or_else(|| ApiError::not_found("message"))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageChange {
+    /// When to send it; null, or a time that has passed, is at once.
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    #[serde(deserialize_with = "Option::deserialize")]
+    send_at: Option<Timestamp>,
+}
+
+/// Give a scheduled message another time
+///
+/// 409 `too_late` once its time has come.
+#[utoipa::path(
+    patch, path = "/v1/messages/{id}", tag = "messages", operation_id = "change_message",
+    params(("id" = String, Path)),
+    request_body = MessageChange,
+    responses((status = 200, description = "The message, as it is now", body = schema::Message))
+)]
+pub async fn change(call: Call) -> Answer {
+    let id = call.message_id()?;
+    let MessageChange { send_at } = call.read()?;
+    ok(&view::reschedule(call.center(), &call.caller(), id, send_at).await?)
 }
 
 /// List a message's recipients

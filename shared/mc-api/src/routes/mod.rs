@@ -118,6 +118,7 @@ routes! {
         GET "/v1/messages" SEE MESSAGES_QUERY messages::list,
         POST "/v1/messages/batch" SEND NONE messages::send_batch,
         GET "/v1/messages/{id}" SEE NONE messages::get,
+        PATCH "/v1/messages/{id}" SEND NONE messages::change,
         GET "/v1/messages/{id}/recipients" SEE RECIPIENTS_QUERY messages::recipients,
         POST "/v1/messages/{id}/cancel" SEND NONE messages::cancel,
         POST "/v1/messages/{id}/retry" SEND NONE messages::retry,

@@ -140,15 +140,22 @@ fn check_shape(request: &SendRequest, now: Timestamp) -> Result<(), Refusal> {
             wrong(&format!("/tags/{i}"), "a tag is 1 to 64 bytes without control characters");
         }
     }
-    let start = request.send_at.map_or(now, |at| at.max(now));
-    if request.expire_at.is_some_and(|at| at <= start) {
-        wrong("/expire_at", "this time has passed before the message could be sent");
+    errors.extend(time_problem(request.send_at, request.expire_at, now));
+    if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_request", errors)) }
+}
+
+/// What is wrong with the times of a message, if anything.
+pub fn time_problem(
+    send_at: Option<Timestamp>,
+    expire_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<FieldError> {
+    let start = send_at.map_or(now, |at| at.max(now));
+    if expire_at.is_some_and(|at| at <= start) {
+        return Some(FieldError::new("/expire_at", "this time has passed before the message could be sent"));
     }
     let far = now.after(std::time::Duration::from_secs(5 * 366 * 86_400));
-    if request.send_at.is_some_and(|at| at > far) {
-        wrong("/send_at", "a message can be scheduled at most five years ahead");
-    }
-    if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_request", errors)) }
+    (start > far).then(|| FieldError::new("/send_at", "a message can be scheduled at most five years ahead"))
 }
 
 fn check_attachments(request: &SendRequest) -> Result<Vec<Option<bytes::Bytes>>, Refusal> {

@@ -53,6 +53,10 @@ pub async fn list(
     let before = cursor.and_then(|c| Ulid::from_string(c).ok());
     match &filter.reference {
         Some(reference) => by_reference(center, project, filter, reference, limit, before).await,
+        // These are few among many, and mostly accepted long ago.
+        None if filter.status == Some(MessageStatus::Scheduled) => {
+            scheduled(center, project, filter, limit, before).await
+        }
         None => by_time(center, project, filter, limit, before).await,
     }
 }
@@ -84,6 +88,54 @@ async fn by_reference(
     }
     let next_cursor = page.more.then(|| ids.last().map(|id| id.ulid().to_string())).flatten();
     Ok(MessagePage { items, next_cursor })
+}
+
+async fn scheduled(
+    center: &Center,
+    project: &str,
+    filter: &Filter,
+    limit: usize,
+    before: Option<Ulid>,
+) -> Result<MessagePage> {
+    let mut below = before.map(|b| b.to_string());
+    let (mut items, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let (mut found, mut sure_above) = (Vec::new(), String::new());
+        for shard in 0..center.spread.max(1) {
+            let mut query = Query::prefix(keys::scheduled_partition(project, shard), "", limit);
+            query.newest_first = true;
+            if let Some(below) = &below {
+                query.to.clone_from(below);
+            }
+            let page = center.store.query(&query).await?;
+            if page.more
+                && let Some(last) = page.items.last()
+            {
+                // Below this, the shard may hold messages that were not read yet.
+                sure_above = sure_above.max(last.key.sk.clone());
+            }
+            found.extend(page.items.into_iter().map(|i| i.key.sk));
+        }
+        found.retain(|sk| *sk >= sure_above);
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        let ids: Vec<MessageId> =
+            found.iter().filter_map(|sk| Ulid::from_string(sk).ok().map(MessageId::new)).collect();
+        let heads: Vec<_> = ids.iter().map(|id| keys::head(project, *id, center.spread)).collect();
+        for (id, head) in ids.iter().zip(center.store.get_many(&heads).await?) {
+            let view = head.as_ref().map(|item| of_head(center, *id, item)).transpose()?;
+            if let Some(view) = view.filter(|view| matches(filter, view)) {
+                items.push(view);
+            }
+            looked_at += 1;
+            if items.len() >= limit || looked_at >= LOOKED_AT {
+                return Ok(MessagePage { items, next_cursor: Some(id.ulid().to_string()) });
+            }
+        }
+        if sure_above.is_empty() {
+            return Ok(MessagePage { items, next_cursor: None });
+        }
+        below = Some(sure_above);
+    }
 }
 
 async fn by_time(

@@ -3,9 +3,11 @@
 mod actions;
 mod list;
 mod message;
+mod reschedule;
 
 pub use actions::{cancel, retry};
 pub use list::{Filter, MessagePage, list};
+pub use reschedule::reschedule;
 pub(crate) use message::shares;
 pub use message::{
     AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,

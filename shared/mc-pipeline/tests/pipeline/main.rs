@@ -13,6 +13,7 @@ mod people;
 mod receipts;
 mod ses;
 mod suppressing;
+mod scheduling;
 mod telling;
 mod tokens;
 mod world;
