@@ -20,7 +20,7 @@ pub(super) struct Collection {
 }
 
 /// Every collection; a later one may name resources of an earlier one.
-pub(super) const COLLECTIONS: [Collection; 4] = [
+pub(super) const COLLECTIONS: [Collection; 6] = [
     Collection { word: "projects", key: "name", told: TIMES, defaults: &[("/display_name", "\"\"")] },
     Collection {
         word: "channels",
@@ -40,6 +40,8 @@ pub(super) const COLLECTIONS: [Collection; 4] = [
         told: &["disabled_reason", "created_at", "updated_at"],
         defaults: &[("/enabled", "true")],
     },
+    Collection { word: "contacts", key: "id", told: TIMES, defaults: &[("/opt_outs", "[]")] },
+    Collection { word: "groups", key: "name", told: TIMES, defaults: &[("/display_name", "\"\"")] },
 ];
 
 const TIMES: &[&str] = &["created_at", "updated_at"];

@@ -99,7 +99,7 @@ mod tests {
     fn robots_mention_open_ids_and_user_ids() {
         let person = |id: &str| {
             let addresses = Addresses { feishu: Some(id.into()), ..Addresses::default() };
-            Recipient { addresses, data: None }
+            Recipient { addresses, ..Recipient::default() }
         };
         let to = ["ou_1", "u-2", "ou_1", "on_3", "oc_4", "a@b.c", "all", "x\"><at"].map(person);
         let mut warnings = Vec::new();

@@ -43,7 +43,7 @@ mod tests {
 
     fn person() -> Recipient {
         let addresses = Addresses { feishu: Some("ou_1".into()), ..Addresses::default() };
-        Recipient { addresses, data: None }
+        Recipient { addresses, ..Recipient::default() }
     }
 
     #[test]

@@ -175,6 +175,7 @@ mod tests {
         let to = Recipient {
             addresses: Addresses { email: Some("b@example.com".into()), ..Addresses::default() },
             data: None,
+            ..Recipient::default()
         };
         let push = Push {
             project: "default",

@@ -145,7 +145,7 @@ impl Harness for Fake<'_> {
 
     fn recipient(&self) -> Recipient {
         let addresses = Addresses { email: Some("someone@example.net".into()), ..Addresses::default() };
-        Recipient { addresses, data: None }
+        Recipient { addresses, data: None, ..Recipient::default() }
     }
 
     fn trouble(&self, trouble: Trouble) -> bool {

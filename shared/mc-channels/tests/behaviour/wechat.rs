@@ -63,7 +63,11 @@ fn paid() -> Content {
 }
 
 fn person(openid: &str) -> [Recipient; 1] {
-    [Recipient { addresses: Addresses { wechat: Some(openid.into()), ..Addresses::default() }, data: None }]
+    [Recipient {
+        addresses: Addresses { wechat: Some(openid.into()), ..Addresses::default() },
+        data: None,
+        ..Recipient::default()
+    }]
 }
 
 fn render(channel: &dyn Channel, content: &Content, patch: Option<&Value>) -> Result<Rendered, RenderError> {

@@ -418,12 +418,7 @@ impl Draft {
             commit.ops.push(Op::put_new(Item::new(key, Attrs::new()).expiring(forget)));
         }
         if self.start > self.doc.created_at {
-            commit.ops.push(Op::put(keys::scheduled_item(
-                &self.project,
-                self.id,
-                center.spread,
-                self.start,
-            )));
+            commit.ops.push(Op::put(keys::scheduled_item(&self.project, self.id, center.spread, self.start)));
         }
         commit.then.push(Op::put_new(Item::new(keys::head(&self.project, self.id, center.spread), attrs)));
         Ok(())

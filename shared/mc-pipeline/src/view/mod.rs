@@ -7,8 +7,8 @@ mod reschedule;
 
 pub use actions::{cancel, retry};
 pub use list::{Filter, MessagePage, list};
-pub use reschedule::reschedule;
 pub(crate) use message::shares;
 pub use message::{
     AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,
 };
+pub use reschedule::reschedule;

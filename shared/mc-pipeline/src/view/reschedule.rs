@@ -54,7 +54,10 @@ pub async fn reschedule(
 }
 
 fn too_late() -> Refusal {
-    Refusal::Conflict { code: "too_late", detail: "this message does not wait for its send_at any more".into() }
+    Refusal::Conflict {
+        code: "too_late",
+        detail: "this message does not wait for its send_at any more".into(),
+    }
 }
 
 /// Whether nobody has claimed the share yet.
