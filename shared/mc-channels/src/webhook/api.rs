@@ -6,8 +6,10 @@ use mc_core::ports::{HttpRequest, HttpResponse, Push, Receipt, Route, SendError,
 use serde_json::Value;
 
 use super::config::Config;
+use super::login;
 use crate::outcome::{failure, unanswered, words};
 use crate::registry::Ports;
+use crate::token::{TokenOf, with_token};
 
 pub(super) async fn send(
     config: &Config,
@@ -15,7 +17,23 @@ pub(super) async fn send(
     ports: &Ports,
     push: &Push<'_>,
 ) -> Result<Receipt, SendError> {
-    let request = request(config, ports, push).ok_or_else(|| {
+    let Some(login) = &config.login else { return once(config, route, ports, push, None).await };
+    let fetch = || login.fetch(route, &*ports.http);
+    let of = TokenOf { tokens: &*ports.tokens, project: push.project, name: &login.name, fetch: &fetch };
+    let is_over = |error: &SendError| error.code == login::OVER;
+    with_token(&of, is_over, |token| async move { once(config, route, ports, push, Some(&token)).await })
+        .await
+}
+
+/// One call, with the token if there is a login.
+async fn once(
+    config: &Config,
+    route: &Route,
+    ports: &Ports,
+    push: &Push<'_>,
+    token: Option<&Secret>,
+) -> Result<Receipt, SendError> {
+    let request = request(config, ports, push, token).ok_or_else(|| {
         failure(
             SendFailure::Permanent,
             "bad_payload",
@@ -23,10 +41,17 @@ pub(super) async fn send(
         )
     })?;
     let response = ports.http.call(route, request).await.map_err(unanswered)?;
-    judge(config, &response)
+    if config.login.as_ref().is_some_and(|login| login.is_over(&response)) {
+        let text = "the receiver refuses the token that it has just given out";
+        return Err(failure(SendFailure::Channel, login::OVER, text));
+    }
+    judge(config, &response).map_err(|mut error| {
+        error.text = words(&error.text, token);
+        error
+    })
 }
 
-fn request(config: &Config, ports: &Ports, push: &Push<'_>) -> Option<HttpRequest> {
+fn request(config: &Config, ports: &Ports, push: &Push<'_>, token: Option<&Secret>) -> Option<HttpRequest> {
     let payload = &push.part.payload;
     let body = match payload.get("body")? {
         Value::Null => Bytes::new(),
@@ -40,7 +65,11 @@ fn request(config: &Config, ports: &Ports, push: &Push<'_>) -> Option<HttpReques
     }
     headers.push(("webhook-id".to_owned(), push.push_id.to_owned()));
     config.signer.sign(push.push_id, ports.clock.now(), &body, &mut headers);
-    let url = Secret::new(payload.get("url")?.as_str()?);
+    let url = payload.get("url")?.as_str()?;
+    let url = match (&config.login, token) {
+        (Some(login), Some(token)) => login.apply(token, url, &mut headers),
+        _ => Secret::new(url),
+    };
     Some(HttpRequest { method: config.method, headers, ..HttpRequest::post_json(url, body) })
 }
 
@@ -50,7 +79,7 @@ pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt,
         [] => (200..300).contains(&status),
         statuses => statuses.contains(&status),
     };
-    let text = || words(&String::from_utf8_lossy(&response.body), [&config.secret]);
+    let text = || words(&String::from_utf8_lossy(&response.body), [&config.secret, &config.password]);
     if !accepted {
         return Err(failure(by_status(config, response), format!("http_{status}"), text()));
     }
@@ -87,7 +116,7 @@ fn by_status(config: &Config, response: &HttpResponse) -> SendFailure {
 }
 
 /// Numbers and texts are compared by what they say, as many an API writes `"0"` for 0.
-fn same(found: &Value, expected: &Value) -> bool {
+pub(super) fn same(found: &Value, expected: &Value) -> bool {
     if found == expected {
         return true;
     }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::callback;
+use super::login::{self, Login};
 use super::sign::Signer;
 use crate::fields::{Fields, escape, secret};
 use crate::http::check_url;
@@ -30,6 +31,10 @@ pub(super) struct Config {
     pub(super) has_templates: bool,
     /// Kept only to take it out of what a receiver repeats.
     pub(super) secret: Secret,
+    /// The same.
+    pub(super) password: Secret,
+    /// How to sign in before sending, if the receiver wants that.
+    pub(super) login: Option<Login>,
 }
 
 /// A URL whose scheme, host and port are fixed.
@@ -71,8 +76,10 @@ pub(super) struct Success {
 
 /// The addresses in the settings.
 pub(super) fn urls(settings: &Map<String, Value>) -> Vec<(String, String)> {
-    let url = settings.get("url").and_then(Value::as_str);
-    url.map(|url| ("/settings/url".to_owned(), format!("{}/", split_origin(url).0))).into_iter().collect()
+    let url = settings.get("url").and_then(Value::as_str).map(|url| ("/settings/url", url));
+    let login = login::url(settings).map(|url| ("/settings/login/url", url));
+    let origin = |(at, url): (&str, &str)| (at.to_owned(), format!("{}/", split_origin(url).0));
+    url.into_iter().chain(login).map(origin).collect()
 }
 
 pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
@@ -83,10 +90,14 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let body = read_body(&mut fields, content_type.as_deref());
     let success = read_success(&mut fields);
     let message_id = read_pointer(&mut fields, "message_id_pointer");
-    if fields.optional::<Value>("login").is_some() {
-        fields.problem("login", "signing in before sending is not supported yet; use sign, or a header");
-    }
+    let password = secret(setup.secrets, "password").cloned();
     let secret = secret(setup.secrets, "secret").cloned();
+    let login = Login::read(&mut fields, secret.as_ref(), password.as_ref(), setup.base_url);
+    if let Some(login) = &login
+        && headers.iter().any(|(name, _)| login.uses_header(name))
+    {
+        fields.problem("login/header", "is among headers already; remove it there");
+    }
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
     let wants_receipts: bool = fields.or_default("receipts");
     let mut problems = fields.finish();
@@ -106,6 +117,8 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
             message_id,
             signer,
             callback,
+            login,
+            password: password.unwrap_or_default(),
             has_templates: ["url", "headers"]
                 .iter()
                 .any(|name| setup.settings.get(*name).is_some_and(|v| is_template(&v.to_string()))),
@@ -119,7 +132,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
 }
 
 /// Splits a URL behind its authority.
-fn split_origin(url: &str) -> (&str, &str) {
+pub(super) fn split_origin(url: &str) -> (&str, &str) {
     let from = url.find("://").map_or(0, |at| at + 3);
     let end = url[from..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| from + at);
     url.split_at(end)
@@ -164,7 +177,7 @@ fn read_method(fields: &mut Fields<'_>) -> &'static str {
 }
 
 /// Headers that say how the request itself is carried, which are not a message's to set.
-const OWN_HEADERS: [&str; 9] = [
+pub(super) const OWN_HEADERS: [&str; 9] = [
     "host",
     "content-length",
     "transfer-encoding",
@@ -241,7 +254,7 @@ fn looks_like_json(text: &str) -> bool {
 }
 
 impl JsonTemplate {
-    fn compile(value: Value) -> Result<Self, FieldError> {
+    pub(super) fn compile(value: Value) -> Result<Self, FieldError> {
         Ok(match value {
             Value::String(text) if is_template(&text) => {
                 Self::Text(Box::new(Snippet::compile(&text, Escape::None)?))
@@ -312,7 +325,7 @@ fn read_success(fields: &mut Fields<'_>) -> Success {
 
 const POINTER_HINT: &str = "is a JSON pointer, like /data/id";
 
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     text.is_empty() || text.starts_with('/')
 }
 

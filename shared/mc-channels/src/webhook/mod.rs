@@ -3,6 +3,7 @@
 mod api;
 mod callback;
 mod config;
+mod login;
 mod render;
 mod sign;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use crate::registry::{Entry, Ports, Setup, effective_limit};
 use config::Config;
 
 pub(crate) const ENTRY: Entry = Entry {
-    secrets: &["secret"],
+    secrets: &["secret", "password"],
     takes_base_url: true,
     capability,
     urls: config::urls,
@@ -85,6 +86,18 @@ impl Channel for Webhook {
     async fn check(&self) -> Vec<CheckStep> {
         let mut steps = vec![reach::passed("settings", "the templates are in order")];
         steps.extend(reach::reach(&*self.ports.http, &self.route, &self.config.url.origin).await);
+        if let Some(login) = &self.config.login {
+            steps.push(match login.fetch(&self.route, &*self.ports.http).await {
+                Ok(token) => {
+                    reach::passed("login", format!("signed in; the token lives {} s", token.lives.as_secs()))
+                }
+                Err(error) => {
+                    let next =
+                        "check login.url, its body and the secrets, and that token_pointer names the token";
+                    reach::failed("login", error.text, next)
+                }
+            });
+        }
         steps
     }
 

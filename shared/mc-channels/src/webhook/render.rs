@@ -168,7 +168,7 @@ fn render_body(template: &BodyTemplate, view: &View<'_>) -> Result<Value, Render
     }
 }
 
-fn render_json(template: &JsonTemplate, view: &View<'_>) -> Result<Value, RenderError> {
+pub(super) fn render_json<V: Serialize>(template: &JsonTemplate, view: &V) -> Result<Value, RenderError> {
     Ok(match template {
         JsonTemplate::Fixed(value) => value.clone(),
         JsonTemplate::Text(text) => Value::String(text.render(view)?),

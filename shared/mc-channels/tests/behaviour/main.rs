@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod fakes;
 #[cfg(test)]
+mod login;
 mod proxy;
 #[cfg(test)]
 mod ses;

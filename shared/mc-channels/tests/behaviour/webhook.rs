@@ -99,7 +99,7 @@ async fn every_problem_has_its_place() {
     type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let world = World::start(false).await;
     let url = "https://im.example.com/send";
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 15] = [
         (json!({}), &[], &["/settings/url"]),
         (json!({"url": "https://{{ data.host }}/x"}), &[], &["/settings/url"]),
         (json!({"url": "ftp://h/x"}), &[], &["/settings/url"]),
@@ -120,6 +120,18 @@ async fn every_problem_has_its_place() {
         ),
         (json!({"url": url, "message_id_pointer": "id"}), &[], &["/settings/message_id_pointer"]),
         (json!({"url": url, "login": {"url": "x"}}), &[], &["/settings/login"]),
+        (
+            json!({"url": url, "login": {"url": "x", "token_pointer": "t", "body": "{{ nobody }}", "method": "HEAD", "header": "a b", "over": {}}}),
+            &[],
+            &[
+                "/settings/login/url",
+                "/settings/login/body",
+                "/settings/login/method",
+                "/settings/login/token_pointer",
+                "/settings/login/header",
+                "/settings/login/over",
+            ],
+        ),
         (json!({"url": url, "sign": "hmac_sha256"}), &[], &["/secrets/secret"]),
         (json!({"url": url, "other": 1}), &[("token", "t")], &["/secrets/token", "/settings/other"]),
     ];
