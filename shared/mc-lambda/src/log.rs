@@ -14,7 +14,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::meters::{Dimensions, Meters, NAMESPACE, QUOTA_LEFT, Taken};
+use crate::meters::{CRASH_LOOPS, Dimensions, Meters, NAMESPACE, QUOTA_LEFT, Taken};
 use crate::role::Role;
 use crate::settings::Settings;
 
@@ -133,6 +133,10 @@ impl Log {
         for (name, times) in &taken.times {
             sets[1].push((name, "Milliseconds"));
             let _infallible = write!(values, r#","{name}":{times:?}"#);
+        }
+        if let Some(loops) = taken.crash_loops {
+            sets[0].push((CRASH_LOOPS.1, ""));
+            put(&mut values, CRASH_LOOPS.1, &Value::from(loops));
         }
         let least = taken.quotas.iter().map(|(_, percent)| *percent).reduce(f64::min);
         if let Some(percent) = least {

@@ -76,6 +76,10 @@ pub static TIMED: [Timed; 2] = [
 /// stack, and by stack and kind.
 pub const QUOTA_LEFT: (&str, &str) = ("message_center_quota_left_percent", "QuotaLeft");
 
+/// The gauge of envelopes that ended in crash loops, summed over its labels, and its name in CloudWatch. It is told even
+/// when it is 0, so that its absence shows that nobody counts.
+pub const CRASH_LOOPS: (&str, &str) = ("message_center_queue_crash_loops", "CrashLoops");
+
 /// CloudWatch takes at most so many values of a metric in one line.
 const MOST_VALUES: usize = 100;
 
@@ -88,6 +92,8 @@ pub struct Taken {
     pub times: Vec<(&'static str, Vec<u32>)>,
     /// Kinds and the least that is left of their quotas.
     pub quotas: Vec<(String, f64)>,
+    /// Envelopes in crash loops, if they were counted.
+    pub crash_loops: Option<u64>,
 }
 
 /// The places of everything that is counted.
@@ -96,6 +102,7 @@ pub struct Meters {
     counts: [Arc<Count>; COUNTED.len()],
     times: [Arc<Times>; TIMED.len()],
     quotas: Arc<Mutex<Vec<(String, f64)>>>,
+    crash_loops: Arc<Sum>,
 }
 
 impl Meters {
@@ -109,6 +116,7 @@ impl Meters {
             counts: counts.filter(|(.., count)| *count > 0).collect(),
             times: times.filter(|(_, values)| !values.is_empty()).collect(),
             quotas: std::mem::take(&mut *self.quotas.lock().unwrap_or_else(PoisonError::into_inner)),
+            crash_loops: self.crash_loops.0.lock().unwrap_or_else(PoisonError::into_inner).take(),
         }
     }
 }
@@ -134,6 +142,9 @@ impl Recorder for Meters {
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        if key.name() == CRASH_LOOPS.0 {
+            return Gauge::from_arc(Arc::clone(&self.crash_loops));
+        }
         if key.name() != QUOTA_LEFT.0 {
             return Gauge::noop();
         }
@@ -199,6 +210,21 @@ impl GaugeFn for Least {
     }
 }
 
+/// What is set under different labels adds up.
+#[derive(Default)]
+struct Sum(Mutex<Option<u64>>);
+
+impl GaugeFn for Sum {
+    fn increment(&self, _: f64) {}
+
+    fn decrement(&self, _: f64) {}
+
+    fn set(&self, count: f64) {
+        let mut sum = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *sum = Some(sum.unwrap_or(0) + count as u64);
+    }
+}
+
 /// At most as many values as CloudWatch takes: of more, every so-manyth of their order, so that percentiles stay.
 fn thinned(mut values: Vec<u32>) -> Vec<u32> {
     if values.len() <= MOST_VALUES {
@@ -244,6 +270,19 @@ mod tests {
             }
         });
         assert_eq!(taken.quotas, [("email_ses".to_owned(), 12.5)]);
+    }
+
+    #[test]
+    fn crash_loops_add_up_and_none_is_a_count_too() {
+        let count = |loops: &[u32]| {
+            with(|| {
+                for loops in loops {
+                    metrics::gauge!("message_center_queue_crash_loops", "family" => "email").set(*loops);
+                }
+            })
+        };
+        let counts = [&[][..], &[0, 0], &[2, 1]].map(|loops| count(loops).crash_loops);
+        assert_eq!(counts, [None, Some(0), Some(3)]);
     }
 
     #[test]

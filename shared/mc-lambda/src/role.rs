@@ -107,7 +107,7 @@ impl Role {
             Role::Callback => &[Store, KeyRing, Queue, DeadEvents],
             Role::Send(Family::Email) => &[Store, KeyRing, Queue, Work, ReadFiles, Mail],
             Role::Send(_) => &[Store, KeyRing, Queue, Work, ReadFiles],
-            Role::Schedule => &[Store, KeyRing, Queue, ForgetFiles, FirstSecrets],
+            Role::Schedule => &[Store, KeyRing, Queue, Depths, ForgetFiles, FirstSecrets],
             Role::Quota => &[Store, KeyRing, Queue, MailQuota],
         }
     }

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::place::Place;
 use crate::runtime::{Done, Handler, Invocation};
 
+/// Crash loops are counted every so many minutes. That nobody counts them any more shows that this function has stopped.
+const COUNT_EVERY: i64 = 5;
+
 /// The handler.
 #[derive(Default)]
 pub(super) struct Schedule {
@@ -28,6 +31,12 @@ impl Handler for Schedule {
             self.started.store(true, Relaxed);
         }
         let promoted = due::promote(&center).await?;
+        if place.clock.now().seconds() / 60 % COUNT_EVERY == 0 {
+            for depth in center.queue.depths().await? {
+                metrics::gauge!("message_center_queue_crash_loops", "family" => depth.family.as_str())
+                    .set(depth.crash_loops as f64);
+            }
+        }
         Ok(Done { answer: json!({"promoted": promoted}), fields: vec![("promoted", Value::from(promoted))] })
     }
 }

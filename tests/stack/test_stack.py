@@ -1,0 +1,100 @@
+"""The way of a message through the deployed stack."""
+
+import json
+import subprocess
+import uuid
+
+from standardwebhooks.webhooks import Webhook
+
+from local_aws import until
+
+FINAL = {"completed", "partial", "failed", "canceled", "expired"}
+
+
+def status_of(stack, message):
+    status, _, answer = stack.call("GET", f"/v1/messages/{message}")
+    assert status == 200, answer
+    return answer
+
+
+def final(stack, message, seconds=90):
+    def ended():
+        answer = status_of(stack, message)
+        return answer if answer["status"] in FINAL else None
+
+    return until(ended, seconds, lambda: json.dumps(status_of(stack, message)))
+
+
+def word():
+    return f"w{uuid.uuid4().hex[:12]}"
+
+
+def test_a_request_signed_by_curl_reaches_mail_and_robot_and_its_caller_hears_of_it(stack, sandbox, receiver):
+    status, _, hook = stack.call("PUT", "/v1/webhooks/results", {
+        "url": f"http://127.0.0.1:{receiver.server_port}/told", "events": ["message.completed"],
+    })
+    assert status in (200, 201), hook
+    name, key = word(), stack.key
+    host = f"{stack.api}.execute-api.localhost"
+    run = subprocess.run([
+        "curl", "-sS", "--aws-sigv4", "aws:amz:any:message-center", "-u", f"{key['access_key_id']}:{key['secret_access_key']}",
+        "--resolve", f"{host}:{stack.aws.port}:127.0.0.1", "-H", "content-type: application/json",
+        f"http://{host}:{stack.aws.port}/v1/messages",
+        "-d", json.dumps({"template": "hello", "to": [{"email": "ann@example.com"}], "data": {"name": name}}),
+    ], capture_output=True, text=True, check=True)
+    accepted = json.loads(run.stdout)
+    assert accepted["status"] == "queued", accepted
+
+    ended = final(stack, accepted["id"])
+    assert ended["status"] == "completed", ended
+    assert len(until(lambda: sandbox.inbox(name))) >= 2
+    kinds = {json.dumps(item)[:0] or item.get("platform") for item in sandbox.inbox(name)}
+    assert len(kinds) == 2, sandbox.inbox(name)
+
+    def told():
+        return [(headers, body) for headers, body in receiver.told if accepted["id"].encode() in body]
+
+    headers, body = until(told)[0]
+    event = Webhook(hook["secret"]).verify(body, {k.lower(): v for k, v in headers.items()})
+    assert (event["type"], event["data"]["status"]) == ("message.completed", "completed")
+
+
+def test_the_same_key_and_body_are_one_message(stack):
+    body = {"template": "hello", "to": [{"email": "bob@example.com"}], "data": {"name": word()}}
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    first = stack.call("POST", "/v1/messages", body, headers)
+    again = stack.call("POST", "/v1/messages", body, headers)
+    assert (first[0], again[0]) == (202, 202)
+    assert first[2]["id"] == again[2]["id"]
+    assert {k.lower(): v for k, v in again[1].items()}["idempotent-replayed"] == "true"
+    assert stack.call("POST", "/v1/messages", body | {"reference": "other"}, headers)[0] == 409
+
+
+def test_a_wrong_signature_and_an_unknown_path_are_refused(stack):
+    wrong = stack.key | {"secret_access_key": "wrong"}
+    assert stack.call("GET", "/v1/messages", key=wrong)[0] == 401
+    assert stack.call("GET", "/v1/messages?tag=a%20b&limit=5")[0] == 200
+    assert stack.call("GET", "/nothing/here")[0] == 404
+
+
+def test_an_event_becomes_a_message_once(stack, sandbox):
+    name = word()
+    detail = {"template": "hello", "to": [{"email": "eve@example.com"}], "data": {"name": name}}
+    entry = {"Source": "shop", "DetailType": "message-center.send", "Detail": json.dumps(detail)}
+    assert stack.aws.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+    until(lambda: len(sandbox.inbox(name)) >= 2)
+
+    event = {"version": "0", "id": str(uuid.uuid4()), "detail-type": "message-center.send", "source": "shop",
+             "detail": detail | {"data": {"name": word()}}}
+    first, again = stack.invoke("ingest", event), stack.invoke("ingest", event)
+    assert first == again and first["id"].startswith("msg_")
+
+
+def test_an_event_that_cannot_be_sent_is_told_and_not_repeated(stack):
+    event = {"version": "0", "id": str(uuid.uuid4()), "detail-type": "message-center.send", "source": "shop",
+             "detail": {"template": "no-such-template", "to": []}}
+    answer = stack.invoke("ingest", event)
+    assert answer["code"] == "unknown_template", answer
+    _, _, events = stack.call("GET", "/v1/events?limit=50")
+    refused = [e for e in events["items"] if e["type"] == "event.refused" and e["data"]["event"] == event["id"]]
+    assert refused, events
