@@ -9,10 +9,12 @@ MAKEFLAGS += --no-print-directory
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-STAGES := 8
+STAGES := 10
 
 # The emulators of AWS have an environment of their own: they bring much, and other versions.
 AWS_VENV  := .venv-aws
+# So has the SAM CLI.
+SAM_VENV  := .venv-sam
 LOCAL_AWS  = '$(AWS_VENV)/bin/python' tests/aws/local_aws.py
 
 # Every stage takes the same packages, features and profile, so that nothing is compiled twice.
@@ -26,7 +28,7 @@ TEST_BINARY := MESSAGE_CENTER_BIN='$(abspath $(TARGET))/debug/message-center' TE
 begin = printf '==> [%s/%s] %s\n' '$(1)' '$(STAGES)' '$(2)'; trap 'echo "    $$SECONDS s"' EXIT;
 
 .PHONY: help run build test bench fmt lint tidy clean-tests \
-        test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws cargo components compiler python
+        test-format test-lint test-build test-tidy test-crates test-python test-whole test-template test-stack test-aws cargo components compiler python
 
 help: ## list what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -48,7 +50,7 @@ lint: cargo components compiler ## look for mistakes: clippy and the house rules
 	@cargo clippy $(EVERYTHING) -- --deny warnings
 	@cargo xtask tidy
 
-test: test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws ## run every check and every test
+test: test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws test-template test-stack ## run every check and every test
 	@echo '==> all is well'
 
 test-format: cargo components
@@ -97,6 +99,17 @@ test-aws: test-build python ## test what speaks to AWS against two emulators of 
 	    fi; \
 	done
 
+test-template: python ## look for mistakes in template.yaml
+	@$(call begin,9,the template) $(install_aws); $(install_sam); export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1; \
+	'$(SAM_VENV)/bin/sam' validate --lint --template template.yaml; \
+	'$(SAM_VENV)/bin/cfn-lint' template.yaml
+
+# The debug binaries of test-build are the functions, so nothing is compiled again.
+test-stack: test-build python ## deploy the stack to a local AWS and send through it
+	@$(call begin,10,the stack on a local AWS) $(install_aws); $(install_sam); \
+	FUNCTIONS_BIN='$(abspath $(TARGET))/debug' TESTS_SAM='$(abspath $(SAM_VENV))/bin/sam' $(TEST_BINARY) \
+	    '$(AWS_VENV)/bin/python' -m pytest -q tests/stack
+
 # Prints `--test NAME` for each test binary of the package mc-tests.
 whole_tests = 'import json, sys; packages = json.load(sys.stdin)["packages"]; \
 print(*("--test " + t["name"] for p in packages if p["name"] == "mc-tests" for t in p["targets"] if "test" in t["kind"]))'
@@ -105,6 +118,7 @@ print(*("--test " + t["name"] for p in packages if p["name"] == "mc-tests" for t
 # once or twice, and some systems have a Python without pip inside.
 install     = $(call install_into,$(VENV),tests/python/requirements.txt)
 install_aws = $(call install_into,$(AWS_VENV),tests/aws/requirements.txt)
+install_sam = $(call install_into,$(SAM_VENV),tests/stack/requirements.txt)
 # $(call install_into,environment,requirements)
 install_into = if ! cmp -s '$(2)' '$(1)/installed.txt'; then \
 	python3 -m venv --clear '$(1)' >/dev/null 2>&1 || python3 -m venv --clear --without-pip '$(1)'; \
@@ -119,7 +133,7 @@ install_into = if ! cmp -s '$(2)' '$(1)/installed.txt'; then \
 	fi
 
 clean-tests: ## forget the Python environments of the tests
-	@rm -rf '$(VENV)' '$(AWS_VENV)'
+	@rm -rf '$(VENV)' '$(AWS_VENV)' '$(SAM_VENV)'
 
 cargo:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs and try again.' >&2; exit 1; }
