@@ -70,12 +70,12 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             json_answer(StatusCode::OK, &json!({"code": 0, "data": {"message_id": format!("im-{n}")}}))
         }
         (Platform::Hook, Verdict::Accepted | Verdict::Duplicate) => StatusCode::NO_CONTENT.into_response(),
-        (Platform::Feishu, verdict) => {
+        (Platform::Feishu | Platform::FeishuApp, verdict) => {
             let (code, msg) = match verdict {
                 Verdict::Refused(refusal) => (refusal.errcode, refusal.errmsg.as_str()),
                 _ => (0, "success"),
             };
-            json_answer(StatusCode::OK, &errcode_body(platform, code, msg))
+            coded(platform, code, &errcode_body(platform, code, msg))
         }
         (
             Platform::Wecom
@@ -97,8 +97,29 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
 
 /// The answer to a call that is no message.
 pub(crate) fn aside(platform: Platform, result: Result<Value, Refusal>) -> Response {
-    let body = result.unwrap_or_else(|refusal| errcode_body(platform, refusal.errcode, &refusal.errmsg));
-    json_answer(StatusCode::OK, &body)
+    match result {
+        Ok(body) => json_answer(StatusCode::OK, &body),
+        Err(refusal) => {
+            let body = errcode_body(platform, refusal.errcode, &refusal.errmsg);
+            coded(platform, refusal.errcode, &body)
+        }
+    }
+}
+
+/// A platform's own JSON under the status that it has for the code: 200, but for apps of Feishu.
+fn coded(platform: Platform, code: i64, body: &Value) -> Response {
+    match (platform, code) {
+        (Platform::FeishuApp, 99_991_400) => {
+            let mut response = json_answer(StatusCode::TOO_MANY_REQUESTS, body);
+            // Not `Retry-After`.
+            set(&mut response, HeaderName::from_static("x-ogw-ratelimit-limit"), "50");
+            set(&mut response, HeaderName::from_static("x-ogw-ratelimit-reset"), "1");
+            response
+        }
+        // The token and the batch are older calls and fail with 200.
+        (Platform::FeishuApp, code) if code >= 20_000 => json_answer(StatusCode::BAD_REQUEST, body),
+        _ => json_answer(StatusCode::OK, body),
+    }
 }
 
 /// The answer a fault prescribes.
@@ -139,11 +160,11 @@ pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
 pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Value {
     match platform {
         Platform::Im => json!({"code": errcode, "message": errmsg}),
-        Platform::Feishu if errcode == 0 => {
+        Platform::Feishu | Platform::FeishuApp if errcode == 0 => {
             // The last three are there for the oldest clients.
             json!({"code": 0, "msg": errmsg, "data": {}, "Extra": null, "StatusCode": 0, "StatusMessage": errmsg})
         }
-        Platform::Feishu => json!({"code": errcode, "msg": errmsg, "data": {}}),
+        Platform::Feishu | Platform::FeishuApp => json!({"code": errcode, "msg": errmsg, "data": {}}),
         Platform::Wecom
         | Platform::WecomApp
         | Platform::Dingtalk

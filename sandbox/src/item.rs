@@ -14,8 +14,10 @@ pub enum Platform {
     WecomApp,
     /// The DingTalk custom robot.
     Dingtalk,
-    /// Feishu: the custom robot.
+    /// The Feishu custom robot.
     Feishu,
+    /// A Feishu app.
+    FeishuApp,
     /// A self-built IM.
     Im,
     /// A receiver of result webhooks.

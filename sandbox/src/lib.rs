@@ -13,6 +13,7 @@
 //! | WeCom group robot | `POST /cgi-bin/webhook/send?key=`, `POST /cgi-bin/webhook/upload_media?key=` | `wecom` |
 //! | WeCom apps | `GET /cgi-bin/gettoken`, `POST /cgi-bin/message/send`, `…/recall`, `…/update_template_card`, `/cgi-bin/media/upload`, … | `wecom::app` |
 //! | DingTalk robot | `POST /robot/send?access_token=&timestamp=&sign=` | `dingtalk` |
+//! | Feishu app | `/open-apis/auth/…`, `/open-apis/im/v1/messages`, `/open-apis/message/v4/batch_send/`, … | `feishu` |
 //! | Feishu robot | `POST /open-apis/bot/v2/hook/{token}` | `feishu` |
 //! | Self-built IM | `ANY /im/{*path}` | `im` |
 //! | Receiver of result webhooks | `POST /hook/{name}` | `hook` |
@@ -47,7 +48,7 @@ mod wecom;
 mod wxcipher;
 
 pub use faults::{Fault, RetryAfter, SmtpStage};
-pub use feishu::FeishuRobot;
+pub use feishu::{FeishuApp, FeishuEvent, FeishuPost, FeishuRobot};
 pub use im::{HmacEncoding, HmacRule, ImExpectation};
 pub use item::{Attachment, Item, Mail, Platform};
 pub use options::{Clock, RateLimit, SandboxOptions, SmtpOptions};

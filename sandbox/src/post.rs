@@ -22,6 +22,13 @@ pub(crate) async fn post(url: &str, content_type: &str, body: String) -> Result<
     call(Request::post(url).header(header::CONTENT_TYPE, content_type), url, body).await
 }
 
+/// Posts with headers of the platform's own.
+pub(crate) async fn post_with(url: &str, headers: &[(&str, &str)], body: String) -> Result<Answer, String> {
+    let request =
+        headers.iter().fold(Request::post(url), |request, (name, value)| request.header(*name, *value));
+    call(request, url, body).await
+}
+
 /// Asks an `http://` address; an error says what went wrong.
 pub(crate) async fn get(url: &str) -> Result<Answer, String> {
     call(Request::get(url), url, String::new()).await

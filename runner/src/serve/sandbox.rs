@@ -9,7 +9,9 @@ use mc_core::model::{ChannelDoc, FactTemplate, Format, Kind, Limits, Mode, OnDou
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::Center;
 use mc_pipeline::repo::PutError;
-use mc_sandbox::{FeishuRobot, Sandbox, SandboxOptions, WechatAccount, WechatCallback, WechatTemplate};
+use mc_sandbox::{
+    FeishuApp, FeishuRobot, Sandbox, SandboxOptions, WechatAccount, WechatCallback, WechatTemplate,
+};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -25,6 +27,11 @@ const WECOM_KEY: &str = "5a1db0c5-0000-4000-8000-000000000001";
 /// The Feishu robot that the sandbox knows.
 const FEISHU_HOOK: &str = "5a1db0c5-0000-4000-8000-000000000002";
 const FEISHU_SECRET: &str = "sandbox-feishu-robot-secret";
+/// The Feishu app that the sandbox knows.
+const FEISHU_APP: &str = "cli_sandbox000000000";
+const FEISHU_APP_SECRET: &str = "sandbox-feishu-app-secret";
+const FEISHU_VERIFICATION: &str = "sandbox-feishu-verification-token";
+const FEISHU_ENCRYPT: &str = "sandbox-feishu-encrypt-key";
 
 /// The WeChat accounts that the sandbox knows, and what their callbacks are signed and encrypted with.
 const WECHAT_SECRET: &str = "5a1db0c5000040008000000000000003";
@@ -50,6 +57,14 @@ pub async fn start(
     for (name, app_id) in WECHAT_CHANNELS.into_iter().zip(["wxsandbox", "wxsandboxmini"]) {
         sandbox.wechat_account(app_id, wechat_account(&origin(address), name, app_id == "wxsandboxmini"));
     }
+    let app = FeishuApp {
+        app_secret: FEISHU_APP_SECRET.to_owned(),
+        verification_token: FEISHU_VERIFICATION.to_owned(),
+        encrypt_key: Some(FEISHU_ENCRYPT.to_owned()),
+        callback: Some(format!("{}/v1/callbacks/default/sandbox-feishu-app", origin(address))),
+        ..FeishuApp::default()
+    };
+    sandbox.feishu_app(FEISHU_APP, app);
     let mail =
         TcpListener::bind(smtp).await.map_err(context(format!("the sandbox's SMTP server on {smtp}")))?;
     let mail_address = mail.local_addr()?;
@@ -130,10 +145,16 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
     let wechat_secrets =
         vec![("app_secret", WECHAT_SECRET), ("token", WECHAT_TOKEN), ("encoding_aes_key", WECHAT_AES_KEY)];
     let [official, mini] = WECHAT_CHANNELS;
+    let app = vec![
+        ("app_secret", FEISHU_APP_SECRET),
+        ("verification_token", FEISHU_VERIFICATION),
+        ("encrypt_key", FEISHU_ENCRYPT),
+    ];
     let im = json!({"url": format!("{base}/im/messages")});
     vec![
         ("sandbox-wecom", Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
         ("sandbox-dingtalk", Kind::DingtalkRobot, json!({}), dingtalk),
+        ("sandbox-feishu-app", Kind::FeishuApp, json!({"app_id": FEISHU_APP}), app),
         ("sandbox-feishu", Kind::FeishuRobot, json!({}), feishu),
         (official, Kind::WechatOfficial, wechat("wxsandbox"), wechat_secrets.clone()),
         (mini, Kind::WechatMini, wechat("wxsandboxmini"), wechat_secrets),

@@ -86,14 +86,14 @@ fn check_node(node: &Value, neighbours: usize, codes: Codes) -> Result<(), Refus
 }
 
 /// A member that is a text and not empty.
-fn member(object: &Value, name: &str, codes: Codes) -> Result<(), Refusal> {
+pub(super) fn member(object: &Value, name: &str, codes: Codes) -> Result<(), Refusal> {
     match object.get(name).and_then(Value::as_str) {
         Some(text) if !text.is_empty() => Ok(()),
         _ => Err(bad(codes, &format!("{name} is missing or empty"))),
     }
 }
 
-pub(super) fn bad(codes: Codes, what: &str) -> Refusal {
-    // A robot says "Bad Request" and no more; what is wrong is for the reader of the inbox.
+fn bad(codes: Codes, what: &str) -> Refusal {
+    // The platform says less; what is wrong is for the reader of the inbox.
     Refusal::new(codes.shape, format!("Bad Request: {what}"))
 }

@@ -22,6 +22,27 @@ pub(super) fn hook(token: &str, body: &[u8]) -> Item {
     item
 }
 
+/// An item of an app's message to one.
+pub(super) fn single(body: &[u8]) -> Item {
+    let mut item = Item::draft(Platform::FeishuApp, String::new(), body);
+    let message: Value = serde_json::from_slice(body).unwrap_or_default();
+    item.kind = shown(&message, "msg_type").unwrap_or_default();
+    let content = shown(&message, "content").unwrap_or_default();
+    say(&mut item, &serde_json::from_str(&content).unwrap_or_default());
+    item.to = Vec::from_iter(shown(&message, "receive_id"));
+    item
+}
+
+/// An item of an app's message to many.
+pub(super) fn batch(body: &[u8]) -> Item {
+    let mut item = Item { platform: Platform::FeishuApp, ..hook("", body) };
+    let message: Value = serde_json::from_slice(body).unwrap_or_default();
+    let lists = ["open_ids", "union_ids", "user_ids", "department_ids"];
+    let ids = lists.iter().filter_map(|list| message.get(list)?.as_array()).flatten();
+    item.to = ids.filter_map(Value::as_str).map(str::to_owned).collect();
+    item
+}
+
 /// Fills in title, text and the people who are called.
 fn say(item: &mut Item, content: &Value) {
     match item.kind.as_str() {

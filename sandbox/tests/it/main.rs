@@ -4,6 +4,7 @@ mod control;
 mod dingtalk;
 mod faults;
 mod feishu;
+mod feishu_app;
 mod hook_and_im;
 mod smtp;
 mod smtp_rules;

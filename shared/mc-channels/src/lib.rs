@@ -25,6 +25,7 @@ mod xml;
 mod dingtalk_robot;
 mod email_ses;
 mod email_smtp;
+mod feishu_app;
 mod feishu_robot;
 mod webhook;
 mod wechat;

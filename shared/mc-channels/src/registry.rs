@@ -74,6 +74,7 @@ pub(crate) const fn entry(kind: Kind) -> &'static Entry {
     match kind {
         Kind::WecomRobot => &crate::wecom_robot::ENTRY,
         Kind::DingtalkRobot => &crate::dingtalk_robot::ENTRY,
+        Kind::FeishuApp => &crate::feishu_app::ENTRY,
         Kind::FeishuRobot => &crate::feishu_robot::ENTRY,
         Kind::EmailSes => &crate::email_ses::ENTRY,
         Kind::EmailSmtp => &crate::email_smtp::ENTRY,

@@ -2,10 +2,11 @@
 
 use mc_core::ports::{HttpResponse, SendError};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use crate::outcome::{not_json, number_or_text};
 
-/// An answer.
+/// An answer. What a call brought lies under `data`, or beside `code` in the oldest ones.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Answer {
     #[serde(default, deserialize_with = "number_or_text")]
@@ -15,6 +16,10 @@ pub(crate) struct Answer {
     /// What very old robots answer instead.
     #[serde(default, rename = "StatusCode", deserialize_with = "number_or_text")]
     status_code: Option<i64>,
+    #[serde(default)]
+    pub(crate) data: Value,
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
 }
 
 impl Answer {

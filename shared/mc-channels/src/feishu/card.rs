@@ -26,7 +26,9 @@ pub(super) struct Frame {
 
 impl Frame {
     /// The frame of a content; `plain` is what it says.
-    pub(super) fn of(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Self {
+    ///
+    /// With `clicks`, buttons may be pressed: their app is told.
+    pub(super) fn of(content: &Content, plain: &str, clicks: bool, warnings: &mut Vec<Warning>) -> Self {
         let title: String =
             content.title.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let summary = plain.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -48,7 +50,7 @@ impl Frame {
             template,
             summary: summary.trim().chars().take(SUMMARY_CHARACTERS).collect(),
             link,
-            buttons: buttons(content, warnings),
+            buttons: buttons(content, clicks, warnings),
         }
     }
 
@@ -127,15 +129,23 @@ fn is_number(line: &str) -> bool {
     inner.is_some_and(|inner| inner.contains('/') && inner.bytes().all(|b| b.is_ascii_digit() || b == b'/'))
 }
 
-fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<Value> {
-    let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
+fn buttons(content: &Content, clicks: bool, warnings: &mut Vec<Warning>) -> Vec<Value> {
+    let own = content.buttons.iter().map(|button| (&*button.text, &*button.url, &*button.action));
     let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
     let mut buttons = Vec::new();
-    for (label, url) in own.chain(link.map(|url| ("查看详情", url))) {
-        let Some(url) = dialect::safe_url(url) else {
-            warnings.push(robot::button_warning(label));
+    for (label, url, action) in own.chain(link.map(|url| ("查看详情", url, ""))) {
+        let mut behaviors = Vec::new();
+        match dialect::safe_url(url) {
+            Some(url) => behaviors.push(json!({"type": "open_url", "default_url": url})),
+            None if url.is_empty() => {}
+            None => warnings.push(robot::button_warning(label)),
+        }
+        if clicks && !action.is_empty() {
+            behaviors.push(json!({"type": "callback", "value": {"action": action}}));
+        }
+        if behaviors.is_empty() {
             continue;
-        };
+        }
         let mut shown: String = label.chars().take(LABEL_LIMIT).collect();
         if shown.len() < label.len() {
             shown.pop();
@@ -148,7 +158,7 @@ fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<Value> {
             "tag": "button",
             "text": {"tag": "plain_text", "content": shown},
             "type": if buttons.is_empty() { "primary" } else { "default" },
-            "behaviors": [{"type": "open_url", "default_url": url}],
+            "behaviors": behaviors,
         }));
     }
     buttons

@@ -20,6 +20,8 @@ const TEXT_LIMIT: usize = 150_000;
 const RICH_LIMIT: usize = 30_000;
 /// What the recipient and the push's id add to it.
 const SINGLE_ROOM: usize = 400;
+/// What two hundred recipients add to it.
+const BATCH_ROOM: usize = 9_000;
 
 /// Through which of Feishu's doors a message goes; each wants it a little different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +30,16 @@ pub(crate) enum Form {
     Hook,
     /// An app, to one recipient.
     Single,
+    /// An app, to many at once.
+    Batch,
 }
 
 impl Form {
     /// A message in its native form, content as an object, so that overrides can reach into it.
     fn message(self, msg_type: &str, body: Value) -> Value {
         match (self, msg_type) {
-            (Form::Hook, "interactive") => json!({"msg_type": msg_type, "card": body}),
-            (Form::Hook, "post") => json!({"msg_type": msg_type, "content": {"post": body}}),
+            (Form::Hook | Form::Batch, "interactive") => json!({"msg_type": msg_type, "card": body}),
+            (Form::Hook | Form::Batch, "post") => json!({"msg_type": msg_type, "content": {"post": body}}),
             _ => json!({"msg_type": msg_type, "content": body}),
         }
     }
@@ -57,6 +61,7 @@ impl Form {
         match self {
             Form::Hook => HOOK_LIMIT - HOOK_ROOM,
             Form::Single => limit - SINGLE_ROOM,
+            Form::Batch => limit - BATCH_ROOM,
         }
     }
 
@@ -65,14 +70,23 @@ impl Form {
         match self {
             Form::Hook => &["timestamp", "sign"],
             Form::Single => &["receive_id", "uuid"],
+            Form::Batch => &["department_ids", "open_ids", "user_ids", "union_ids"],
         }
     }
 }
 
+/// How a channel writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) form: Form,
+    pub(crate) markdown: Markdown,
+    /// Whether the channel hears of clicks, so that buttons can be pressed.
+    pub(crate) clicks: bool,
+}
+
 /// Writes a content; `mentions` are called to the first part.
 pub(crate) fn render(
-    form: Form,
-    markdown: Markdown,
+    Manner { form, markdown, clicks }: Manner,
     content: &Content,
     context: &RenderContext<'_>,
     mentions: &[Mention],
@@ -93,7 +107,7 @@ pub(crate) fn render(
             json!({"text": text})
         })?,
         (Format::Markdown, Markdown::Card) => {
-            let frame = Frame::of(content, &plain, &mut warnings);
+            let frame = Frame::of(content, &plain, clicks, &mut warnings);
             let source = dialect::feishu(&card::source(content), &mut warnings);
             in_parts(form, "interactive", &source, |text, place| frame.card(text, place, mentions))?
         }
@@ -110,6 +124,9 @@ pub(crate) fn render(
             })?
         }
     };
+    let is_card = content.body.format == Format::Markdown && markdown == Markdown::Card;
+    let left_out = robot::left_out(content, context);
+    warnings.extend(left_out.into_iter().filter(|w| !(clicks && is_card && w.code == "button_dropped")));
     finish(form, parts, context.overrides, plain, warnings)
 }
 

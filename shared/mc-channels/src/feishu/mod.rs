@@ -9,7 +9,7 @@ mod text;
 use serde::Deserialize;
 
 pub(crate) use answer::Answer;
-pub(crate) use message::{Form, render};
+pub(crate) use message::{Form, Manner, render};
 pub(crate) use text::Mention;
 
 pub(crate) const BASE_URL: &str = "https://open.feishu.cn";

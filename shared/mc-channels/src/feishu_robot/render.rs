@@ -3,7 +3,7 @@
 use mc_core::model::Content;
 use mc_core::ports::{RenderContext, RenderError, Rendered};
 
-use crate::feishu::{self, Form, Markdown, Mention};
+use crate::feishu::{self, Form, Manner, Markdown, Mention};
 use crate::robot;
 
 pub(super) fn render(
@@ -14,7 +14,8 @@ pub(super) fn render(
     let mut warnings = Vec::new();
     let mentions = Mention::of(context.to, &mut warnings);
     warnings.extend(robot::left_out(content, context));
-    feishu::render(Form::Hook, markdown, content, context, &mentions, warnings)
+    let manner = Manner { form: Form::Hook, markdown, clicks: false };
+    feishu::render(manner, content, context, &mentions, warnings)
 }
 
 #[cfg(test)]

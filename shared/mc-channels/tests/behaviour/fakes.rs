@@ -2,7 +2,7 @@
 
 use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
-use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage, WechatAccount, WechatTemplate};
+use mc_sandbox::{Fault, FeishuApp, FeishuRobot, Platform, SmtpStage, WechatAccount, WechatTemplate};
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
@@ -13,6 +13,10 @@ pub const DINGTALK_TOKEN: &str = "566cc69da782ec77a6";
 pub const DINGTALK_SECRET: &str = "SEC9b1e7f0a55c24";
 pub const FEISHU_HOOK: &str = "f99fed8d-9b01-4dfe-ab56-0123456789ab";
 pub const FEISHU_SECRET: &str = "qYhFgBvJ7rNdXcKtWmZs";
+pub const FEISHU_APP: &str = "cli_9f427eec54ae901b";
+pub const FEISHU_APP_SECRET: &str = "dskLLdkasdjlasdKKxyz0123456789ab";
+pub const FEISHU_TOKEN: &str = "rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV";
+pub const FEISHU_KEY: &str = "the-encrypt-key-of-the-app";
 pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
 pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
@@ -34,6 +38,7 @@ impl<'w> Fake<'w> {
         world.sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
         let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
         world.sandbox.feishu_robot(FEISHU_HOOK, robot);
+        world.sandbox.feishu_app(FEISHU_APP, feishu_app());
         world.sandbox.smtp_account("alerts@example.com", SMTP_PASSWORD);
         let expectation = mc_sandbox::ImExpectation {
             standard_webhooks: Some(WEBHOOK_SECRET.to_owned()),
@@ -62,6 +67,7 @@ impl<'w> Fake<'w> {
         match self.kind {
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkRobot => Platform::Dingtalk,
+            Kind::FeishuApp => Platform::FeishuApp,
             Kind::FeishuRobot => Platform::Feishu,
             Kind::EmailSes => unreachable!("it has a counterpart of its own: see ses.rs"),
             Kind::EmailSmtp => Platform::Smtp,
@@ -85,6 +91,7 @@ impl<'w> Fake<'w> {
         let own: &[&str] = match self.kind {
             Kind::WecomRobot => &[WECOM_KEY],
             Kind::DingtalkRobot => &[DINGTALK_TOKEN, DINGTALK_SECRET],
+            Kind::FeishuApp => &[FEISHU_APP_SECRET, FEISHU_TOKEN, FEISHU_KEY],
             Kind::FeishuRobot => &[FEISHU_HOOK, FEISHU_SECRET],
             Kind::EmailSes => &[],
             Kind::EmailSmtp => &[SMTP_PASSWORD],
@@ -100,6 +107,14 @@ impl<'w> Fake<'w> {
             Kind::DingtalkRobot => {
                 let secrets = [("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
                 self.world.build(self.kind, json!({}), &secrets, url)
+            }
+            Kind::FeishuApp => {
+                let secrets = [
+                    ("app_secret", FEISHU_APP_SECRET),
+                    ("verification_token", FEISHU_TOKEN),
+                    ("encrypt_key", FEISHU_KEY),
+                ];
+                self.world.build(self.kind, json!({"app_id": FEISHU_APP}), &secrets, url)
             }
             Kind::FeishuRobot => {
                 let secrets = [("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
@@ -136,6 +151,7 @@ impl<'w> Fake<'w> {
         let fault = Fault::on(self.platform());
         let page = Some(json!("<html><body>not the platform</body></html>"));
         let errcode = |code| Fault { errcode: Some(code), ..fault.clone() };
+        let coded = |status, code| Fault { status: Some(status), errcode: Some(code), ..fault.clone() };
         let reply = |code, at, text: &str| Fault {
             status: Some(code),
             at: Some(at),
@@ -148,6 +164,19 @@ impl<'w> Fake<'w> {
             (Trouble::CutsAfter, _) => Fault { cut: true, ..fault },
             (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
             (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
+            (Trouble::EndsToken, Kind::FeishuApp) => coded(400, 99_991_663),
+            (Trouble::CutsLogin, Kind::FeishuApp) => {
+                self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
+                Fault { cut: true, call: Some("token".to_owned()), ..fault }
+            }
+            (Trouble::BusyLogin, Kind::FeishuApp) => {
+                self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
+                Fault { call: Some("token".to_owned()), ..coded(500, 10_500) }
+            }
+            (Trouble::RefusesLogin, Kind::FeishuApp) => {
+                self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
+                Fault { call: Some("token".to_owned()), ..errcode(10_015) }
+            }
             (
                 Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin,
                 Kind::WechatOfficial | Kind::WechatMini,
@@ -175,6 +204,10 @@ impl<'w> Fake<'w> {
             (Trouble::Refuses, Kind::DingtalkRobot) => errcode(430_104),
             (Trouble::Disowns, Kind::WecomRobot) => errcode(93000),
             (Trouble::Disowns, Kind::DingtalkRobot) => errcode(400_102),
+            (Trouble::Busy, Kind::FeishuApp) => coded(500, 10_500),
+            (Trouble::TooFast, Kind::FeishuApp) => coded(429, 99_991_400),
+            (Trouble::Refuses, Kind::FeishuApp) => coded(400, 230_013),
+            (Trouble::Disowns, Kind::FeishuApp) => coded(400, 99_991_672),
             // It has no code for its own trouble but the one for haste.
             (Trouble::Busy | Trouble::TooFast, Kind::FeishuRobot) => errcode(11_232),
             (Trouble::Refuses, Kind::FeishuRobot) => errcode(9499),
@@ -196,6 +229,16 @@ impl<'w> Fake<'w> {
             (Trouble::Refuses, Kind::Webhook) => status(200),
             (Trouble::Disowns, Kind::Webhook) => status(403),
         })
+    }
+}
+
+/// The app as its pages say.
+pub fn feishu_app() -> FeishuApp {
+    FeishuApp {
+        app_secret: FEISHU_APP_SECRET.to_owned(),
+        verification_token: FEISHU_TOKEN.to_owned(),
+        encrypt_key: Some(FEISHU_KEY.to_owned()),
+        ..FeishuApp::default()
     }
 }
 
@@ -244,6 +287,7 @@ impl Harness for Fake<'_> {
         match self.kind {
             Kind::WecomRobot => Some(json!({"text": {"mentioned_list": ["@all"]}})),
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
+            Kind::FeishuApp => Some(json!({"receive_id": "ou_another"})),
             Kind::FeishuRobot => Some(json!({"sign": "another"})),
             Kind::EmailSes | Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
             Kind::WechatOfficial => Some(json!({"client_msg_id": null})),
@@ -261,6 +305,9 @@ impl Harness for Fake<'_> {
             DINGTALK_SECRET,
             FEISHU_HOOK,
             FEISHU_SECRET,
+            FEISHU_APP_SECRET,
+            FEISHU_TOKEN,
+            FEISHU_KEY,
             SMTP_PASSWORD,
             WEBHOOK_SECRET,
             WECHAT_SECRET,
@@ -270,10 +317,14 @@ impl Harness for Fake<'_> {
     }
 
     fn tokens_given(&self) -> Option<u64> {
-        self.app_id().map(|app_id| self.world.sandbox.wechat_tokens_issued(app_id))
+        match self.kind {
+            Kind::FeishuApp => Some(self.world.sandbox.feishu_tokens_issued(FEISHU_APP)),
+            _ => self.app_id().map(|app_id| self.world.sandbox.wechat_tokens_issued(app_id)),
+        }
     }
 
     fn end_tokens(&self) {
+        self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
         self.app_id().into_iter().for_each(|app_id| self.world.sandbox.wechat_expire_tokens(app_id, false));
     }
 

@@ -4,7 +4,10 @@
 #[cfg(test)]
 mod fakes;
 #[cfg(test)]
+mod feishu;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod ses;

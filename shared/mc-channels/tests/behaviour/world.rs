@@ -7,7 +7,7 @@ use mc_channels::http::{EgressPolicy, GuardedHttp};
 use mc_channels::{FieldError, Ports, Setup, build};
 use mc_core::Secret;
 use mc_core::model::{Kind, Limits};
-use mc_core::ports::{Clock, Route, SharedChannel};
+use mc_core::ports::{Clock, Route, SharedChannel, Tokens};
 use mc_sandbox::{Sandbox, SandboxOptions, SmtpOptions};
 use mc_testkit::{MemoryTokens, MockClock, SeqRandom};
 use serde_json::Value;
@@ -17,6 +17,8 @@ use tokio::net::TcpListener;
 pub struct World {
     pub sandbox: Sandbox,
     pub ports: Ports,
+    pub clock: Arc<MockClock>,
+    pub tokens: Arc<MemoryTokens>,
     pub http_port: u16,
     pub smtp_port: u16,
     /// Nobody listens there.
@@ -49,8 +51,14 @@ impl World {
         let policy = EgressPolicy::parse(None, true).unwrap();
         let http = Arc::new(GuardedHttp::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         let tokens = Arc::new(MemoryTokens::new(Arc::clone(&clock) as Arc<dyn Clock>));
-        let ports = Ports { http, clock, random: Arc::new(SeqRandom::default()), tokens, mail: None };
-        Self { sandbox, ports, http_port, smtp_port, closed_port }
+        let ports = Ports {
+            http,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            random: Arc::new(SeqRandom::default()),
+            tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
+            mail: None,
+        };
+        Self { sandbox, ports, clock, tokens, http_port, smtp_port, closed_port }
     }
 
     /// A channel, or what is wrong with it. `base_url` is left out where it is empty.

@@ -16,6 +16,8 @@ pub enum Kind {
     WecomRobot,
     /// A custom robot in a DingTalk group.
     DingtalkRobot,
+    /// An app of one's own on Feishu.
+    FeishuApp,
     /// A custom robot in a Feishu group.
     FeishuRobot,
     /// E-mail through Amazon SES.
@@ -32,9 +34,10 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::WecomRobot,
         Kind::DingtalkRobot,
+        Kind::FeishuApp,
         Kind::FeishuRobot,
         Kind::EmailSes,
         Kind::EmailSmtp,
@@ -59,6 +62,7 @@ impl Kind {
         match self {
             Kind::WecomRobot => "wecom_robot",
             Kind::DingtalkRobot => "dingtalk_robot",
+            Kind::FeishuApp => "feishu_app",
             Kind::FeishuRobot => "feishu_robot",
             Kind::EmailSes => "email_ses",
             Kind::EmailSmtp => "email_smtp",
@@ -73,7 +77,7 @@ impl Kind {
         match self {
             Kind::WecomRobot => Family::Wecom,
             Kind::DingtalkRobot => Family::Dingtalk,
-            Kind::FeishuRobot => Family::Feishu,
+            Kind::FeishuApp | Kind::FeishuRobot => Family::Feishu,
             Kind::EmailSes | Kind::EmailSmtp => Family::Email,
             Kind::WechatOfficial | Kind::WechatMini => Family::Wechat,
             Kind::Webhook => Family::Webhook,

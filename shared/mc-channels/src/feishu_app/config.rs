@@ -1,0 +1,129 @@
+//! Settings and secrets of a Feishu app.
+
+use mc_content::FieldError;
+use mc_core::Secret;
+
+use crate::feishu::{BASE_URL, Form, Markdown};
+use crate::fields::{Fields, secret};
+use crate::registry::Setup;
+
+pub(super) struct Config {
+    pub(super) app_id: String,
+    pub(super) app_secret: Secret,
+    pub(super) markdown: Markdown,
+    /// One message to each recipient, or one to up to two hundred.
+    pub(super) form: Form,
+    /// Whether to ask who has read, for apps that are not told.
+    pub(super) poll_reads: bool,
+    pub(super) base_url: String,
+    /// The name of the app's token among those that all processes share.
+    pub(super) token_name: String,
+    /// For callbacks.
+    pub(super) verification_token: Option<Secret>,
+    /// For callbacks.
+    pub(super) encrypt_key: Option<Secret>,
+}
+
+pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
+    let mut fields = Fields::new("/settings", setup.settings);
+    let app_id = fields.required("app_id", "the App ID (cli_…) on the app's page 凭证与基础信息");
+    if !app_id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        fields.problem("app_id", "is letters, digits and _, like cli_9f427eec54ae901b");
+    }
+    let markdown = fields.or_default("markdown");
+    let batch: bool = fields.or_default("batch");
+    let poll_reads: bool = fields.or_default("poll_reads");
+    let mut problems = fields.finish();
+    let app_secret = secret(setup.secrets, "app_secret");
+    if app_secret.is_none() {
+        problems.push(FieldError::new(
+            "/secrets/app_secret",
+            "is required: the App Secret on the app's page 凭证与基础信息",
+        ));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let base_url = setup.base_url.unwrap_or(BASE_URL).trim_end_matches('/').to_owned();
+    // A tenant abroad and a sandbox know other tokens, and could know the same app id.
+    let token_name = match setup.base_url {
+        None => format!("feishu:{app_id}"),
+        Some(_) => format!("feishu:{app_id}@{base_url}"),
+    };
+    Ok(Config {
+        app_id,
+        app_secret: app_secret.cloned().unwrap_or_default(),
+        markdown,
+        form: if batch { Form::Batch } else { Form::Single },
+        poll_reads,
+        base_url,
+        token_name,
+        verification_token: secret(setup.secrets, "verification_token").cloned(),
+        encrypt_key: secret(setup.secrets, "encrypt_key").cloned(),
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+
+    use mc_core::model::{Kind, Limits};
+    use mc_core::ports::Route;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A configuration with this secret.
+    pub(in crate::feishu_app) fn config(app_secret: &str) -> Config {
+        try_read(json!({"app_id": "cli_1"}), &[("app_secret", app_secret)], None).ok().unwrap()
+    }
+
+    fn try_read(
+        settings: Value,
+        secrets: &[(&str, &str)],
+        base_url: Option<&str>,
+    ) -> Result<Config, Vec<String>> {
+        let secrets: BTreeMap<_, _> =
+            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
+        let setup = Setup {
+            project: "default",
+            name: "ops",
+            kind: Kind::FeishuApp,
+            settings: settings.as_object().unwrap(),
+            secrets: &secrets,
+            base_url,
+            route: Route::default(),
+            limits: Limits::default(),
+        };
+        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+    }
+
+    #[test]
+    fn tokens_are_shared_by_those_who_talk_to_the_same_place() {
+        let secrets = [("app_secret", "s"), ("encrypt_key", "")];
+        let config = try_read(json!({"app_id": "cli_1"}), &secrets, None).ok().unwrap();
+        assert_eq!((config.token_name.as_str(), config.form), ("feishu:cli_1", Form::Single));
+        assert!(config.encrypt_key.is_none(), "what is empty is not there");
+        let settings = json!({"app_id": "cli_1", "batch": true, "markdown": "post"});
+        let config = try_read(settings, &secrets, Some("https://open.larksuite.com/")).ok().unwrap();
+        assert_eq!(config.token_name, "feishu:cli_1@https://open.larksuite.com");
+        assert_eq!(config.form, Form::Batch);
+    }
+
+    #[test]
+    fn every_problem_has_its_place() {
+        type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
+        let cases: [Case<'_>; 3] = [
+            (json!({}), &[], &["/settings/app_id", "/secrets/app_secret"]),
+            (json!({"app_id": "cli/1"}), &[("app_secret", "s")], &["/settings/app_id"]),
+            (
+                json!({"app_id": "cli_1", "batch": "yes", "x": 1}),
+                &[("app_secret", "s")],
+                &["/settings/batch", "/settings/x"],
+            ),
+        ];
+        for (settings, secrets, expected) in cases {
+            assert_eq!(try_read(settings.clone(), secrets, None).err().unwrap(), expected, "{settings}");
+        }
+    }
+}

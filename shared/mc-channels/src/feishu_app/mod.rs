@@ -1,0 +1,130 @@
+//! An app of one's own on Feishu or Lark: messages to people, groups and departments.
+
+mod address;
+mod api;
+mod callback;
+mod check;
+mod config;
+mod crypt;
+mod render;
+mod status;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mc_content::FieldError;
+use mc_core::model::{AddressKind, Content, Kind, Recipient};
+use mc_core::ports::{
+    Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
+    Polled, Polls, Push, RateLimit, Recalls, Receipt, RenderContext, RenderError, Rendered, Route, SendError,
+    SharedChannel,
+};
+use serde_json::json;
+
+use crate::feishu::Form;
+use crate::registry::{Entry, Ports, Setup, effective_limit};
+use config::Config;
+
+pub(crate) const ENTRY: Entry = Entry {
+    secrets: &["app_secret", "verification_token", "encrypt_key"],
+    takes_base_url: true,
+    capability: || capability(Form::Single),
+    urls: |_| Vec::new(),
+    neutral: || (json!({"app_id": "cli_0000000000000000"}), &[("app_secret", "0000000000000000")]),
+    build,
+};
+
+fn capability(form: Form) -> Capability {
+    let batch = form == Form::Batch;
+    Capability {
+        kind: Kind::FeishuApp,
+        batching: if batch { Batching::UpTo(200) } else { Batching::Single },
+        addresses: &[AddressKind::Feishu],
+        // By uuid, which batches do not have.
+        dedupe: (!batch).then_some(Duration::from_secs(3600)),
+        // 50 in a second and 1,000 in a minute: fifty in any three seconds are never more than either.
+        limit: Some(RateLimit { count: 50, per: Duration::from_secs(3) }),
+        concurrency: 16,
+        receipts: true,
+        recall: true,
+    }
+}
+
+fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
+    let config = config::read(setup)?;
+    let platform = capability(config.form);
+    let capability = Capability { limit: effective_limit(platform.limit, &setup.limits), ..platform };
+    Ok(Arc::new(FeishuApp {
+        config,
+        capability,
+        project: setup.project.to_owned(),
+        route: setup.route.clone(),
+        ports: ports.clone(),
+    }))
+}
+
+struct FeishuApp {
+    config: Config,
+    capability: Capability,
+    project: String,
+    route: Route,
+    ports: Ports,
+}
+
+#[async_trait]
+impl Channel for FeishuApp {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
+        render::render(&self.config, content, context)
+    }
+
+    async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {
+        self.push(&push).await
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        self.look().await
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+
+    fn recalls(&self) -> Option<&dyn Recalls> {
+        Some(self)
+    }
+
+    fn polls(&self) -> Option<&dyn Polls> {
+        (self.config.form == Form::Batch || self.config.poll_reads).then_some(self as &dyn Polls)
+    }
+}
+
+#[async_trait]
+impl Callbacks for FeishuApp {
+    async fn callback(&self, request: &CallbackRequest<'_>) -> Result<CallbackAnswer, CallbackError> {
+        callback::read(&self.config, self.ports.clock.now(), request)
+    }
+}
+
+#[async_trait]
+impl Recalls for FeishuApp {
+    async fn recall(&self, platform_id: &str) -> Result<(), SendError> {
+        self.take_back(platform_id).await
+    }
+}
+
+#[async_trait]
+impl Polls for FeishuApp {
+    fn after(&self) -> &'static [Duration] {
+        if self.config.form == Form::Batch { &status::BATCH } else { &status::SINGLE }
+    }
+
+    async fn poll(&self, platform_id: &str, to: &[Recipient]) -> Result<Polled, SendError> {
+        self.ask(platform_id, to).await
+    }
+}
