@@ -70,6 +70,20 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             json_answer(StatusCode::OK, &json!({"code": 0, "data": {"message_id": format!("im-{n}")}}))
         }
         (Platform::Hook, Verdict::Accepted | Verdict::Duplicate) => StatusCode::NO_CONTENT.into_response(),
+        // A webhook answers in words, the Web API in JSON with HTTP 200.
+        (Platform::Slack, Verdict::Refused(refusal)) if refusal.errcode == 200 => {
+            json_answer(StatusCode::OK, &errcode_body(platform, refusal.errcode, &refusal.errmsg))
+        }
+        (Platform::Slack, Verdict::Refused(refusal)) => {
+            let status = u16::try_from(refusal.errcode).ok().and_then(|code| StatusCode::from_u16(code).ok());
+            let mut response =
+                (status.unwrap_or(StatusCode::BAD_REQUEST), refusal.errmsg.clone()).into_response();
+            if refusal.errcode == 429 {
+                set(&mut response, header::RETRY_AFTER, "1");
+            }
+            response
+        }
+        (Platform::Slack, Verdict::Accepted | Verdict::Duplicate) => "ok".into_response(),
         (Platform::Feishu | Platform::FeishuApp, verdict) => {
             let (code, msg) = match verdict {
                 Verdict::Refused(refusal) => (refusal.errcode, refusal.errmsg.as_str()),
@@ -160,6 +174,7 @@ pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
 pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Value {
     match platform {
         Platform::Im => json!({"code": errcode, "message": errmsg}),
+        Platform::Slack => json!({"ok": false, "error": errmsg}),
         Platform::Feishu | Platform::FeishuApp if errcode == 0 => {
             // The last three are there for the oldest clients.
             json!({"code": 0, "msg": errmsg, "data": {}, "Extra": null, "StatusCode": 0, "StatusMessage": errmsg})

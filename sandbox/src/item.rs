@@ -28,6 +28,8 @@ pub enum Platform {
     Wechat,
     /// Subscribe messages of a WeChat mini program.
     WechatMini,
+    /// Slack's webhooks and `chat.postMessage`.
+    Slack,
 }
 
 /// A message that reached the sandbox, accepted or refused.

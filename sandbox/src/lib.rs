@@ -19,6 +19,7 @@
 //! | Receiver of result webhooks | `POST /hook/{name}` | `hook` |
 //! | WeChat official account | `/cgi-bin/stable_token`, `/cgi-bin/token`, `/cgi-bin/message/template/send`, … | `wechat` |
 //! | WeChat mini program | `/cgi-bin/message/subscribe/send`, `/wxaapi/newtmpl/gettemplate` | `wechat` |
+//! | Slack | `POST /services/{team}/{app}/{key}`, `POST /api/chat.postMessage` | `slack` |
 //! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
 //! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}`, `/_wecom/{corp}/{agent}` | `control` |
 
@@ -42,6 +43,7 @@ mod receive;
 mod request;
 mod sandbox;
 mod signing;
+mod slack;
 mod smtp;
 mod wechat;
 mod wecom;

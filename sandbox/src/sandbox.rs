@@ -14,11 +14,12 @@ use crate::im::{ImExpectation, Ims};
 use crate::inbox::{Inbox, Page};
 use crate::item::{Item, Platform};
 use crate::options::{SandboxOptions, SmtpOptions};
+use crate::slack::Slack;
 use crate::smtp::Accounts;
 use crate::wechat::Wechat;
 use crate::wecom::Wecom;
 use crate::wecom::app::Apps;
-use crate::{control, dingtalk, feishu, hook, im, wechat, wecom};
+use crate::{control, dingtalk, feishu, hook, im, slack, wechat, wecom};
 
 /// Room for a 20 MB file in a multipart body, the largest thing any of the platforms takes.
 const LARGEST_BODY: usize = 28 << 20;
@@ -34,6 +35,7 @@ struct Inner {
     wecom: Wecom,
     wecom_apps: Apps,
     wechat: Wechat,
+    slack: Slack,
     dingtalk: Dingtalk,
     feishu: Feishu,
     ims: Ims,
@@ -50,6 +52,7 @@ impl Sandbox {
             wecom: Wecom::new(options.rate_limit),
             wecom_apps: Apps::new(options.rate_limit.is_some()),
             wechat: Wechat::default(),
+            slack: Slack::new(options.rate_limit),
             dingtalk: Dingtalk::new(options.rate_limit),
             feishu: Feishu::new(options.rate_limit),
             ims: Ims::default(),
@@ -74,6 +77,7 @@ impl Sandbox {
             .route("/_hook/{name}", put(control::put_hook))
             .route("/_im/{*path}", put(control::put_im))
             .merge(wechat::routes())
+            .merge(slack::routes())
             .merge(wecom::app::routes())
             .merge(feishu::routes())
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
@@ -187,6 +191,10 @@ impl Sandbox {
 
     pub(crate) fn wecom_apps(&self) -> &Apps {
         &self.0.wecom_apps
+    }
+
+    pub(crate) fn slack(&self) -> &Slack {
+        &self.0.slack
     }
 
     pub(crate) fn wechat(&self) -> &Wechat {

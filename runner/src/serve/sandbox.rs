@@ -33,6 +33,9 @@ const FEISHU_APP_SECRET: &str = "sandbox-feishu-app-secret";
 const FEISHU_VERIFICATION: &str = "sandbox-feishu-verification-token";
 const FEISHU_ENCRYPT: &str = "sandbox-feishu-encrypt-key";
 
+/// A Slack webhook; the sandbox takes any of this form.
+const SLACK_HOOK: &str = "https://hooks.slack.com/services/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";
+
 /// The WeChat accounts that the sandbox knows, and what their callbacks are signed and encrypted with.
 const WECHAT_SECRET: &str = "5a1db0c5000040008000000000000003";
 const WECHAT_TOKEN: &str = "sandbox-wechat-token";
@@ -159,6 +162,7 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
         (official, Kind::WechatOfficial, wechat("wxsandbox"), wechat_secrets.clone()),
         (mini, Kind::WechatMini, wechat("wxsandboxmini"), wechat_secrets),
         ("sandbox-mail", Kind::EmailSmtp, mail, vec![]),
+        ("sandbox-slack", Kind::Slack, json!({}), vec![("webhook_url", SLACK_HOOK)]),
         ("sandbox-im", Kind::Webhook, im, vec![]),
     ]
 }
@@ -204,7 +208,7 @@ fn template(channels: Vec<String>) -> TemplateBody {
     TemplateBody {
         title: "Hello, {{ name }}".to_owned(),
         body: "**One message**, and it looks right on every platform:\n\n\
-               - WeCom\n- DingTalk\n- Feishu\n- e-mail\n- your own IM\n\n[Read the API](https://example.com/docs)\n"
+               - WeCom\n- DingTalk\n- Feishu\n- Slack\n- e-mail\n- your own IM\n\n[Read the API](https://example.com/docs)\n"
             .to_owned(),
         format: Format::Markdown,
         variables: Some(json!({

@@ -27,6 +27,7 @@ mod email_ses;
 mod email_smtp;
 mod feishu_app;
 mod feishu_robot;
+mod slack;
 mod webhook;
 mod wechat;
 mod wechat_mini;

@@ -80,6 +80,7 @@ pub(crate) const fn entry(kind: Kind) -> &'static Entry {
         Kind::EmailSmtp => &crate::email_smtp::ENTRY,
         Kind::WechatOfficial => &crate::wechat_official::ENTRY,
         Kind::WechatMini => &crate::wechat_mini::ENTRY,
+        Kind::Slack => &crate::slack::ENTRY,
         Kind::Webhook => &crate::webhook::ENTRY,
     }
 }

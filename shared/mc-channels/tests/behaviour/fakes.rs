@@ -20,6 +20,7 @@ pub const FEISHU_KEY: &str = "the-encrypt-key-of-the-app";
 pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
 pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
+pub const SLACK_HOOK_KEY: &str = "XXXXhunterXXXXXXXXXXXX24";
 pub const OPENID: &str = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M";
 
 /// The kinds whose counterparts are in the sandbox.
@@ -73,6 +74,7 @@ impl<'w> Fake<'w> {
             Kind::EmailSmtp => Platform::Smtp,
             Kind::WechatOfficial => Platform::Wechat,
             Kind::WechatMini => Platform::WechatMini,
+            Kind::Slack => Platform::Slack,
             Kind::Webhook => Platform::Im,
         }
     }
@@ -96,6 +98,7 @@ impl<'w> Fake<'w> {
             Kind::EmailSes => &[],
             Kind::EmailSmtp => &[SMTP_PASSWORD],
             Kind::WechatOfficial | Kind::WechatMini => &[WECHAT_SECRET],
+            Kind::Slack => &[SLACK_HOOK_KEY],
             Kind::Webhook => &[WEBHOOK_SECRET],
         };
         own.iter().map(|secret| (*secret).to_owned()).collect()
@@ -135,6 +138,10 @@ impl<'w> Fake<'w> {
                     json!({"app_id": app_id, "platform_template_id": "template-1", "fields": fields});
                 self.world.build(self.kind, settings, &[("app_secret", WECHAT_SECRET)], url)
             }
+            Kind::Slack => {
+                let hook = format!("https://hooks.slack.com/services/T0/B0/{SLACK_HOOK_KEY}");
+                self.world.build(self.kind, json!({}), &[("webhook_url", &hook)], url)
+            }
             Kind::Webhook => {
                 let settings = json!({
                     "url": format!("{url}/im/room/send?k={{{{ message.id }}}}"),
@@ -158,6 +165,8 @@ impl<'w> Fake<'w> {
             body: Some(json!(text)),
             ..fault.clone()
         };
+        let word =
+            |status, word: &str| Fault { status: Some(status), body: Some(json!(word)), ..fault.clone() };
         let status = |status| Fault { status: Some(status), body: Some(json!({"code": 1})), ..fault.clone() };
         Some(match (trouble, self.kind) {
             (_, Kind::EmailSes) => return None,
@@ -223,6 +232,10 @@ impl<'w> Fake<'w> {
             (Trouble::Refuses, Kind::WechatOfficial) => errcode(47003),
             (Trouble::Refuses, Kind::WechatMini) => errcode(43101),
             (Trouble::Disowns, Kind::WechatOfficial | Kind::WechatMini) => errcode(40164),
+            (Trouble::Busy, Kind::Slack) => word(500, "rollup_error"),
+            (Trouble::TooFast, Kind::Slack) => word(429, "rate_limited"),
+            (Trouble::Refuses, Kind::Slack) => word(400, "invalid_blocks"),
+            (Trouble::Disowns, Kind::Slack) => word(404, "no_service"),
             (Trouble::Busy, Kind::Webhook) => status(503),
             (Trouble::TooFast, Kind::Webhook) => status(429),
             // HTTP 200 with an error inside.
@@ -291,6 +304,7 @@ impl Harness for Fake<'_> {
             Kind::FeishuRobot => Some(json!({"sign": "another"})),
             Kind::EmailSes | Kind::EmailSmtp => Some(json!({"headers": {"Bcc": "other@example.com"}})),
             Kind::WechatOfficial => Some(json!({"client_msg_id": null})),
+            Kind::Slack => Some(json!({"channel": "C1"})),
             Kind::WechatMini => Some(json!({"touser": "somebody-else"})),
             // Its native payload is its body, in which nothing belongs to the channel.
             Kind::Webhook => None,
@@ -311,6 +325,7 @@ impl Harness for Fake<'_> {
             SMTP_PASSWORD,
             WEBHOOK_SECRET,
             WECHAT_SECRET,
+            SLACK_HOOK_KEY,
             "access-token-0",
         ];
         all.map(Into::into).into()

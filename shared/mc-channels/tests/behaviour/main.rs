@@ -14,6 +14,8 @@ mod ses;
 #[cfg(test)]
 mod silence;
 #[cfg(test)]
+mod slack;
+#[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod tls;

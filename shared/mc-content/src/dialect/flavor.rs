@@ -5,6 +5,8 @@ use super::literal;
 /// A platform's Markdown.
 #[derive(Debug)]
 pub(super) struct Flavor {
+    /// The mark around bold text.
+    pub(super) strong: &'static str,
     /// The mark around italics; without one they are plain.
     pub(super) emphasis: Option<&'static str>,
     /// The mark around struck out text; without one it is plain.
@@ -23,6 +25,10 @@ pub(super) struct Flavor {
     pub(super) images: bool,
     /// Whether links open web pages only, and no mail or telephone.
     pub(super) web_links: bool,
+    /// Whether links are written `<address|text>`, and not `[text](address)`.
+    pub(super) angle_links: bool,
+    /// Whether headings exist; without them they are bold lines.
+    pub(super) headings: bool,
     /// Whether quotations nest and hold paragraphs of their own.
     pub(super) nested_quotes: bool,
     /// Whether headings may stand in quotations and lists.
@@ -43,6 +49,7 @@ pub(super) struct Flavor {
 
 /// WeCom `markdown`, version 1: headings, bold, links, code spans on one line, quotations.
 pub(super) const WECOM: Flavor = Flavor {
+    strong: "**",
     emphasis: None,
     strike: None,
     code_spans: true,
@@ -52,6 +59,8 @@ pub(super) const WECOM: Flavor = Flavor {
     tables: false,
     images: false,
     web_links: false,
+    angle_links: false,
+    headings: true,
     nested_quotes: false,
     nested_headings: false,
     rule: "──────────",
@@ -64,6 +73,7 @@ pub(super) const WECOM: Flavor = Flavor {
 
 /// WeCom robot `markdown_v2`: all of Markdown but struck out text. It has no colours and no mentions.
 pub(super) const WECOM_V2: Flavor = Flavor {
+    strong: "**",
     emphasis: Some("*"),
     strike: None,
     code_spans: true,
@@ -73,6 +83,8 @@ pub(super) const WECOM_V2: Flavor = Flavor {
     tables: true,
     images: true,
     web_links: false,
+    angle_links: false,
+    headings: true,
     nested_quotes: true,
     nested_headings: true,
     rule: "---",
@@ -85,6 +97,7 @@ pub(super) const WECOM_V2: Flavor = Flavor {
 
 /// DingTalk: headings, quotations, bold, italics, links, pictures, lists; no tables and no code.
 pub(super) const DINGTALK: Flavor = Flavor {
+    strong: "**",
     emphasis: Some("*"),
     strike: None,
     code_spans: false,
@@ -94,6 +107,8 @@ pub(super) const DINGTALK: Flavor = Flavor {
     tables: false,
     images: true,
     web_links: false,
+    angle_links: false,
+    headings: true,
     nested_quotes: true,
     nested_headings: true,
     rule: "──────────",
@@ -107,6 +122,7 @@ pub(super) const DINGTALK: Flavor = Flavor {
 /// Feishu's card Markdown (JSON 2.0): CommonMark without blocks of HTML, pictures by their keys only. Line ends in a
 /// paragraph may be swallowed, so they are written as `<br>`.
 pub(super) const FEISHU: Flavor = Flavor {
+    strong: "**",
     emphasis: Some("*"),
     strike: Some("~~"),
     code_spans: true,
@@ -116,6 +132,8 @@ pub(super) const FEISHU: Flavor = Flavor {
     tables: true,
     images: false,
     web_links: true,
+    angle_links: false,
+    headings: true,
     nested_quotes: true,
     nested_headings: true,
     rule: "---",
@@ -128,6 +146,7 @@ pub(super) const FEISHU: Flavor = Flavor {
 
 /// CommonMark with tables and strikethrough, for receivers that read the standard.
 pub(super) const COMMONMARK: Flavor = Flavor {
+    strong: "**",
     emphasis: Some("*"),
     strike: Some("~~"),
     code_spans: true,
@@ -137,6 +156,8 @@ pub(super) const COMMONMARK: Flavor = Flavor {
     tables: true,
     images: true,
     web_links: false,
+    angle_links: false,
+    headings: true,
     nested_quotes: true,
     nested_headings: true,
     rule: "---",
@@ -145,4 +166,28 @@ pub(super) const COMMONMARK: Flavor = Flavor {
     after_heading: "\n\n",
     flanking: true,
     literal: literal::Rules::Backslash,
+};
+
+/// Slack's mrkdwn: bold, italics, struck out text, code, quotations and links. Marks count between words only.
+pub(super) const SLACK: Flavor = Flavor {
+    strong: "*",
+    emphasis: Some("_"),
+    strike: Some("~"),
+    code_spans: true,
+    fences: true,
+    lists: false,
+    indent: 0,
+    tables: false,
+    images: false,
+    web_links: false,
+    angle_links: true,
+    headings: false,
+    nested_quotes: false,
+    nested_headings: false,
+    rule: "──────────",
+    rules: false,
+    line_end: "\n",
+    after_heading: "\n",
+    flanking: false,
+    literal: literal::Rules::Slack,
 };

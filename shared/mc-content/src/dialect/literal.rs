@@ -1,7 +1,7 @@
 //! Keeping literal text literal, on platforms with an escape and without.
 //!
 //! The standard has the backslash, and receivers of standard Markdown get it. Feishu documents the numbers of HTML
-//! (`&#42;` for `*`). WeCom and DingTalk document none, and a
+//! (`&#42;` for `*`). Slack escapes three characters and none of its marks. WeCom and DingTalk document none, and a
 //! backslash that is not understood is seen. There a character that would be formatting is replaced by a look-alike
 //! (`*` by `∗`, a backtick by `ˋ`, `|` in a table by `∣`, brackets in a link's text by `［］`) or parted by a zero-width
 //! space (`]` from `(`, `<` from a name, a mark at the start of a line from the line's start). The reader sees the same
@@ -23,6 +23,8 @@ pub(super) enum Rules {
     LookAlike,
     /// Look-alikes for the few marks of WeCom's version 1.
     Wecom,
+    /// Slack's three escapes (`&amp;`, `&lt;`, `&gt;`), and look-alikes for its marks.
+    Slack,
 }
 
 /// Where a text stands.
@@ -44,6 +46,14 @@ impl Rules {
 
     /// Code as it may be sent. Feishu may look for mentions everywhere, and code cannot be escaped.
     pub(super) fn code(self, text: &str) -> Cow<'_, str> {
+        if self == Rules::Slack {
+            return text
+                .replace("```", "ˋˋˋ")
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .into();
+        }
         if self == Rules::Entity && (text.contains("<at") || text.contains("</at")) {
             return text.replace("<at", "<\u{200B}at").replace("</at", "<\u{200B}/at").into();
         }
@@ -71,6 +81,7 @@ impl Rules {
                 Rules::Entity => push_entity(c, previous, next, &text[at..], place, out),
                 Rules::LookAlike => push_look_alike(c, previous, next, &text[at..], place, out),
                 Rules::Wecom => push_wecom(c, previous, next, &text[at..], place, out),
+                Rules::Slack => push_slack(c, previous, next, &text[at..], place, out),
             }
             previous = Some(c);
         }
@@ -80,7 +91,9 @@ impl Rules {
     /// mentions and colours, which WeCom may look for everywhere.
     pub(super) fn push_code(self, text: &str, out: &mut String) {
         let text = text.replace('`', "ˋ");
-        if self == Rules::Wecom {
+        if self == Rules::Slack {
+            out.push_str(&self.code(&text));
+        } else if self == Rules::Wecom {
             out.push_str(&text.replace("<@", "<\u{200B}@").replace("<font", "<\u{200B}font"));
         } else {
             out.push_str(&text);
@@ -114,7 +127,9 @@ impl Rules {
                 out.push(ZERO_WIDTH);
             }
             Rules::Wecom if text.starts_with(['#', '>']) => out.push(ZERO_WIDTH),
-            Rules::LookAlike | Rules::Wecom => {}
+            // Escaped it would begin a quotation all the same.
+            Rules::Slack if text.starts_with('>') => out.push(ZERO_WIDTH),
+            Rules::LookAlike | Rules::Wecom | Rules::Slack => {}
         }
         text
     }
@@ -217,6 +232,36 @@ fn push_wecom(
         '&' if is_entity(rest) => parted(c, out),
         c => out.push(c),
     }
+}
+
+fn push_slack(
+    c: char,
+    previous: Option<char>,
+    next: Option<char>,
+    rest: &str,
+    place: Place,
+    out: &mut String,
+) {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    match c {
+        '&' => out.push_str("&amp;"),
+        '<' => out.push_str("&lt;"),
+        '>' => out.push_str("&gt;"),
+        '\t' => out.push(' '),
+        '*' => out.push('∗'),
+        '`' => out.push('ˋ'),
+        '~' => out.push('∼'),
+        '_' if !(is_word(previous) && is_word(next)) => out.push('ˍ'),
+        '|' if place == Place::Link => out.push('∣'),
+        ':' if !is_word(previous) && is_shortcode(rest) => parted(c, out),
+        c => out.push(c),
+    }
+}
+
+/// Whether a text begins with something like `:tada:`, which becomes a picture.
+fn is_shortcode(text: &str) -> bool {
+    let name = text[1..].bytes().take_while(|b| b.is_ascii_alphanumeric() || b"_+-'".contains(b)).count();
+    name > 0 && text[1 + name..].starts_with(':')
 }
 
 fn parted(c: char, out: &mut String) {

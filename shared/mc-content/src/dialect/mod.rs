@@ -54,6 +54,13 @@ pub fn feishu(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::FEISHU, warnings)
 }
 
+/// Slack's mrkdwn: `*bold*`, `_italics_`, `~struck~`, code, quotations, `<address|text>`. Headings become bold lines, lists
+/// and tables lines, pictures links. `&`, `<` and `>` are escaped everywhere, so that no text calls a person or a channel;
+/// marks in texts are replaced by look-alikes, and what would be a `:shortcode:` is parted.
+pub fn slack(md: &str, warnings: &mut Vec<Warning>) -> String {
+    markdown::write(md, &flavor::SLACK, warnings)
+}
+
 /// Standard Markdown (CommonMark with tables and strikethrough), values escaped with backslashes: for receivers that
 /// take Markdown as such. A body's own text may hold shielded characters and is not for sending.
 pub fn commonmark(md: &str) -> String {

@@ -13,7 +13,8 @@ use mc_core::model::{Body, Format};
 use mc_core::ports::Warning;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/dialects.txt");
-const DIALECTS: [&str; 7] = ["wecom", "wecom_v2", "dingtalk", "feishu", "commonmark", "text", "html"];
+const DIALECTS: [&str; 8] =
+    ["wecom", "wecom_v2", "dingtalk", "feishu", "slack", "commonmark", "text", "html"];
 
 fn write(dialect: &str, markdown: &str, warnings: &mut Vec<Warning>) -> String {
     let body = Body { format: Format::Markdown, text: markdown.to_owned() };
@@ -22,6 +23,7 @@ fn write(dialect: &str, markdown: &str, warnings: &mut Vec<Warning>) -> String {
         "wecom_v2" => dialect::wecom_v2(markdown, warnings),
         "dingtalk" => dialect::dingtalk(markdown, warnings),
         "feishu" => dialect::feishu(markdown, warnings),
+        "slack" => dialect::slack(markdown, warnings),
         "commonmark" => dialect::commonmark(markdown),
         "text" => dialect::text(&body),
         _ => dialect::html(&body),

@@ -249,6 +249,50 @@ fn wecom_sees_no_marks_of_a_value() {
     }
 }
 
+/// Slack's mrkdwn is no standard Markdown: its marks are counted, and everything between `<` and `>` is a command.
+#[test]
+fn slack_sees_no_marks_of_a_value() {
+    let marks = |text: &str| {
+        let outside_code: String = text.split('`').step_by(2).collect();
+        // Between the letters of a word an underscore is no mark.
+        let is_mark = |(at, _): &(usize, &str)| {
+            let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+            let (before, behind) = (&outside_code[..*at], &outside_code[at + 1..]);
+            !(word(before.chars().next_back()) && word(behind.chars().next()))
+        };
+        let italics = outside_code.match_indices('_').filter(is_mark).count();
+        let is_quote = |line: &str| line.starts_with('>') || line.starts_with("&gt;");
+        let quotes = text.split("```").step_by(2).any(|outside| outside.lines().any(is_quote));
+        let others = ["*", "~"].map(|mark| outside_code.matches(mark).count());
+        // In a block of code a backtick is one, and three would end it.
+        let ticks: usize = text.split("```").step_by(2).map(|outside| outside.matches('`').count()).sum();
+        let signs = ["<", ">", "```"].map(|sign| text.matches(sign).count());
+        (italics, quotes, others, signs, ticks)
+    };
+    for (place, value) in cases() {
+        let text = dialect::slack(&body(place, value), &mut Vec::new());
+        let plain = dialect::slack(&body(place, &twin(value)), &mut Vec::new());
+        if !value.trim().is_empty() {
+            let (mut found, mut wanted) = (marks(&text), marks(&plain));
+            // A quotation of several lines has a sign on each.
+            if found.1 && wanted.1 {
+                (found.3[1], wanted.3[1]) = (0, 0);
+            }
+            assert_eq!(found, wanted, "{value:?} in {place:?}: {text:?}");
+        }
+        let seen = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+        let unmarked = |text: &str| bare(text).replace(['*', '_', '~', '>'], "");
+        assert!(unmarked(&seen).contains(&unmarked(value)), "{value:?} in {place:?}: {text:?}");
+    }
+}
+
+#[test]
+fn slack_makes_no_pictures_of_a_values_words() {
+    let text = |value: &str| dialect::slack(&body("{{ v }}", value), &mut Vec::new());
+    assert_eq!(text(":tada: at 10:30:45 :x"), ":\u{200B}tada: at 10:30:45 :x");
+    assert_eq!(text("<!channel> <@U1> &amp;"), "&lt;!channel&gt; &lt;@U1&gt; &amp;amp;");
+}
+
 #[test]
 fn an_address_from_a_value_opens_what_it_may_open_or_nothing() {
     let more = [

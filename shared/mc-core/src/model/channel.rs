@@ -28,13 +28,15 @@ pub enum Kind {
     WechatOfficial,
     /// Subscribe messages of a WeChat mini program.
     WechatMini,
+    /// A channel in Slack.
+    Slack,
     /// Any self-built IM with an HTTP API.
     Webhook,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::WecomRobot,
         Kind::DingtalkRobot,
         Kind::FeishuApp,
@@ -43,6 +45,7 @@ impl Kind {
         Kind::EmailSmtp,
         Kind::WechatOfficial,
         Kind::WechatMini,
+        Kind::Slack,
         Kind::Webhook,
     ];
 
@@ -68,6 +71,7 @@ impl Kind {
             Kind::EmailSmtp => "email_smtp",
             Kind::WechatOfficial => "wechat_official",
             Kind::WechatMini => "wechat_mini",
+            Kind::Slack => "slack",
             Kind::Webhook => "webhook",
         }
     }
@@ -80,7 +84,7 @@ impl Kind {
             Kind::FeishuApp | Kind::FeishuRobot => Family::Feishu,
             Kind::EmailSes | Kind::EmailSmtp => Family::Email,
             Kind::WechatOfficial | Kind::WechatMini => Family::Wechat,
-            Kind::Webhook => Family::Webhook,
+            Kind::Slack | Kind::Webhook => Family::Webhook,
         }
     }
 }

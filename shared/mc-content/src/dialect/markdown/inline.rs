@@ -44,7 +44,9 @@ impl Writer<'_> {
             Inline::Break => out.push_str(self.flavor.line_end),
             Inline::Code(at, text) => self.code_span(*at, text, around, out),
             Inline::Strong(children) if around.strong => self.nested(children, around, out),
-            Inline::Strong(children) => self.marked(children, Around { strong: true, ..around }, "**", out),
+            Inline::Strong(children) => {
+                self.marked(children, Around { strong: true, ..around }, self.flavor.strong, out);
+            }
             Inline::Emphasis(at, children) => match self.flavor.emphasis {
                 Some(_) if around.emphasis => self.nested(children, around, out),
                 Some(mark) => self.marked(children, Around { emphasis: true, ..around }, mark, out),
@@ -86,6 +88,7 @@ impl Writer<'_> {
         if self.flavor.flanking && opens_badly && out.ends_with(char::is_alphanumeric) {
             out.push(' ');
         }
+        self.part_words(out);
         // Two runs of marks side by side would be one longer run.
         if text.starts_with(mark) && out.ends_with(['*', '~']) {
             out.push(ZERO_WIDTH);
@@ -93,8 +96,21 @@ impl Writer<'_> {
         out.push_str(&text);
     }
 
+    /// On Slack a mark beside a word's letter or another mark is none; something that is not seen parts them.
+    fn part_words(&self, out: &mut String) {
+        let beside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '`');
+        if self.flavor.literal == Rules::Slack && out.ends_with(beside) {
+            out.push(ZERO_WIDTH);
+        }
+    }
+
     /// The space that a closing mark after punctuation needs before a letter.
     fn gap_after_mark(&self, text: &str, out: &mut String) {
+        // There every one of these in what was written is a mark.
+        let is_slack = self.flavor.literal == Rules::Slack;
+        if is_slack && out.ends_with(['*', '_', '~', '`']) && text.starts_with(char::is_alphanumeric) {
+            out.push(ZERO_WIDTH);
+        }
         let Some(rest) = out.strip_suffix(['*', '~']).filter(|_| self.flavor.flanking) else { return };
         let closes_badly =
             rest.trim_end_matches(['*', '~']).ends_with(|c: char| !c.is_alphanumeric() && !c.is_whitespace());
@@ -113,6 +129,7 @@ impl Writer<'_> {
             self.notes.add("code_flattened", "code is written as plain text", at);
             return self.push_text(text, around, out);
         }
+        self.part_words(out);
         // Two code spans side by side would join their marks.
         if out.ends_with('`') {
             out.push(ZERO_WIDTH);
@@ -156,6 +173,11 @@ impl Writer<'_> {
         }
         let inner = Around { place: Place::Link, one_line: true, marked: true, ..around };
         let mut text = String::new();
+        if self.flavor.angle_links {
+            // No marks are read in there.
+            self.flavor.literal.push(&plain(&link.children, " "), Place::Link, &mut text);
+            return self.push_link(text, url, "", out);
+        }
         // Pictures cannot stand in a link everywhere, so there they are their descriptions.
         for child in &link.children {
             match child {
@@ -200,6 +222,10 @@ impl Writer<'_> {
         let mut text = text.trim().to_owned();
         if text.is_empty() && kind.is_empty() {
             self.flavor.literal.push(url, Place::Link, &mut text);
+        }
+        if self.flavor.angle_links {
+            out.push_str(&format!("<{}|{text}>", url.replace('&', "&amp;")));
+            return;
         }
         // After `!` a link would be a picture, and after `]` the text of another one.
         let is_escaped = matches!(self.flavor.literal, Rules::Backslash | Rules::Entity);

@@ -89,8 +89,8 @@ impl Writer<'_> {
     }
 
     fn heading(&mut self, level: u8, children: &[Inline], inside: Inside) -> String {
-        if !self.flavor.nested_headings && (inside.quote || inside.list) {
-            return wrap(&self.inlines(children, Around::BOLD), "**", true);
+        if !self.flavor.headings || (!self.flavor.nested_headings && (inside.quote || inside.list)) {
+            return wrap(&self.inlines(children, Around::BOLD), self.flavor.strong, true);
         }
         let mut text = self.inlines(children, Around::HEADING);
         if text.trim().is_empty() {
@@ -150,7 +150,8 @@ impl Writer<'_> {
     }
 
     fn code(&mut self, code: &Code, inside: Inside) -> String {
-        if !self.flavor.fences {
+        // A quotation that holds no blocks of its own holds no fences either.
+        if !self.flavor.fences || (inside.quote && !self.flavor.nested_quotes) {
             self.notes.add("code_flattened", "a block of code is written as a quotation", code.at);
             let mut out = String::new();
             for (i, line) in code.text.split('\n').enumerate() {
@@ -164,10 +165,15 @@ impl Writer<'_> {
             let is_quoted = inside.quote && !self.flavor.nested_quotes;
             return if is_quoted { out } else { quoted(&out) };
         }
-        let fence = "`".repeat(longest_run(&code.text, '`').max(2) + 1);
-        let language: String =
+        let text = self.flavor.literal.code(&code.text);
+        let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
+        let mut language: String =
             code.language.chars().filter(|c| c.is_alphanumeric() || "+-#._".contains(*c)).collect();
-        format!("{fence}{language}\n{}\n{fence}", self.flavor.literal.code(&code.text))
+        // Slack would show it as the first line.
+        if self.flavor.literal == Rules::Slack {
+            language.clear();
+        }
+        format!("{fence}{language}\n{text}\n{fence}")
     }
 
     fn table(&mut self, table: &Table) -> String {
@@ -210,7 +216,7 @@ impl Writer<'_> {
         if !wide {
             let bold: Vec<String> = table.head.iter().map(|c| self.inlines(c, Around::BOLD)).collect();
             let head = bold.into_iter().filter(|h| !h.is_empty()).collect::<Vec<_>>().join(": ");
-            blocks.push(wrap(&head, "**", true));
+            blocks.push(wrap(&head, self.flavor.strong, true));
         }
         for row in &table.rows {
             let cells: Vec<String> = row.iter().map(|cell| self.inlines(cell, Around::LINE)).collect();
