@@ -132,6 +132,9 @@ async fn another_projects_things_are_not_there() {
         let body: Value = match path.rsplit('/').next() {
             Some("rollback") => json!({"version": 1}),
             Some("replay") => json!({"from": "2026-11-30T00:00:00Z"}),
+            _ if line.method == "PATCH" && path.starts_with("/v1/messages") => {
+                json!({"send_at": "2026-12-30T00:00:00Z"})
+            }
             _ => json!({}),
         };
         let answer = app.call(&line.method, &path).by(&other).json(body.clone()).send().await;

@@ -98,7 +98,7 @@ async fn one_signs_in_once_and_sends_with_the_token() {
     // Another channel of the same account shares the token.
     push(&channel(&world, &url, json!({"query": "access_token"}))).await.unwrap();
     let expected = [
-        &format!("application/json; charset=utf-8 {{\"password\":\"{PASSWORD}\",\"user\":\"robot\"}}"),
+        &format!("application/json; charset=utf-8 {{\"user\":\"robot\",\"password\":\"{PASSWORD}\"}}"),
         "Bearer t1",
         "Bearer t1",
         "access_token=t1",
