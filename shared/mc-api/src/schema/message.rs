@@ -56,6 +56,7 @@ pub struct SendRequest {
 /// A recipient: the id of a contact, `@` and the name of a group, or an address.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it describes JSON and is never built")]
 pub enum To {
     /// A contact or a group.
     Name(String),
