@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod commit;
+pub mod part;
 pub mod plan;
 pub mod preview;
 pub mod request;

@@ -6,13 +6,14 @@ use mc_content::{CompiledTemplate, FieldError, Target};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef};
-use mc_core::ports::{Batching, Channel, FileInfo, RenderContext, RenderError, Rendered};
+use mc_core::ports::{Channel, FileInfo, RenderContext, RenderError, Rendered};
 use serde_json::{Map, Value};
 
+use super::part::{PlanPart, share_out};
 use super::request::{AttachmentIn, SendRequest};
 use super::{Caller, Refusal, request};
 use crate::center::Center;
-use crate::people::{self, Named, Suppressed};
+use crate::people;
 use crate::repo::{ChannelEntry, TemplateEntry};
 
 /// At most this many recipients in one message.
@@ -37,45 +38,6 @@ pub struct Plan {
     pub files: Vec<Option<bytes::Bytes>>,
     /// What rendering may know of them.
     pub infos: Vec<FileInfo>,
-}
-
-/// What one channel will do.
-pub struct PlanPart {
-    /// The channel.
-    pub channel: Arc<ChannelEntry>,
-    /// Whom it begins with.
-    pub recipients: Vec<Recipient>,
-    /// Those of them that nothing is sent to, by their place, and why.
-    pub suppressed: Vec<(usize, Suppressed)>,
-    /// Whether one push reaches everybody.
-    pub broadcast: bool,
-}
-
-impl PlanPart {
-    /// How many recipients count for this part: a broadcast has one, the group it reaches.
-    pub fn count(&self) -> usize {
-        if self.broadcast {
-            usize::from(!self.recipients.is_empty() || self.broadcast)
-        } else {
-            self.recipients.len()
-        }
-    }
-
-    /// How many pushes it takes at the least: one for each who is sent to.
-    pub fn pushes(&self) -> usize {
-        self.count() - self.suppressed.len()
-    }
-
-    fn add(&mut self, named: Named) {
-        let Named { recipient, suppressed, .. } = named;
-        match suppressed {
-            // Whoever does not want it is not mentioned either.
-            Some(_) if self.broadcast => return,
-            Some(why) => self.suppressed.push((self.recipients.len(), why)),
-            None => {}
-        }
-        self.recipients.push(recipient);
-    }
 }
 
 /// Checks a request and lays it out. Changes nothing and calls no platform.
@@ -291,65 +253,6 @@ fn check_overrides(request: &SendRequest, routing: &Routing) -> Result<(), Refus
         }
     }
     Ok(())
-}
-
-/// Gives every channel its recipients.
-fn share_out(
-    mode: Mode,
-    channels: Vec<Arc<ChannelEntry>>,
-    recipients: Vec<Named>,
-) -> Result<Vec<PlanPart>, Refusal> {
-    let takes = |channel: &ChannelEntry, recipient: &Recipient| {
-        let capability = channel.channel.capability();
-        capability.batching == Batching::Broadcast
-            || recipient.addresses.first_of(capability.addresses).is_some()
-    };
-    for Named { recipient, place, .. } in &recipients {
-        if !channels.iter().any(|c| takes(c, recipient)) {
-            let kinds: Vec<&str> = channels.iter().map(|c| c.doc.kind.as_str()).collect();
-            let who = recipient
-                .contact
-                .as_ref()
-                .map_or("this recipient".into(), |id| format!("the contact {id:?}"));
-            let detail = format!("none of the channels ({}) can reach {who}", kinds.join(", "));
-            return Err(Refusal::field("no_address", format!("/to/{place}"), detail));
-        }
-    }
-    let broadcasts = |c: &ChannelEntry| c.channel.capability().batching == Batching::Broadcast;
-    let begins = match mode {
-        Mode::All => None,
-        Mode::First => channels.first().map(|c| broadcasts(c)),
-    };
-    if recipients.is_empty() && !(channels.iter().any(|c| broadcasts(c)) && begins != Some(false)) {
-        return Err(Refusal::field("no_recipients", "/to", "name at least one recipient"));
-    }
-    let mut parts: Vec<PlanPart> = channels
-        .into_iter()
-        .map(|channel| PlanPart {
-            broadcast: broadcasts(&channel),
-            channel,
-            recipients: Vec::new(),
-            suppressed: Vec::new(),
-        })
-        .collect();
-    match mode {
-        Mode::All => {
-            for named in &recipients {
-                for part in parts.iter_mut().filter(|p| takes(&p.channel, &named.recipient)) {
-                    part.add(named.clone());
-                }
-            }
-            parts.retain(|p| p.broadcast || !p.recipients.is_empty());
-        }
-        Mode::First => {
-            for named in recipients {
-                if let Some(part) = parts.iter_mut().find(|p| takes(&p.channel, &named.recipient)) {
-                    part.add(named);
-                }
-            }
-        }
-    }
-    Ok(parts)
 }
 
 impl Plan {
