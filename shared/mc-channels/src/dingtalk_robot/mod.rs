@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
-    Batching, Capability, Channel, CheckStep, Push, RateLimit, Receipt, RenderContext, RenderError, Rendered,
-    Route, SendError, SharedChannel,
+    Batching, Capability, Channel, CheckStep, Push, Quota, QuotaUnit, RateLimit, Receipt, RenderContext,
+    RenderError, Rendered, Route, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -36,6 +36,8 @@ fn capability() -> Capability {
         addresses: &[AddressKind::Dingtalk, AddressKind::Mobile],
         dedupe: None,
         limit: Some(RateLimit { count: 20, per: Duration::from_secs(60) }),
+        // Of the standard edition, for all robots of the organisation together.
+        quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: Some(3000) }],
         concurrency: 4,
         receipts: false,
         recall: false,

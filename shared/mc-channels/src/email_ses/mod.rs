@@ -13,7 +13,7 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Push, Receipt, RenderContext, RenderError, Rendered, SendError, SharedChannel,
+    Push, Quota, QuotaUnit, Receipt, RenderContext, RenderError, Rendered, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -41,6 +41,7 @@ fn capability() -> Capability {
         // SES takes no token by which it would know a repeat.
         dedupe: None,
         limit: None,
+        quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Recipients, documented: None }],
         concurrency: 16,
         receipts: true,
         recall: false,

@@ -18,8 +18,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind, Recipient};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Polled, Polls, Push, RateLimit, Recalls, Receipt, RenderContext, RenderError, Rendered, Route, SendError,
-    SharedChannel,
+    Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext, RenderError, Rendered,
+    Route, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -46,6 +46,8 @@ fn capability(form: Form) -> Capability {
         dedupe: (!batch).then_some(Duration::from_secs(3600)),
         // 50 in a second and 1,000 in a minute: fifty in any three seconds are never more than either.
         limit: Some(RateLimit { count: 50, per: Duration::from_secs(3) }),
+        // What a plan has is not said in one place. 10,000 is the number that is quoted for the basic one.
+        quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: Some(10_000) }],
         concurrency: 16,
         receipts: true,
         recall: true,

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
-    Batching, Capability, Channel, CheckStep, Push, RateLimit, Receipt, RenderContext, RenderError, Rendered,
-    Route, SendError, SharedChannel,
+    Batching, Capability, Channel, CheckStep, Push, Quota, QuotaUnit, RateLimit, Receipt, RenderContext,
+    RenderError, Rendered, Route, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -37,6 +37,8 @@ fn capability() -> Capability {
         dedupe: None,
         // 5 in a second and 100 in a minute: five in any three seconds are never more than either.
         limit: Some(RateLimit { count: 5, per: Duration::from_secs(3) }),
+        // There is a month's quota, and its number is not said.
+        quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: None }],
         concurrency: 4,
         receipts: false,
         recall: false,

@@ -41,6 +41,7 @@ fn capability() -> Capability {
         // The receiver gets the same webhook-id on every try, but whether it looks is its own affair.
         dedupe: None,
         limit: None,
+        quotas: &[],
         concurrency: 1024,
         receipts: false,
         recall: false,

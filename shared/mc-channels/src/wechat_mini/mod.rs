@@ -11,8 +11,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    PlatformTemplate, PlatformTemplates, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
-    SharedChannel,
+    PlatformTemplate, PlatformTemplates, Push, Quota, QuotaUnit, Receipt, RenderContext, RenderError,
+    Rendered, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -42,6 +42,8 @@ fn capability() -> Capability {
         dedupe: None,
         // There is a limit per minute, and its number is not said. 45011 is waited out.
         limit: None,
+        // Without WeChat Pay.
+        quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Calls, documented: Some(10_000_000) }],
         concurrency: 16,
         receipts: true,
         recall: false,

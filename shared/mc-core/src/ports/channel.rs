@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::callback::{Callbacks, Polls, Recalls};
 use super::platform_templates::PlatformTemplates;
 use super::queue::Slot;
+use super::quota::{Quota, QuotaSource, Window};
 use crate::id::MessageId;
 use crate::model::{AddressKind, Content, Kind, Recipient};
 
@@ -49,6 +50,8 @@ pub struct Capability {
     pub dedupe: Option<Duration>,
     /// The platform's own limit per lane, in force unless the channel declares a lower one.
     pub limit: Option<RateLimit>,
+    /// The platform's quotas of days and months, in units of their own.
+    pub quotas: &'static [Quota],
     /// At most so many pushes at a time per channel.
     pub concurrency: usize,
     /// Whether the platform tells, or can be asked, what became of a push: its ids are then kept.
@@ -339,6 +342,19 @@ pub trait Channel: Send + Sync {
 
     /// What asks for results, if the platform does not tell them.
     fn polls(&self) -> Option<&dyn Polls> {
+        None
+    }
+
+    /// What asks how much of the quotas is left, if the platform tells.
+    fn quota_source(&self) -> Option<&dyn QuotaSource> {
+        None
+    }
+
+    /// The window whose quota is used up, if that is what the platform's refusal says.
+    ///
+    /// # Behavior
+    /// - Only for what lasts until the window turns: a rate that was exceeded for a moment is none.
+    fn used_up(&self, _error: &SendError) -> Option<Window> {
         None
     }
 }

@@ -10,6 +10,7 @@ mod http;
 mod mail;
 mod platform_templates;
 mod queue;
+mod quota;
 mod store;
 mod tokens;
 
@@ -27,5 +28,6 @@ pub use platform_templates::{Keyword, PlatformTemplate, PlatformTemplates};
 pub use queue::{
     Consumer, Envelope, Family, Group, MAX_DELAY, Outgoing, Queue, QueueDepth, Slot, Task, Verdict,
 };
+pub use quota::{DAY, Figure, Period, Quota, QuotaSource, QuotaUnit, Turn, Window};
 pub use store::{Attr, Attrs, Change, Commit, Cond, Conflict, Item, Key, Op, Page, Query, Store, WriteError};
 pub use tokens::{Fetch, Fetching, Token, Tokens};

@@ -126,6 +126,7 @@ impl Chatty {
             addresses: &[AddressKind::Email],
             dedupe: None,
             limit: None,
+            quotas: &[],
             concurrency: 8,
             receipts: true,
             recall: true,
