@@ -1,7 +1,7 @@
 //! The matrix of routes and roles, read from the OpenAPI document.
 
 use mc_core::model::{OperatorRole, Role};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{App, As};
 
@@ -107,37 +107,5 @@ async fn an_operator_of_another_project_sees_nothing() {
     let stranger = app.operator("stranger", &[("other", OperatorRole::Admin)]).await;
     for line in lines().iter().filter(|line| line.key.is_some()) {
         assert_eq!(status(&app, line, &stranger).await, 403, "{} {}", line.method, line.path);
-    }
-}
-
-/// Everything a project can hold is looked for with the key of another one.
-#[tokio::test]
-async fn another_projects_things_are_not_there() {
-    let app = App::new().await;
-    app.channel("x").await;
-    app.put("/v1/templates/x", json!({"body": "x"})).await.is(201);
-    app.put("/v1/webhooks/x", json!({"url": "https://example.com", "events": ["message.completed"]}))
-        .await
-        .is(201);
-    app.put("/v1/contacts/x", json!({"name": "x"})).await.is(201);
-    app.put("/v1/groups/x", json!({"members": ["x"]})).await.is(201);
-    let message = json!({"content": {"body": "x"}, "routing": {"channels": ["x"]}});
-    let id = app.post("/v1/messages", message).await.is(202).text_at("/id");
-    let As::Key { id: key_id, .. } = app.admin.clone() else { unreachable!() };
-    let other = app.key("other", Role::Admin).await;
-    for line in lines().iter().filter(|l| l.key.is_some() && l.path.contains("/x") && l.method != "PUT") {
-        let id = if line.path.starts_with("/v1/messages") { &id } else { &key_id };
-        let named = ["/v1/messages", "/v1/access-keys"].iter().any(|c| line.path.starts_with(c));
-        let path = if named { line.path.replacen("/x", &format!("/{id}"), 1) } else { line.path.clone() };
-        let body: Value = match path.rsplit('/').next() {
-            Some("rollback") => json!({"version": 1}),
-            Some("replay") => json!({"from": "2026-11-30T00:00:00Z"}),
-            _ if line.method == "PATCH" && path.starts_with("/v1/messages") => {
-                json!({"send_at": "2026-12-30T00:00:00Z"})
-            }
-            _ => json!({}),
-        };
-        let answer = app.call(&line.method, &path).by(&other).json(body.clone()).send().await;
-        assert_eq!(answer.status, 404, "{} {path}: {}", line.method, answer.text);
     }
 }
