@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-STAGES := 10
+STAGES := 11
 
 # The emulators of AWS have an environment of their own: they bring much, and other versions.
 AWS_VENV  := .venv-aws
@@ -28,7 +28,7 @@ TEST_BINARY := MESSAGE_CENTER_BIN='$(abspath $(TARGET))/debug/message-center' TE
 begin = printf '==> [%s/%s] %s\n' '$(1)' '$(STAGES)' '$(2)'; trap 'echo "    $$SECONDS s"' EXIT;
 
 .PHONY: help run build test bench fmt lint tidy clean-tests \
-        test-format test-lint test-build test-tidy test-crates test-python test-whole test-template test-stack test-aws cargo components compiler python
+        test-format test-lint test-build test-tidy test-crates test-python test-whole test-template test-stack test-aws test-browser cargo components compiler python node
 
 help: ## list what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -50,7 +50,7 @@ lint: cargo components compiler ## look for mistakes: clippy and the house rules
 	@cargo clippy $(EVERYTHING) -- --deny warnings
 	@cargo xtask tidy
 
-test: test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws test-template test-stack ## run every check and every test
+test: test-format test-lint test-build test-tidy test-crates test-python test-whole test-aws test-template test-stack test-browser ## run every check and every test
 	@echo '==> all is well'
 
 test-format: cargo components
@@ -110,6 +110,13 @@ test-stack: test-build python ## deploy the stack to a local AWS and send throug
 	FUNCTIONS_BIN='$(abspath $(TARGET))/debug' TESTS_SAM='$(abspath $(SAM_VENV))/bin/sam' $(TEST_BINARY) \
 	    '$(AWS_VENV)/bin/python' -m pytest -q tests/stack
 
+# What is looked at is written by an example of test-build. SCREENSHOTS=folder keeps the pictures.
+test-browser: test-build node ## look at mails in a browser, as a phone shows them
+	@$(call begin,11,mails in a browser) $(install_browser); $(install_node); \
+	cd tests/browser; \
+	CHROMIUM="$$(command -v "$${CHROMIUM:-chromium}")" MAIL_PAGES='$(abspath $(TARGET))/debug/examples/mail_pages' \
+	    node --test --test-reporter=spec
+
 # Prints `--test NAME` for each test binary of the package mc-tests.
 whole_tests = 'import json, sys; packages = json.load(sys.stdin)["packages"]; \
 print(*("--test " + t["name"] for p in packages if p["name"] == "mc-tests" for t in p["targets"] if "test" in t["kind"]))'
@@ -132,8 +139,31 @@ install_into = if ! cmp -s '$(2)' '$(1)/installed.txt'; then \
 	[[ -e '$(1)/installed.txt' ]] || { echo 'The Python packages of $(2) could not be installed.' >&2; exit 1; }; \
 	fi
 
-clean-tests: ## forget the Python environments of the tests
-	@rm -rf '$(VENV)' '$(AWS_VENV)' '$(SAM_VENV)'
+# Chromium, and a font that has Chinese, come from the system. They are installed where that is Debian and may be done.
+install_browser = if ! command -v "$${CHROMIUM:-chromium}" >/dev/null || [[ -z "$$(fc-list :lang=zh-cn 2>/dev/null)" ]]; then \
+	if [[ "$$(id -u)" != 0 ]] || ! command -v apt-get >/dev/null; then \
+	    echo 'Chromium or a font with Chinese is missing: install both (on Debian chromium and fonts-noto-cjk), or name the browser in CHROMIUM.' >&2; exit 1; \
+	fi; \
+	for try in 1 2 3; do \
+	    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -qq -y --no-install-recommends chromium fontconfig fonts-noto-cjk >/dev/null; then break; fi; \
+	    echo "    apt-get failed, try $$try of 3" >&2; \
+	done; \
+	command -v chromium >/dev/null || { echo 'Chromium could not be installed.' >&2; exit 1; }; \
+	fi
+# What drives it, into a folder of its own.
+install_node = if ! cmp -s tests/browser/package-lock.json tests/browser/node_modules/installed.json; then \
+	for try in 1 2 3; do \
+	    if npm ci --silent --prefix tests/browser; then \
+	        cp tests/browser/package-lock.json tests/browser/node_modules/installed.json; break; \
+	    fi; \
+	    echo "    npm failed, try $$try of 3" >&2; \
+	done; \
+	[[ -e tests/browser/node_modules/installed.json ]] || { echo 'The npm packages of tests/browser could not be installed.' >&2; exit 1; }; \
+	fi
+
+clean-tests: ## forget what the tests installed into this folder
+	@rm -rf '$(VENV)' '$(AWS_VENV)' '$(SAM_VENV)' tests/browser/node_modules
 
 cargo:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs and try again.' >&2; exit 1; }
@@ -148,3 +178,7 @@ compiler:
 python:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null \
 	    || { echo 'Python 3.9 or newer is missing; the tests use it to call the API as Python programs do.' >&2; exit 1; }
+
+node:
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null \
+	    || { echo 'Node 20 or newer with npm is missing; the tests use it to look at mails in a browser.' >&2; exit 1; }

@@ -40,7 +40,7 @@ fn main() -> Result<(), String> {
         ("dingtalk", |c| dialect::dingtalk(&c.body.text, &mut Vec::new())),
         ("commonmark", |c| dialect::commonmark(&c.body.text)),
         ("text", |c| dialect::text(&c.body)),
-        ("email html", dialect::email_html),
+        ("email html", |c| dialect::email(c).html),
         ("email text", dialect::email_text),
     ];
     for (name, write) in dialects {

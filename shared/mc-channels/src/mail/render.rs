@@ -1,7 +1,7 @@
 //! From a content to a mail without its recipient.
 
 use mc_content::dialect;
-use mc_core::model::Content;
+use mc_core::model::{Content, Format};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,8 @@ use crate::robot;
 const LARGEST: usize = 10 << 20;
 /// What lists of mails show of a subject that had to be made from the body.
 const SUBJECT_CHARACTERS: usize = 78;
+/// Gmail, which most people read with, clips what is longer.
+const CLIPPED_FROM: usize = 102 << 10;
 
 pub(crate) fn render(
     sender: &Sender,
@@ -20,7 +22,7 @@ pub(crate) fn render(
     context: &RenderContext<'_>,
 ) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
-    let text = dialect::email_text(content);
+    let dialect::Email { html, text } = dialect::email(content);
     let mut subject = content.title.trim().to_owned();
     if subject.is_empty() {
         let line = dialect::text(&content.body);
@@ -34,8 +36,16 @@ pub(crate) fn render(
     if let Some(reply_to) = &sender.reply_to {
         headers.insert("Reply-To".to_owned(), reply_to.to_string().into());
     }
-    let mut payload =
-        json!({"subject": subject, "html": dialect::email_html(content), "text": text, "headers": headers});
+    if html.len() > CLIPPED_FROM {
+        let detail =
+            format!("{} bytes of HTML; Gmail shows the first 102 KB and a link to the rest", html.len());
+        warnings.push(Warning::new("long_mail", detail));
+    }
+    if content.body.format == Format::Html && has_style_element(&content.body.text) {
+        let detail = "the body has a style element; some mail readers only believe styles on the elements";
+        warnings.push(Warning::new("style_element", detail));
+    }
+    let mut payload = json!({"subject": subject, "html": html, "text": text, "headers": headers});
     if let Some(patch) = context.overrides {
         check_override(patch)?;
         overrides::apply(&mut payload, Some(patch), &[])?;
@@ -55,6 +65,10 @@ pub(crate) fn render(
         warnings,
         size: Size { used, allowed: LARGEST, unit: SizeUnit::Bytes },
     })
+}
+
+fn has_style_element(html: &str) -> bool {
+    html.as_bytes().windows(6).any(|window| window.eq_ignore_ascii_case(b"<style"))
 }
 
 /// A short mail with a plain subject has nothing that could be refused.
@@ -143,7 +157,6 @@ fn check_payload(payload: &Value) -> Result<(), RenderError> {
 #[cfg(test)]
 mod tests {
     use mc_core::id::MessageId;
-    use mc_core::model::Format;
 
     use super::*;
 
@@ -177,6 +190,18 @@ mod tests {
             payload["html"].as_str().unwrap().contains("done")
                 && payload["text"].as_str().unwrap().contains("done")
         );
+    }
+
+    #[test]
+    fn what_readers_may_not_show_is_said() {
+        let codes = |content: Content| -> Vec<String> {
+            let rendered = rendered(&content, None).unwrap();
+            rendered.warnings.iter().map(|warning| warning.code.to_string()).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(codes(Content::new("t", Format::Html, "<p style='margin:0'>hi</p>")), none);
+        assert_eq!(codes(Content::new("t", Format::Html, "<STYLE>p{}</STYLE><p>hi</p>")), ["style_element"]);
+        assert_eq!(codes(Content::new("t", Format::Text, "long ".repeat(30_000))), ["long_mail"]);
     }
 
     #[test]

@@ -48,7 +48,12 @@ fn paragraphs(text: &str) -> String {
 
 /// The text alternative of an e-mail: the body, the facts, and every address that the HTML has behind a word.
 pub fn email_text(content: &Content) -> String {
-    let mut parts = vec![super::text(&content.body).trim_end().to_owned()];
+    with_extras(content, &super::text(&content.body))
+}
+
+/// The same, of a body whose text is there already.
+pub(super) fn with_extras(content: &Content, body: &str) -> String {
+    let mut parts = vec![body.trim_end().to_owned()];
     let facts: Vec<String> = content.facts.iter().map(|f| format!("{}: {}", f.label, f.value)).collect();
     parts.push(facts.join("\n"));
     let buttons: Vec<String> = content

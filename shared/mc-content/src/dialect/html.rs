@@ -2,7 +2,8 @@
 
 use super::ast::{Align, Block, Inline, List, Table};
 
-/// The style of a block, by its tag: e-mail readers only believe what stands on the block itself.
+/// The style of a block, by its tag: e-mail readers only believe what stands on the block itself. A `div` is the box
+/// around a table; without a style there is none.
 pub(super) type Style = fn(&str) -> &'static str;
 
 /// No styles.
@@ -12,9 +13,28 @@ pub(super) fn bare(_tag: &str) -> &'static str {
 
 /// Blocks as HTML.
 pub(super) fn write(blocks: &[Block], style: Style) -> String {
-    let mut writer = Writer { out: String::new(), style };
+    let mut writer = Writer::new(style);
     writer.blocks(blocks, false);
     writer.out
+}
+
+/// A word longer than this gets places to break in a cell of a table with styles.
+const LONG_WORD: usize = 24;
+
+/// The same, with places to break (`<wbr>`) in long words, so that no word makes a column wide.
+fn escape_breaking(text: &str, out: &mut String) {
+    for (i, word) in text.split(' ').enumerate() {
+        if i > 0 {
+            out.push(' ');
+        }
+        let mut rest = word;
+        while let Some((at, _)) = rest.char_indices().nth(LONG_WORD / 2).filter(|_| word.len() > LONG_WORD) {
+            escape(&rest[..at], out);
+            out.push_str("<wbr>");
+            rest = &rest[at..];
+        }
+        escape(rest, out);
+    }
 }
 
 /// A text for an element or an attribute.
@@ -34,7 +54,7 @@ pub(super) fn escape(text: &str, out: &mut String) {
 /// Plain text as paragraphs: an empty line parts them, other line ends stay.
 pub(super) fn paragraphs(text: &str, style: Style) -> String {
     let text = text.replace("\r\n", "\n");
-    let mut writer = Writer { out: String::new(), style };
+    let mut writer = Writer::new(style);
     let mut open = false;
     for line in text.split('\n') {
         if line.trim().is_empty() {
@@ -61,9 +81,23 @@ pub(super) fn paragraphs(text: &str, style: Style) -> String {
 struct Writer {
     out: String,
     style: Style,
+    /// Whether long words get places to break.
+    breaks: bool,
 }
 
 impl Writer {
+    fn new(style: Style) -> Self {
+        Self { out: String::new(), style, breaks: false }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.breaks {
+            escape_breaking(text, &mut self.out);
+        } else {
+            escape(text, &mut self.out);
+        }
+    }
+
     fn open(&mut self, tag: &str) {
         self.open_with(tag, "", "");
     }
@@ -144,7 +178,9 @@ impl Writer {
             .iter()
             .any(|i| i.blocks.iter().filter(|b| matches!(b, Block::Paragraph(_))).count() > 1);
         for item in &list.items {
-            self.open("li");
+            // A task has its box for a mark.
+            let marked = item.task.is_none() || (self.style)("li").is_empty();
+            self.open_with("li", "", if marked { "" } else { "list-style:none" });
             match item.task {
                 Some(true) => self.out.push_str("☑ "),
                 Some(false) => self.out.push_str("☐ "),
@@ -157,6 +193,11 @@ impl Writer {
     }
 
     fn table(&mut self, table: &Table) {
+        let boxed = !(self.style)("div").is_empty();
+        if boxed {
+            self.open("div");
+            self.breaks = true;
+        }
         self.open("table");
         self.out.push_str("\n<thead>\n");
         self.row("th", &table.head, &table.columns);
@@ -166,6 +207,10 @@ impl Writer {
         }
         self.out.push_str("</tbody>\n");
         self.close("table");
+        if boxed {
+            self.breaks = false;
+            self.close("div");
+        }
     }
 
     fn row(&mut self, tag: &str, cells: &[Vec<Inline>], columns: &[Align]) {
@@ -194,11 +239,11 @@ impl Writer {
 
     fn inline(&mut self, inline: &Inline) {
         match inline {
-            Inline::Text(text) => escape(text, &mut self.out),
+            Inline::Text(text) => self.text(text),
             Inline::Break => self.out.push_str("<br>\n"),
             Inline::Code(_, text) => {
                 self.out.push_str("<code>");
-                escape(text, &mut self.out);
+                self.text(text);
                 self.out.push_str("</code>");
             }
             Inline::Strong(children) => self.mark("strong", children),
@@ -210,7 +255,7 @@ impl Writer {
                 escape(url, &mut self.out);
                 self.out.push_str("\">");
                 if link.children.is_empty() {
-                    escape(url, &mut self.out);
+                    self.text(url);
                 }
                 self.inlines(&link.children);
                 self.out.push_str("</a>");
@@ -222,7 +267,10 @@ impl Writer {
                 escape(url, &mut self.out);
                 self.out.push_str("\" alt=\"");
                 escape(&text, &mut self.out);
-                self.out.push_str("\" style=\"max-width:100%\">");
+                let style = (self.style)("img");
+                self.out.push_str("\" style=\"");
+                self.out.push_str(if style.is_empty() { "max-width:100%" } else { style });
+                self.out.push_str("\">");
             }
         }
     }
@@ -246,5 +294,22 @@ fn heading(level: u8) -> &'static str {
         4 => "h4",
         5 => "h5",
         _ => "h6",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_words_get_places_to_break_and_short_ones_none() {
+        let broken = |text: &str| {
+            let mut out = String::new();
+            escape_breaking(text, &mut out);
+            out
+        };
+        assert_eq!(broken("short  words <b>"), "short  words &lt;b&gt;");
+        assert_eq!(broken("a https://x.example/segment"), "a https://x.ex<wbr>ample/segmen<wbr>t");
+        assert_eq!(broken("0123456789&<0123456789ab"), "0123456789&amp;&lt;0123456789ab", "24 are not long");
     }
 }

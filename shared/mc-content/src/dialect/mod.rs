@@ -21,7 +21,7 @@ use mc_core::model::{Body, Format};
 use mc_core::ports::Warning;
 
 pub use content::{email_text, markdown_of};
-pub use email::email_html;
+pub use email::{Email, add_unsubscribe, email};
 pub(crate) use html_text::decode as decode_entities;
 pub use link::safe_url;
 
@@ -86,13 +86,9 @@ pub fn text(body: &Body) -> String {
 
 /// Inner HTML of any body: text as paragraphs, Markdown as HTML with raw HTML shown as text, HTML as it is.
 pub fn html(body: &Body) -> String {
-    styled_html(body, html::bare)
-}
-
-fn styled_html(body: &Body, style: html::Style) -> String {
     match body.format {
-        Format::Text => html::paragraphs(&body.text, style),
-        Format::Markdown => html::write(&parse::parse(&body.text), style),
+        Format::Text => html::paragraphs(&body.text, html::bare),
+        Format::Markdown => html::write(&parse::parse(&body.text), html::bare),
         Format::Html => body.text.clone(),
     }
 }

@@ -42,7 +42,7 @@ fn a_content_becomes_one_markdown_text() {
 #[test]
 fn an_email_has_everything_in_both_forms() {
     let content = full(Format::Markdown, "## Why\n\n- `a` < b");
-    let html = dialect::email_html(&content);
+    let dialect::Email { html, text } = dialect::email(&content);
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
     for piece in [
         "<meta name=\"viewport\"",
@@ -64,7 +64,7 @@ fn an_email_has_everything_in_both_forms() {
     }
     assert!(!html.contains("javascript:"));
     assert_eq!(
-        dialect::email_text(&content),
+        text,
         "Why\n\n- a < b\n\nApp: **pay**\n: two\nlines\n\nOpen [it]: https://y.example/%28a%29\nNever\n\n\
          https://z.example/i.png\n\nhttps://x.example/run?a=1&b=2"
     );
@@ -72,18 +72,70 @@ fn an_email_has_everything_in_both_forms() {
 
 #[test]
 fn an_email_that_is_a_document_keeps_its_frame() {
-    let html = dialect::email_html(&full(Format::Html, "<!DOCTYPE html><html><body><p>Hi</p></BODY></html>"));
+    let dialect::Email { html, text } =
+        dialect::email(&full(Format::Html, "<!DOCTYPE html><html><body><p>Hi</p></BODY></html>"));
     assert!(html.starts_with("<!DOCTYPE html><html><body><p>Hi</p><table"));
+    assert!(text.starts_with("Hi\n\nApp: **pay**"));
     assert!(html.ends_with("</BODY></html>") && html.contains("Open [it]"));
     assert_eq!(html.matches("<html").count(), 1);
 }
 
 #[test]
 fn a_small_content_makes_a_small_email() {
-    let html = dialect::email_html(&Content::new("Hi", Format::Text, "a\n\nb"));
+    let dialect::Email { html, text } = dialect::email(&Content::new("Hi", Format::Text, "a\n\nb"));
     assert!(html.contains(">a</p>") && html.contains(">b</p>"));
-    assert!(!html.contains("<td bgcolor"), "no level, no bar");
-    assert_eq!(dialect::email_text(&Content::new("Hi", Format::Text, "a\n\nb")), "a\n\nb");
+    assert!(!html.contains("bgcolor"), "no level, no bar");
+    assert_eq!(text, "a\n\nb");
+}
+
+#[test]
+fn a_title_that_the_body_begins_with_is_written_once() {
+    let html =
+        |title: &str| dialect::email(&Content::new(title, Format::Markdown, "# Done *now*\n\nok")).html;
+    assert_eq!(html("Done now").matches("<h1").count(), 1);
+    assert_eq!(html("Done").matches("<h1").count(), 2);
+}
+
+#[test]
+fn marks_inside_of_lines_have_no_style_and_blocks_have_all_of_theirs() {
+    let body =
+        "a **b** *c* `d` ~~e~~ [f](https://x.example)\n\n> g\n\n- h\n\n| i |\n|---|\n| j |\n\n```\nk\n```\n";
+    let html = dialect::email(&Content::new("t", Format::Markdown, body)).html;
+    for bare in ["<strong>b", "<em>c", "<code>d", "<del>e", "<a href=\"https://x.example\">f", "<code>k"] {
+        assert!(html.contains(bare), "{bare} in {html}");
+    }
+    for block in ["p", "blockquote", "ul", "li", "div", "table", "th", "td", "pre"] {
+        assert!(html.contains(&format!("<{block} style=\"")), "{block} in {html}");
+    }
+    assert!(!dialect::html(&Content::new("", Format::Markdown, body).body).contains("style=\""));
+}
+
+#[test]
+fn html_with_colours_of_its_own_stays_light() {
+    let html = |body: &str| dialect::email(&Content::new("t", Format::Html, body)).html;
+    let dark = "prefers-color-scheme: dark";
+    assert!(html("<p>hi</p>").contains(dark));
+    for body in ["<p style='COLOR:#000'>hi</p>", "<td bgcolor=white>", "<p style='background:#eee'>"] {
+        assert!(!html(body).contains(dark) && html(body).contains("light only"), "{body}");
+    }
+}
+
+#[test]
+fn whoever_may_refuse_a_mail_finds_the_way_in_both_forms() {
+    let url = "https://mc.example.com/v1/unsubscribe?t=abc&x=1";
+    for content in [
+        Content::new("Hi", Format::Text, "a"),
+        Content::new("Hi", Format::Html, "<html><BODY>a</BODY></html>"),
+        Content::new("Hi", Format::Html, "<html>a"),
+    ] {
+        let dialect::Email { mut html, mut text } = dialect::email(&content);
+        dialect::add_unsubscribe(&mut html, &mut text, url);
+        let (before, after) =
+            html.split_once("href=\"https://mc.example.com/v1/unsubscribe?t=abc&amp;x=1\"").unwrap();
+        assert!(before.contains('a') && !after.contains("<p"), "it stands last: {html}");
+        assert_eq!(html.to_lowercase().find("</body").is_some(), after.to_lowercase().contains("</body"));
+        assert_eq!(text, format!("a\n\n-- \n退订 Unsubscribe: {url}\n"));
+    }
 }
 
 #[test]

@@ -7,11 +7,12 @@ mod link;
 
 use std::sync::Arc;
 
+use mc_content::dialect;
 use mc_core::model::{Kind, Priority, Recipient};
 use mc_core::ports::{Family, Key, Rendered, Store};
 use mc_core::{Result, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::center::Center;
 use crate::repo::{Docs, Listed};
@@ -146,7 +147,7 @@ fn folded(address: &str) -> String {
     address.trim().to_lowercase()
 }
 
-/// Adds the headers of RFC 8058 to a mail that a recipient may refuse with one click.
+/// Adds the headers of RFC 8058, and a line below the mail, to one that a recipient may refuse with one click.
 ///
 /// Urgent mails have none, and there are none before the center's public address is known.
 pub(crate) fn offer(
@@ -169,6 +170,14 @@ pub(crate) fn offer(
             headers.insert("List-Unsubscribe".to_owned(), json!(format!("<{url}>")));
             headers.insert("List-Unsubscribe-Post".to_owned(), json!("List-Unsubscribe=One-Click"));
         }
+        let mut take = |name: &str| match part.payload.get_mut(name).map(Value::take) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        };
+        let (mut html, mut text) = (take("html"), take("text"));
+        dialect::add_unsubscribe(&mut html, &mut text, &url);
+        part.payload["html"] = html.into();
+        part.payload["text"] = text.into();
     }
 }
 

@@ -1,0 +1,101 @@
+//! What a mail shows below its body: facts, buttons, the link.
+
+use mc_core::model::Content;
+
+use super::super::content::link_of;
+use super::super::html::escape;
+use super::super::link::safe_url;
+use super::style;
+
+pub(super) fn write(content: &Content, out: &mut String) {
+    facts(content, out);
+    buttons(content, out);
+    link(content, out);
+}
+
+/// A table of two columns. A long value wraps anywhere, so it never scrolls.
+fn facts(content: &Content, out: &mut String) {
+    if content.facts.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"margin:0 0 20px;",
+    );
+    out.push_str("table-layout:fixed;border-collapse:collapse;width:100%\">\n");
+    for fact in &content.facts {
+        out.push_str(
+            "<tr><th scope=\"row\" class=\"mc-label\" width=\"32%\" style=\"width:32%;padding:8px 12px 8px 0;\
+             border-bottom:1px solid #e5e7eb;text-align:left;vertical-align:top;font-weight:400;color:#4b5563\">",
+        );
+        escape(&fact.label, out);
+        out.push_str(
+            "</th><td style=\"padding:8px 0;border-bottom:1px solid #e5e7eb;vertical-align:top;\
+             word-break:break-word;overflow-wrap:anywhere\">",
+        );
+        lines(&fact.value, out);
+        out.push_str("</td></tr>\n");
+    }
+    out.push_str("</table>\n");
+}
+
+fn lines(text: &str, out: &mut String) {
+    for (i, line) in text.lines().enumerate() {
+        if i > 0 {
+            out.push_str("<br>");
+        }
+        escape(line, out);
+    }
+}
+
+/// Buttons are cells, because some readers colour nothing else; the room around the words belongs to the link, so that
+/// all of it can be pressed, and for Outlook, which gives links no room, to the cell (`mso-padding-alt`). The first one
+/// has the level's colour, the others a frame. One that may not be opened is its text.
+fn buttons(content: &Content, out: &mut String) {
+    let color = style::color(content.level);
+    let mut first = true;
+    for button in content.links() {
+        let Some(url) = safe_url(&button.url) else {
+            out.push_str("<p style=\"margin:0 0 16px\">");
+            escape(&button.text, out);
+            out.push_str("</p>\n");
+            continue;
+        };
+        out.push_str(
+            "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
+             style=\"display:inline-table;border-collapse:separate;max-width:100%;margin:0 8px 12px 0\"><tr><td class=\"",
+        );
+        out.push_str(if first { "mc-first" } else { "mc-more" });
+        out.push_str("\" align=\"center\" bgcolor=\"");
+        let (ground, frame, words) =
+            if first { (color, color, "#ffffff") } else { ("#ffffff", "#d1d5db", "#1f2937") };
+        for piece in [
+            ground,
+            "\" style=\"background:",
+            ground,
+            ";border:1px solid ",
+            frame,
+            ";border-radius:6px;mso-padding-alt:11px 22px\"><a href=\"",
+        ] {
+            out.push_str(piece);
+        }
+        escape(&url, out);
+        out.push_str("\" style=\"display:inline-block;padding:11px 22px;border-radius:6px;color:");
+        out.push_str(words);
+        out.push_str(if first { " !important" } else { "" });
+        out.push_str(";text-decoration:none;font-weight:600;line-height:1.4\">");
+        escape(&button.text, out);
+        out.push_str("</a></td></tr></table>\n");
+        first = false;
+    }
+}
+
+fn link(content: &Content, out: &mut String) {
+    let Some(url) = link_of(content).and_then(safe_url) else { return };
+    let mut escaped = String::with_capacity(url.len());
+    escape(&url, &mut escaped);
+    for piece in
+        ["<p style=\"margin:8px 0 0;font-size:13px\"><a href=\"", &escaped, "\">", &escaped, "</a></p>\n"]
+    {
+        out.push_str(piece);
+    }
+}

@@ -1,0 +1,237 @@
+//! A mail: the HTML document, and the plain text beside it.
+
+mod extras;
+mod footer;
+mod style;
+
+use mc_core::model::{Content, Format};
+
+use super::ast::{Block, plain};
+use super::html::{self, escape};
+use super::link::safe_url;
+use super::{content, html_text, parse, text};
+
+pub use footer::add_unsubscribe;
+
+/// What lists of mails show beside the subject.
+const PREHEADER_CHARACTERS: usize = 120;
+
+/// A mail's two forms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email {
+    /// A whole HTML document.
+    pub html: String,
+    /// The same as plain text.
+    pub text: String,
+}
+
+/// Writes a content as a mail.
+///
+/// The HTML is one column that fits a phone and a wide screen, light and dark. What readers only believe where it
+/// stands is written on each block; only the dark scheme and the phone's margins are rules in the head. The level is a
+/// bar of colour; then come title, picture, body, facts, buttons and the link. What is too wide wraps, or scrolls inside
+/// of its own box.
+///
+/// An HTML body that already is a document keeps its own frame; what else the content has goes before its end. An HTML
+/// body with colours of its own is shown on white, in the dark too: nobody can know whether they could be read on black.
+pub fn email(content: &Content) -> Email {
+    let body = match content.body.format {
+        Format::Text => Body {
+            html: html::paragraphs(&content.body.text, style::of),
+            text: content.body.text.clone(),
+            has_title: false,
+        },
+        Format::Markdown => {
+            let blocks = parse::parse(&content.body.text);
+            Body {
+                html: html::write(&blocks, style::of),
+                text: text::write(&blocks),
+                has_title: begins_with_title(&blocks, content.title.trim()),
+            }
+        }
+        Format::Html => Body {
+            html: content.body.text.clone(),
+            text: html_text::write(&content.body.text),
+            has_title: false,
+        },
+    };
+    let html = if content.body.format == Format::Html && is_document(&body.html) {
+        framed(content, &body.html)
+    } else {
+        document(content, &body)
+    };
+    Email { html, text: content::with_extras(content, &body.text) }
+}
+
+/// A body, written both ways.
+struct Body {
+    html: String,
+    text: String,
+    /// Whether it begins with the title, which is then not written twice.
+    has_title: bool,
+}
+
+fn begins_with_title(blocks: &[Block], title: &str) -> bool {
+    matches!(blocks.first(), Some(Block::Heading(_, children)) if plain(children, " ").trim() == title)
+}
+
+fn is_document(html: &str) -> bool {
+    find(html, "<html").is_some() || find(html, "<!doctype").is_some()
+}
+
+/// Where `wanted`, which is lower case, stands in any case.
+fn find(html: &str, wanted: &str) -> Option<usize> {
+    html.as_bytes().windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+/// Where a document's body ends.
+fn end_of_body(html: &str) -> usize {
+    let last = |wanted: &str| {
+        html.as_bytes()
+            .windows(wanted.len())
+            .rposition(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
+    };
+    last("</body").or_else(|| last("</html")).unwrap_or(html.len())
+}
+
+/// An author's own document, with what else the content has.
+fn framed(content: &Content, html: &str) -> String {
+    let (before, after) = html.split_at(end_of_body(html));
+    let mut out = String::with_capacity(html.len() + 1024);
+    out.push_str(before);
+    extras::write(content, &mut out);
+    out.push_str(after);
+    out
+}
+
+fn document(content: &Content, body: &Body) -> String {
+    let title = content.title.trim();
+    let own_html = content.body.format == Format::Html;
+    let only_light = own_html && has_colors(&body.html);
+    let mut out = String::with_capacity(6144 + body.html.len());
+    out.push_str("<!doctype html>\n<html");
+    if let Some(language) = language(title, &body.text) {
+        out.push_str(" lang=\"");
+        out.push_str(language);
+        out.push('"');
+    }
+    out.push_str(style::HEAD_START);
+    out.push_str("<title>");
+    escape(title, &mut out);
+    out.push_str("</title>\n");
+    out.push_str(if only_light { style::LIGHT } else { style::LIGHT_AND_DARK });
+    out.push_str("</head>\n<body class=\"mc-page\" style=\"margin:0;padding:0;background:#f3f4f6\">\n");
+    preheader(title, &body.text, &mut out);
+    out.push_str(style::CARD_START);
+    if let Some(level) = content.level {
+        let color = style::color(Some(level));
+        for piece in [
+            "<tr><td bgcolor=\"",
+            color,
+            "\" style=\"height:6px;line-height:6px;font-size:0;background:",
+            color,
+            "\">&nbsp;</td></tr>\n",
+        ] {
+            out.push_str(piece);
+        }
+    }
+    out.push_str(style::TEXT_START);
+    if !title.is_empty() && !body.has_title {
+        out.push_str("<h1 style=\"");
+        out.push_str(style::of("h1"));
+        out.push_str("\">");
+        escape(title, &mut out);
+        out.push_str("</h1>\n");
+    }
+    if let Some(image) = content.image.as_deref().and_then(safe_url) {
+        out.push_str("<p style=\"margin:0 0 20px\"><img src=\"");
+        escape(&image, &mut out);
+        out.push_str("\" alt=\"\" style=\"display:block;max-width:100%;height:auto;border:0;border-radius:6px\"></p>\n");
+    }
+    if own_html {
+        // What an author lays out is as wide as it likes.
+        out.push_str("<div style=\"overflow-x:auto\">\n");
+        out.push_str(&body.html);
+        out.push_str("\n</div>\n");
+    } else {
+        out.push_str(&body.html);
+    }
+    extras::write(content, &mut out);
+    out.push_str(style::CARD_END);
+    out.push_str("</body>\n</html>\n");
+    out
+}
+
+fn has_colors(html: &str) -> bool {
+    // `bgcolor` and `background-color` are among them.
+    find(html, "color").is_some() || find(html, "background").is_some()
+}
+
+/// The language by which a reader chooses among the forms that Chinese, Japanese and Korean characters share, and a
+/// screen reader its voice; nothing is said of texts without such characters.
+fn language(title: &str, text: &str) -> Option<&'static str> {
+    let mut han = false;
+    for c in title.chars().chain(text.chars()).filter(|c| !c.is_ascii()) {
+        match c {
+            '\u{3041}'..='\u{30FF}' => return Some("ja"),
+            '\u{AC00}'..='\u{D7A3}' => return Some("ko"),
+            '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' => han = true,
+            _ => {}
+        }
+    }
+    han.then_some("zh-CN")
+}
+
+/// The beginning of the text, hidden in the mail itself: lists of mails show it beside the subject, where they would
+/// show the title again.
+fn preheader(title: &str, text: &str, out: &mut String) {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = lines.skip_while(|line| *line == title).peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    let mut shown = String::new();
+    for line in lines {
+        let room = PREHEADER_CHARACTERS.saturating_sub(shown.chars().count());
+        if room == 0 {
+            break;
+        }
+        if !shown.is_empty() {
+            shown.push(' ');
+        }
+        shown.extend(line.chars().take(room));
+    }
+    out.push_str("<div style=\"display:none;max-height:0;overflow:hidden;mso-hide:all\">");
+    escape(&shown, out);
+    out.push_str("</div>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_that_of_the_characters() {
+        for (text, expected) in [
+            ("plain, café", None),
+            ("部署完成 ok", Some("zh-CN")),
+            ("配備が完了しました", Some("ja")),
+            ("배포 완료", Some("ko")),
+        ] {
+            assert_eq!(language("", text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_mails_shows_the_beginning_of_the_body_and_not_the_title_again() {
+        let shown = |title: &str, text: &str| {
+            let mut out = String::new();
+            preheader(title, text, &mut out);
+            out
+        };
+        assert!(shown("Hi", "Hi\n\nfirst <b>\nsecond").contains(">first &lt;b&gt; second</div>"));
+        assert_eq!(shown("Hi", "Hi\n"), "");
+        let long = shown("", &"一二三四五\n".repeat(100));
+        assert_eq!(long.chars().filter(|c| !c.is_ascii()).count(), 101, "120 with the spaces between");
+    }
+}
