@@ -15,6 +15,8 @@ STAGES := 11
 AWS_VENV  := .venv-aws
 # So has the SAM CLI.
 SAM_VENV  := .venv-sam
+# And what rendering is compared with.
+BENCH_VENV := .venv-bench
 LOCAL_AWS  = '$(AWS_VENV)/bin/python' tests/aws/local_aws.py
 
 # Every stage takes the same packages, features and profile, so that nothing is compiled twice.
@@ -27,7 +29,7 @@ TEST_BINARY := MESSAGE_CENTER_BIN='$(abspath $(TARGET))/debug/message-center' TE
 # $(call begin,number,name) prints the stage, and how long it took at its end, however it ends.
 begin = printf '==> [%s/%s] %s\n' '$(1)' '$(STAGES)' '$(2)'; trap 'echo "    $$SECONDS s"' EXIT;
 
-.PHONY: help run build test bench fmt lint tidy clean-tests \
+.PHONY: help run build test bench bench-render fmt lint tidy clean-tests \
         test-format test-lint test-build test-tidy test-crates test-python test-whole test-template test-stack test-aws test-browser cargo components compiler python node
 
 help: ## list what there is to do
@@ -42,6 +44,11 @@ build: cargo compiler ## build the release binary, target/release/message-center
 bench: build ## measure throughput, latency, memory and fsyncs on this machine (ARGS="--growth" for more)
 	@cargo build --release --locked --package mc-bench
 	@'$(TARGET)/release/mc-bench' --binary '$(TARGET)/release/message-center' $(ARGS)
+
+bench-render: cargo compiler python ## measure rendering on this machine beside Python's Jinja2 and Markdown
+	@cargo build --release --locked --package mc-content --example render_bench
+	@$(call install_into,$(BENCH_VENV),bench/requirements.txt); \
+	'$(BENCH_VENV)/bin/python' bench/render.py '$(TARGET)/release/examples/render_bench'
 
 fmt: cargo components ## format the code
 	@cargo fmt --all
@@ -163,7 +170,7 @@ install_node = if ! cmp -s tests/browser/package-lock.json tests/browser/node_mo
 	fi
 
 clean-tests: ## forget what the tests installed into this folder
-	@rm -rf '$(VENV)' '$(AWS_VENV)' '$(SAM_VENV)' tests/browser/node_modules
+	@rm -rf '$(VENV)' '$(AWS_VENV)' '$(SAM_VENV)' '$(BENCH_VENV)' tests/browser/node_modules
 
 cargo:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it from https://rustup.rs and try again.' >&2; exit 1; }
