@@ -301,8 +301,12 @@ pub struct Head {
 pub struct Final {
     /// Which share.
     pub share: u32,
+    /// Which delivery it belongs to, so that a listing need not read the share.
+    pub delivery: usize,
     /// Its recipients' states when it was decided, without those that went on to another channel.
     pub counts: Counts,
+    /// How many failed here and went on to another channel.
+    pub moved: u32,
     /// Their states by now, where receipts have changed them.
     pub changed: Option<Counts>,
     /// When it was decided.
@@ -314,8 +318,9 @@ pub struct Final {
 impl Final {
     /// The text the head keeps.
     pub fn encode(&self) -> String {
-        let (first, count) = self.next;
-        let mut text = format!("{}@{}>{first}+{count}", self.counts.encode(), self.at.millis());
+        let ((first, count), millis) = (self.next, self.at.millis());
+        let (counts, delivery, moved) = (self.counts.encode(), self.delivery, self.moved);
+        let mut text = format!("{counts}@{millis}>{first}+{count}/{delivery}-{moved}");
         if let Some(changed) = &self.changed {
             text.push('|');
             text.push_str(&changed.encode());
@@ -328,6 +333,13 @@ impl Final {
         self.changed.unwrap_or(self.counts)
     }
 
+    /// The same with those who failed here and went on, which is how the delivery itself stands.
+    pub fn of_delivery(&self) -> Counts {
+        let mut counts = self.now();
+        counts.add(State::Failed, self.moved);
+        counts
+    }
+
     /// The same share after receipts.
     #[must_use]
     pub fn later(&self, counts: Counts) -> Self {
@@ -338,10 +350,14 @@ impl Final {
         let (text, changed) = text.split_once('|').map_or((text, None), |(t, c)| (t, Some(c)));
         let (counts, rest) = text.split_once('@')?;
         let (at, next) = rest.split_once('>')?;
+        let (next, of) = next.split_once('/')?;
         let (first, count) = next.split_once('+')?;
+        let (delivery, moved) = of.split_once('-')?;
         Some(Self {
             share,
+            delivery: delivery.parse().ok()?,
             counts: Counts::decode(counts)?,
+            moved: moved.parse().ok()?,
             changed: match changed {
                 Some(changed) => Some(Counts::decode(changed)?),
                 None => None,
@@ -463,8 +479,15 @@ mod tests {
     #[test]
     fn a_note_keeps_what_was_decided_beside_what_receipts_changed() {
         let decided = Counts::of_letters(b"ssf");
-        let note =
-            Final { share: 2, counts: decided, changed: None, at: Timestamp::from_millis(9), next: (4, 1) };
+        let note = Final {
+            share: 2,
+            delivery: 1,
+            counts: decided,
+            moved: 3,
+            changed: None,
+            at: Timestamp::from_millis(9),
+            next: (4, 1),
+        };
         assert_eq!(Final::decode(2, &note.encode()), Some(note));
         let later = note.later(Counts::of_letters(b"drf"));
         assert_eq!(Final::decode(2, &later.encode()), Some(later));

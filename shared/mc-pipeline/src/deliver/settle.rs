@@ -95,7 +95,9 @@ impl Settling {
         let first = noted.map_or(head.shares + 1, |f| f.next.0);
         let last = noted.unwrap_or(Final {
             share: share.index,
+            delivery: share.delivery,
             counts,
+            moved: moved as u32,
             changed: None,
             at: now,
             next: (first, groups.len() as u32),

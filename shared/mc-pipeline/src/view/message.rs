@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::center::Center;
 use crate::deliver::load;
 use crate::keys;
-use crate::share::{Head, Share, summary};
+use crate::share::{Final, Head, Share, summary};
 
 /// A message with its deliveries.
 #[derive(Debug, Serialize)]
@@ -130,7 +130,8 @@ pub async fn get(center: &Center, project: &str, id: MessageId) -> Result<Option
     Ok(Some(view(center, id, &head, &shares)))
 }
 
-/// A head as a listing shows it, without looking at shares outside of it.
+/// A head as a listing shows it, without looking at shares outside of it: of those, it knows what they came to and not
+/// how they got there.
 pub fn of_head(center: &Center, id: MessageId, item: &Item) -> Result<MessageView> {
     let head = Head::read(item)?;
     let shares: Vec<Share> = head.inline.iter().cloned().collect();
@@ -158,14 +159,28 @@ fn view(center: &Center, id: MessageId, head: &Head, shares: &[Share]) -> Messag
         .deliveries
         .iter()
         .enumerate()
-        .filter(|(i, plan)| plan.recipients > 0 || shares.iter().any(|s| s.delivery == *i))
+        .filter(|(i, plan)| {
+            plan.recipients > 0
+                || shares.iter().any(|s| s.delivery == *i)
+                || head.finals.iter().any(|f| f.delivery == *i)
+        })
         .map(|(i, plan)| {
             let mine: Vec<&Share> = shares.iter().filter(|s| s.delivery == i).collect();
+            // What the head notes of shares that were not read.
+            let noted: Vec<Counts> = head
+                .finals
+                .iter()
+                .filter(|f| f.delivery == i && !mine.iter().any(|s| s.index == f.share))
+                .map(Final::of_delivery)
+                .collect();
             let mut counts = Counts::default();
             for share in &mine {
                 for unit in 0..share.letters.len() {
                     counts.add(share.state_of(unit), 1);
                 }
+            }
+            for some in &noted {
+                counts.merge(some);
             }
             let mut attempts: Vec<AttemptView> =
                 mine.iter().flat_map(|s| s.log.iter().cloned()).map(AttemptView::from).collect();
@@ -174,7 +189,7 @@ fn view(center: &Center, id: MessageId, head: &Head, shares: &[Share]) -> Messag
                 id: id.delivery(i),
                 channel: plan.channel.clone(),
                 kind: plan.kind,
-                status: delivery_state(&mine),
+                status: delivery_state(&mine, &counts, plan.recipients),
                 recipients: plan.recipients.max(counts.total()),
                 counts,
                 attempts,
@@ -200,18 +215,15 @@ fn view(center: &Center, id: MessageId, head: &Head, shares: &[Share]) -> Messag
 }
 
 /// The state of a delivery: what is still going on, else what became of it.
-fn delivery_state(shares: &[&Share]) -> State {
+fn delivery_state(shares: &[&Share], counts: &Counts, recipients: u32) -> State {
     let states: Vec<State> = shares.iter().map(|s| s.state()).collect();
     for going_on in [State::Sending, State::Retrying, State::Queued] {
         if states.contains(&going_on) {
             return going_on;
         }
     }
-    let mut counts = Counts::default();
-    for share in shares {
-        counts.merge(&share.counts());
-    }
-    if shares.is_empty() { State::Queued } else { summary(&counts) }
+    let known = !shares.is_empty() || counts.total() >= recipients.max(1);
+    if known { summary(counts) } else { State::Queued }
 }
 
 impl From<Attempt> for AttemptView {

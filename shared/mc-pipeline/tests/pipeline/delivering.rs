@@ -128,6 +128,33 @@ async fn the_next_channel_takes_only_those_who_failed() {
 }
 
 #[tokio::test]
+async fn a_listing_says_of_each_delivery_what_the_message_says() {
+    let world = World::working().await;
+    world.channel("gone", Kind::WecomRobot, json!({}), &[("key", "bad-robot-key-01")]).await;
+    let mut many = mails(450);
+    many[300] = json!({"email": "nobody@example.com"});
+    for (mode, channels, to) in [
+        ("all", vec!["im", "mail"], many),
+        ("all", vec!["mail"], mails(1)),
+        ("first", vec!["gone", "mail"], mails(3)),
+        ("first", vec!["mail", "im"], json!([{"email": "nobody@example.com"}, {"email": "a@example.com"}])),
+    ] {
+        let content = json!({"title": "T", "body": "B"});
+        let routing = json!({"mode": mode, "channels": channels});
+        let id = world.send(json!({"content": content, "to": to, "routing": routing})).await;
+        let view = world.finished(id).await;
+        let filter = mc_pipeline::view::Filter::default();
+        let page = mc_pipeline::view::list(&world.center, "default", &filter, 10, None).await.unwrap();
+        let listed = page.items.iter().find(|m| m.id == id).unwrap();
+        let said = |m: &mc_pipeline::view::MessageView| -> Vec<_> {
+            m.deliveries.iter().map(|d| (d.id.clone(), d.status, d.recipients, d.counts)).collect()
+        };
+        assert_eq!(said(listed), said(&view));
+        assert_eq!((listed.status, listed.counts), (view.status, view.counts));
+    }
+}
+
+#[tokio::test]
 async fn the_next_channel_is_not_used_when_the_first_one_works() {
     let world = World::working().await;
     let mut to = mails(3);
