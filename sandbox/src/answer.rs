@@ -95,6 +95,7 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             Platform::Wecom
             | Platform::WecomApp
             | Platform::Dingtalk
+            | Platform::DingtalkApp
             | Platform::Smtp
             | Platform::Wechat
             | Platform::WechatMini,
@@ -180,9 +181,15 @@ pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Va
             json!({"code": 0, "msg": errmsg, "data": {}, "Extra": null, "StatusCode": 0, "StatusMessage": errmsg})
         }
         Platform::Feishu | Platform::FeishuApp => json!({"code": errcode, "msg": errmsg, "data": {}}),
+        // A bad token and a missing permission come wrapped, the code itself as a text.
+        Platform::DingtalkApp if matches!(errcode, 40_000 | 40_014 | 60_011) => {
+            let words = format!("ding talk error[subcode={errcode},submsg={errmsg}]");
+            json!({"errcode": 88, "errmsg": words, "sub_code": errcode.to_string(), "sub_msg": errmsg})
+        }
         Platform::Wecom
         | Platform::WecomApp
         | Platform::Dingtalk
+        | Platform::DingtalkApp
         | Platform::Hook
         | Platform::Smtp
         | Platform::Wechat

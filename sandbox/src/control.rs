@@ -8,6 +8,7 @@
 //! | `GET /_faults`, `PUT /_faults` | `[Fault…]`; `PUT` replaces the list |
 //! | `DELETE /_faults` | 204 |
 //! | `PUT /_dingtalk/{token}` | `{"secret": "SEC…" or null, "keywords": […]}` |
+//! | `PUT /_dingtalk/apps/{app_key}`, `POST …/expire`, `POST …/read`, `POST …/events` | see `dingtalk/app/control.rs` |
 //! | `PUT /_feishu/robots/{token}`, `PUT /_feishu/apps/{app_id}`, `POST …/expire`, `POST …/events` | see `feishu/control.rs` |
 //! | `PUT /_hook/{name}` | `{"secret": "whsec_…"}` |
 //! | `PUT /_wecom/{corp}/{agent}`, `POST …/expire`, `POST …/events`, `POST …/verify` | see `wecom/app/control.rs` |

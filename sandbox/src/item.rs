@@ -14,6 +14,8 @@ pub enum Platform {
     WecomApp,
     /// The DingTalk custom robot.
     Dingtalk,
+    /// Work notifications of a DingTalk app.
+    DingtalkApp,
     /// The Feishu custom robot.
     Feishu,
     /// A Feishu app.

@@ -13,6 +13,7 @@
 //! | WeCom group robot | `POST /cgi-bin/webhook/send?key=`, `POST /cgi-bin/webhook/upload_media?key=` | `wecom` |
 //! | WeCom apps | `GET /cgi-bin/gettoken`, `POST /cgi-bin/message/send`, `…/recall`, `…/update_template_card`, `/cgi-bin/media/upload`, … | `wecom::app` |
 //! | DingTalk robot | `POST /robot/send?access_token=&timestamp=&sign=` | `dingtalk` |
+//! | DingTalk apps | `GET /gettoken`, `POST /topapi/message/corpconversation/…`, `/media/upload`, `/topapi/v2/user/getbymobile` | `dingtalk::app` |
 //! | Feishu app | `/open-apis/auth/…`, `/open-apis/im/v1/messages`, `/open-apis/message/v4/batch_send/`, … | `feishu` |
 //! | Feishu robot | `POST /open-apis/bot/v2/hook/{token}` | `feishu` |
 //! | Self-built IM | `ANY /im/{*path}` | `im` |
@@ -21,7 +22,7 @@
 //! | WeChat mini program | `/cgi-bin/message/subscribe/send`, `/wxaapi/newtmpl/gettemplate` | `wechat` |
 //! | Slack | `POST /services/{team}/{app}/{key}`, `POST /api/chat.postMessage` | `slack` |
 //! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
-//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}`, `/_wecom/{corp}/{agent}` | `control` |
+//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_dingtalk/apps/{app_key}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}`, `/_wecom/{corp}/{agent}` | `control` |
 
 #![deny(missing_docs)]
 
@@ -36,6 +37,7 @@ mod inbox;
 mod item;
 mod mask;
 mod md5;
+mod multipart;
 mod options;
 mod post;
 mod rate;
@@ -49,6 +51,7 @@ mod wechat;
 mod wecom;
 mod wxcipher;
 
+pub use dingtalk::{DingtalkApp, DingtalkCallback, DingtalkEvent, DingtalkPost};
 pub use faults::{Fault, RetryAfter, SmtpStage};
 pub use feishu::{FeishuApp, FeishuEvent, FeishuPost, FeishuRobot};
 pub use im::{HmacEncoding, HmacRule, ImExpectation};

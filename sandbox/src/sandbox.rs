@@ -37,6 +37,7 @@ struct Inner {
     wechat: Wechat,
     slack: Slack,
     dingtalk: Dingtalk,
+    dingtalk_apps: dingtalk::Apps,
     feishu: Feishu,
     ims: Ims,
     hooks: Hooks,
@@ -54,6 +55,7 @@ impl Sandbox {
             wechat: Wechat::default(),
             slack: Slack::new(options.rate_limit),
             dingtalk: Dingtalk::new(options.rate_limit),
+            dingtalk_apps: dingtalk::Apps::new(options.rate_limit.is_some()),
             feishu: Feishu::new(options.rate_limit),
             ims: Ims::default(),
             hooks: Hooks::default(),
@@ -79,6 +81,7 @@ impl Sandbox {
             .merge(wechat::routes())
             .merge(slack::routes())
             .merge(wecom::app::routes())
+            .merge(dingtalk::app_routes())
             .merge(feishu::routes())
             .layer(DefaultBodyLimit::max(LARGEST_BODY))
             .with_state(self.clone())
@@ -203,6 +206,10 @@ impl Sandbox {
 
     pub(crate) fn dingtalk(&self) -> &Dingtalk {
         &self.0.dingtalk
+    }
+
+    pub(crate) fn dingtalk_apps(&self) -> &dingtalk::Apps {
+        &self.0.dingtalk_apps
     }
 
     pub(crate) fn feishu(&self) -> &Feishu {

@@ -1,7 +1,8 @@
-//! The encryption of WeCom's and WeChat's callbacks, from the platform's side: it only ever encrypts.
+//! The encryption of WeCom's, WeChat's and DingTalk's callbacks, from the platform's side: it encrypts what it tells, and
+//! decrypts what DingTalk is answered.
 
 use aes::cipher::block_padding::NoPadding;
-use aes::cipher::{BlockModeEncrypt, KeyIvInit};
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -32,13 +33,30 @@ impl WxCipher {
         let mut plain = [&random[..], &length, message.as_bytes(), self.id.as_bytes()].concat();
         let pad = BLOCK - plain.len() % BLOCK;
         plain.resize(plain.len() + pad, u8::try_from(pad).unwrap_or_default());
-        let mut iv = [0; 16];
-        iv.copy_from_slice(&self.key[..16]);
-        let cipher = cbc::Encryptor::<aes::Aes256>::new(&self.key.into(), &iv.into());
+        let cipher = cbc::Encryptor::<aes::Aes256>::new(&self.key.into(), &self.iv().into());
         let length = plain.len();
         // The text was padded to whole blocks, so nothing can fail.
         let encrypted = cipher.encrypt_padded::<NoPadding>(&mut plain, length).unwrap_or_default();
         STANDARD.encode(encrypted)
+    }
+
+    /// The message in what `encrypt` makes for the same account; `None` if it is something else.
+    pub(crate) fn decrypt(&self, encrypted: &str) -> Option<String> {
+        let mut bytes = STANDARD.decode(encrypted).ok()?;
+        let cipher = cbc::Decryptor::<aes::Aes256>::new(&self.key.into(), &self.iv().into());
+        let plain = cipher.decrypt_padded::<NoPadding>(&mut bytes).ok()?;
+        let pad = usize::from(*plain.last()?);
+        let padding = plain.len().checked_sub(pad).filter(|_| (1..=BLOCK).contains(&pad))?;
+        let length = u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?);
+        let end = 20 + usize::try_from(length).ok()?;
+        let is_ours = plain.len().is_multiple_of(BLOCK) && plain.get(end..padding)? == self.id.as_bytes();
+        is_ours.then(|| String::from_utf8(plain[20..end].to_vec()).ok())?
+    }
+
+    fn iv(&self) -> [u8; 16] {
+        let mut iv = [0; 16];
+        iv.copy_from_slice(&self.key[..16]);
+        iv
     }
 }
 
@@ -81,5 +99,9 @@ mod tests {
             "jn1L23DB+6ELqJ+6bruv21Y6MD7KeIfP82D6gU39rmkgczbWwt5+3bnyg5K55bgVtVzd832WzZGMhkP72vVOfg=="
         );
         assert!(WxCipher::new("too-short", "x").is_none());
+        let encrypted = cipher.encrypt(b"aaaabbbbccccdddd", "success");
+        assert_eq!(cipher.decrypt(&encrypted).as_deref(), Some("success"));
+        assert_eq!(WxCipher::new(key, "another").unwrap().decrypt(&encrypted), None);
+        assert!(["", "AAAA", "not base64!"].iter().all(|text| cipher.decrypt(text).is_none()));
     }
 }

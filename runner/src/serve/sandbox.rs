@@ -10,7 +10,8 @@ use mc_core::{Secret, Timestamp};
 use mc_pipeline::Center;
 use mc_pipeline::repo::PutError;
 use mc_sandbox::{
-    FeishuApp, FeishuRobot, Sandbox, SandboxOptions, WechatAccount, WechatCallback, WechatTemplate,
+    DingtalkApp, DingtalkCallback, FeishuApp, FeishuRobot, Sandbox, SandboxOptions, WechatAccount,
+    WechatCallback, WechatTemplate,
 };
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -21,6 +22,13 @@ use super::{Failure, context, origin, stopped};
 /// The DingTalk robot that the sandbox knows.
 const DINGTALK_TOKEN: &str = "sandbox-dingtalk-robot-token";
 const DINGTALK_SECRET: &str = "SECsandbox0000000000000000000000";
+/// The DingTalk app that the sandbox knows.
+const DINGTALK_APP: &str = "dingsandbox000000000";
+const DINGTALK_AGENT: u64 = 1_000_000_001;
+const DINGTALK_CORP: &str = "dingsandboxcorp00000";
+const DINGTALK_APP_SECRET: &str = "sandbox-dingtalk-app-secret";
+const DINGTALK_CALLBACK_TOKEN: &str = "sandboxDingtalkToken";
+const DINGTALK_AES_KEY: &str = "sandbox0dingtalk0aes0key0000000000000000000";
 /// The WeCom robot's key; the sandbox takes any key of this form.
 const WECOM_KEY: &str = "5a1db0c5-0000-4000-8000-000000000001";
 
@@ -55,6 +63,7 @@ pub async fn start(
     let sandbox =
         Sandbox::new(SandboxOptions::new(Arc::new(move || u64::try_from(clock.now().millis()).unwrap_or(0))));
     sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
+    sandbox.dingtalk_app(DINGTALK_APP, dingtalk_app(&origin(address)));
     let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
     sandbox.feishu_robot(FEISHU_HOOK, robot);
     for (name, app_id) in WECHAT_CHANNELS.into_iter().zip(["wxsandbox", "wxsandboxmini"]) {
@@ -105,6 +114,25 @@ async fn put_sample(center: &Center, name: &str, body: TemplateBody) -> Result<(
     }
 }
 
+/// An app whose people read everything after a minute.
+fn dingtalk_app(origin: &str) -> DingtalkApp {
+    DingtalkApp {
+        app_secret: DINGTALK_APP_SECRET.to_owned(),
+        agent_id: DINGTALK_AGENT,
+        corp_id: DINGTALK_CORP.to_owned(),
+        departments: [(1, 300), (22, 5)].into(),
+        mobiles: [("13800138000".to_owned(), "zhangsan".to_owned())].into(),
+        reads_after: Some(60_000),
+        callback: Some(DingtalkCallback {
+            url: format!("{origin}/v1/callbacks/default/sandbox-dingtalk-app"),
+            token: DINGTALK_CALLBACK_TOKEN.to_owned(),
+            aes_key: DINGTALK_AES_KEY.to_owned(),
+            ..DingtalkCallback::default()
+        }),
+        ..DingtalkApp::default()
+    }
+}
+
 /// An account that tells the channel what became of each message.
 fn wechat_account(origin: &str, channel: &str, mini: bool) -> WechatAccount {
     let template = WechatTemplate {
@@ -140,6 +168,13 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
         "from": "Message Center <center@example.com>",
     });
     let dingtalk = vec![("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
+    let dingtalk_app = vec![
+        ("app_secret", DINGTALK_APP_SECRET),
+        ("token", DINGTALK_CALLBACK_TOKEN),
+        ("aes_key", DINGTALK_AES_KEY),
+    ];
+    let dingtalk_settings =
+        json!({"app_key": DINGTALK_APP, "agent_id": DINGTALK_AGENT, "corp_id": DINGTALK_CORP});
     let feishu = vec![("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
     let wechat = |app_id: &str| {
         let fields = json!({"item": "thing1", "amount": "amount2", "title": "thing3"});
@@ -156,6 +191,7 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
     let im = json!({"url": format!("{base}/im/messages")});
     vec![
         ("sandbox-wecom", Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
+        ("sandbox-dingtalk-app", Kind::DingtalkApp, dingtalk_settings, dingtalk_app),
         ("sandbox-dingtalk", Kind::DingtalkRobot, json!({}), dingtalk),
         ("sandbox-feishu-app", Kind::FeishuApp, json!({"app_id": FEISHU_APP}), app),
         ("sandbox-feishu", Kind::FeishuRobot, json!({}), feishu),

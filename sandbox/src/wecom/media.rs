@@ -9,10 +9,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{known, multipart};
+use super::known;
 use crate::answer::{Refusal, json_answer};
-use crate::request;
 use crate::sandbox::Sandbox;
+use crate::{multipart, request};
 
 const LIFETIME_MS: u64 = 3 * 24 * 3_600_000;
 const FILE_BYTES: usize = 20 << 20;

@@ -4,7 +4,6 @@ pub(crate) mod app;
 mod card;
 mod describe;
 mod media;
-mod multipart;
 mod rules;
 
 use axum::extract::{RawQuery, State};

@@ -2,6 +2,7 @@
 
 mod control;
 mod dingtalk;
+mod dingtalk_app;
 mod faults;
 mod feishu;
 mod feishu_app;

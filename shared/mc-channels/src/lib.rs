@@ -9,6 +9,7 @@ pub mod http;
 pub mod neutral;
 pub mod registry;
 
+mod dingtalk;
 mod feishu;
 mod fields;
 mod mail;
@@ -17,11 +18,12 @@ mod overrides;
 mod reach;
 mod robot;
 mod token;
-#[cfg_attr(not(test), expect(dead_code, reason = "the kinds with callbacks come next"))]
+mod upload;
 mod wxcrypt;
 #[cfg_attr(not(test), expect(dead_code, reason = "the kinds with callbacks come next"))]
 mod xml;
 
+mod dingtalk_app;
 mod dingtalk_robot;
 mod email_ses;
 mod email_smtp;

@@ -73,6 +73,7 @@ pub(crate) struct Entry {
 pub(crate) const fn entry(kind: Kind) -> &'static Entry {
     match kind {
         Kind::WecomRobot => &crate::wecom_robot::ENTRY,
+        Kind::DingtalkApp => &crate::dingtalk_app::ENTRY,
         Kind::DingtalkRobot => &crate::dingtalk_robot::ENTRY,
         Kind::FeishuApp => &crate::feishu_app::ENTRY,
         Kind::FeishuRobot => &crate::feishu_robot::ENTRY,

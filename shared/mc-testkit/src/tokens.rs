@@ -7,22 +7,29 @@ use async_trait::async_trait;
 use mc_core::ports::{Clock, Fetch, SendError, Tokens};
 use mc_core::{Secret, Timestamp};
 
+/// One name's value, and whose turn it is to fetch it.
+type Slot = Arc<tokio::sync::Mutex<Option<(Secret, Timestamp)>>>;
+
 /// One process's tokens, which are forgotten with it.
 pub struct MemoryTokens {
     clock: Arc<dyn Clock>,
-    held: tokio::sync::Mutex<HashMap<String, (Secret, Timestamp)>>,
+    held: Mutex<HashMap<String, Slot>>,
     fetches: Mutex<Vec<String>>,
 }
 
 impl MemoryTokens {
     /// No tokens yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, held: tokio::sync::Mutex::default(), fetches: Mutex::default() }
+        Self { clock, held: Mutex::default(), fetches: Mutex::default() }
     }
 
     /// The names that were fetched, in order.
     pub fn fetches(&self) -> Vec<String> {
         self.fetches.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn slot(&self, key: String) -> Slot {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
     }
 }
 
@@ -35,10 +42,10 @@ impl Tokens for MemoryTokens {
         rejected: Option<&Secret>,
         fetch: &Fetch<'_>,
     ) -> Result<Secret, SendError> {
-        let key = format!("{project}#{name}");
-        // Held during the fetch, so that whoever asks at the same time shares it.
-        let mut held = self.held.lock().await;
-        if let Some((value, end)) = held.get(&key)
+        let slot = self.slot(format!("{project}#{name}"));
+        // Held during the fetch, so that whoever asks at the same time shares it; a fetch may ask for other names.
+        let mut held = slot.lock().await;
+        if let Some((value, end)) = &*held
             && Some(value) != rejected
             && self.clock.now() < *end
         {
@@ -46,7 +53,7 @@ impl Tokens for MemoryTokens {
         }
         self.fetches.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
         let token = fetch().await?;
-        held.insert(key, (token.value.clone(), self.clock.now().after(token.lives)));
+        *held = Some((token.value.clone(), self.clock.now().after(token.lives)));
         Ok(token.value)
     }
 }

@@ -12,9 +12,9 @@ use serde_json::json;
 use super::DAY_MS;
 use crate::answer::Refusal;
 use crate::item::Platform;
+use crate::multipart::{self, File};
 use crate::request;
 use crate::sandbox::Sandbox;
-use crate::wecom::multipart::{self, File};
 
 const LIFETIME_MS: u64 = 3 * DAY_MS;
 /// "More than 5 bytes", says the page.

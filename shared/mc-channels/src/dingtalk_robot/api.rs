@@ -9,12 +9,10 @@ use mc_core::{Secret, Timestamp};
 use ring::hmac;
 
 use super::config::{Config, Robot};
-use crate::outcome::{ErrcodeAnswer, by_status, failure, not_json, unanswered, words};
+use crate::dingtalk::{BLOCKED, not_dingtalk};
+use crate::outcome::{ErrcodeAnswer, failure, not_json, unanswered, words};
 use crate::registry::Ports;
 use crate::robot;
-
-/// How long DingTalk's gateway shuts out an address that calls too often.
-const BLOCKED: Duration = Duration::from_secs(300);
 
 pub(super) async fn send(
     config: &Config,
@@ -65,15 +63,6 @@ fn judge(response: &HttpResponse, robot: &Robot) -> Result<Receipt, SendError> {
         }
         None if (200..300).contains(&response.status) => Ok(Receipt::default()),
         None => Err(not_json(response)),
-    }
-}
-
-/// The gateway shuts out with a page; a page with a server error is trouble, not a ban.
-fn not_dingtalk(response: &HttpResponse) -> SendError {
-    let error = not_json(response);
-    match by_status(response) {
-        SendFailure::Transient { .. } | SendFailure::Throttled { .. } => error,
-        _ => SendError { failure: SendFailure::Throttled { after: Some(BLOCKED) }, ..error },
     }
 }
 

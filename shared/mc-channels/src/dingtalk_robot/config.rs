@@ -4,10 +4,9 @@ use mc_content::FieldError;
 use mc_core::Secret;
 use serde::Deserialize;
 
+use crate::dingtalk::BASE_URL;
 use crate::fields::{Fields, secret};
 use crate::registry::Setup;
-
-pub(super) const BASE_URL: &str = "https://oapi.dingtalk.com";
 
 /// One robot.
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use mc_core::model::{AddressKind, Content, Format};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Warning};
 use serde_json::{Value, json};
 
+use crate::dingtalk::{buttons, title};
 use crate::overrides;
 use crate::robot::{self, Mentions, Place, json_size};
 
@@ -17,8 +18,6 @@ const ALLOWED: usize = BODY_LIMIT - UUID_ROOM;
 const MENTION_LIMIT: usize = 50;
 /// Characters of a button's label of which two fit into one line.
 const SHORT_LABEL: usize = 8;
-/// What a conversation list shows of a title.
-const TITLE_CHARACTERS: usize = 64;
 
 /// Whom a message goes to is the channel's and the caller's `to`, not an override's; `msgUuid` is the push's.
 const PROTECTED: [&str; 2] = ["at", "msgUuid"];
@@ -81,30 +80,6 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
 
 fn too_large(used: usize) -> RenderError {
     RenderError::new("too_large", format!("{used} bytes as JSON; DingTalk takes {ALLOWED} in one message"))
-}
-
-/// The title that the conversation list and the notification show; DingTalk shows nothing without one.
-fn title(content: &Content, plain: &str) -> String {
-    let line = if content.title.trim().is_empty() {
-        plain.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()
-    } else {
-        &content.title
-    };
-    line.trim().chars().filter(|c| !c.is_control()).take(TITLE_CHARACTERS).collect()
-}
-
-/// Titles and addresses of the buttons, the content's own link among them.
-fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<(String, String)> {
-    let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
-    let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
-    let mut buttons = Vec::new();
-    for (text, url) in own.chain(link.map(|url| ("查看详情", url))) {
-        match dialect::safe_url(url) {
-            Some(url) => buttons.push((text.to_owned(), url)),
-            None => warnings.push(robot::button_warning(text)),
-        }
-    }
-    buttons
 }
 
 /// One button is the card's own and its whole surface; several stand in a list, two short ones beside each other.

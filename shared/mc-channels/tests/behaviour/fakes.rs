@@ -2,7 +2,10 @@
 
 use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
-use mc_sandbox::{Fault, FeishuApp, FeishuRobot, Platform, SmtpStage, WechatAccount, WechatTemplate};
+use mc_sandbox::{
+    DingtalkApp, DingtalkCallback, Fault, FeishuApp, FeishuRobot, Platform, SmtpStage, WechatAccount,
+    WechatTemplate,
+};
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
@@ -11,6 +14,12 @@ use crate::world::World;
 pub const WECOM_KEY: &str = "693a91f6-7777-4bc4-97a0-0ec2sifa5aaa";
 pub const DINGTALK_TOKEN: &str = "566cc69da782ec77a6";
 pub const DINGTALK_SECRET: &str = "SEC9b1e7f0a55c24";
+pub const DINGTALK_APP: &str = "dingeqqpkv3x0123456";
+pub const DINGTALK_AGENT: u64 = 1_234_567_890;
+pub const DINGTALK_CORP: &str = "ding6ccabc44d2c8d38b";
+pub const DINGTALK_APP_SECRET: &str = "Kd83hVq0LmZx7Rt2Yb5Nc9Wf4Gj6Ps1A";
+pub const DINGTALK_CALLBACK_TOKEN: &str = "mryueDingtalkToken";
+pub const DINGTALK_AES_KEY: &str = "Yue0EfdN5900c1ce5cf6A152c63DDe1808a60c5ecd7";
 pub const FEISHU_HOOK: &str = "f99fed8d-9b01-4dfe-ab56-0123456789ab";
 pub const FEISHU_SECRET: &str = "qYhFgBvJ7rNdXcKtWmZs";
 pub const FEISHU_APP: &str = "cli_9f427eec54ae901b";
@@ -37,6 +46,7 @@ pub struct Fake<'w> {
 impl<'w> Fake<'w> {
     pub fn new(world: &'w World, kind: Kind) -> Self {
         world.sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
+        world.sandbox.dingtalk_app(DINGTALK_APP, dingtalk_app());
         let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
         world.sandbox.feishu_robot(FEISHU_HOOK, robot);
         world.sandbox.feishu_app(FEISHU_APP, feishu_app());
@@ -67,6 +77,7 @@ impl<'w> Fake<'w> {
     pub fn platform(&self) -> Platform {
         match self.kind {
             Kind::WecomRobot => Platform::Wecom,
+            Kind::DingtalkApp => Platform::DingtalkApp,
             Kind::DingtalkRobot => Platform::Dingtalk,
             Kind::FeishuApp => Platform::FeishuApp,
             Kind::FeishuRobot => Platform::Feishu,
@@ -92,6 +103,7 @@ impl<'w> Fake<'w> {
     pub fn own_secrets(&self) -> Vec<String> {
         let own: &[&str] = match self.kind {
             Kind::WecomRobot => &[WECOM_KEY],
+            Kind::DingtalkApp => &[DINGTALK_APP_SECRET, DINGTALK_CALLBACK_TOKEN, DINGTALK_AES_KEY],
             Kind::DingtalkRobot => &[DINGTALK_TOKEN, DINGTALK_SECRET],
             Kind::FeishuApp => &[FEISHU_APP_SECRET, FEISHU_TOKEN, FEISHU_KEY],
             Kind::FeishuRobot => &[FEISHU_HOOK, FEISHU_SECRET],
@@ -107,6 +119,16 @@ impl<'w> Fake<'w> {
     fn at(&self, url: &str, smtp_port: u16) -> SharedChannel {
         match self.kind {
             Kind::WecomRobot => self.world.build(self.kind, json!({}), &[("key", WECOM_KEY)], url),
+            Kind::DingtalkApp => {
+                let settings =
+                    json!({"app_key": DINGTALK_APP, "agent_id": DINGTALK_AGENT, "corp_id": DINGTALK_CORP});
+                let secrets = [
+                    ("app_secret", DINGTALK_APP_SECRET),
+                    ("token", DINGTALK_CALLBACK_TOKEN),
+                    ("aes_key", DINGTALK_AES_KEY),
+                ];
+                self.world.build(self.kind, settings, &secrets, url)
+            }
             Kind::DingtalkRobot => {
                 let secrets = [("access_token", DINGTALK_TOKEN), ("secret", DINGTALK_SECRET)];
                 self.world.build(self.kind, json!({}), &secrets, url)
@@ -186,6 +208,19 @@ impl<'w> Fake<'w> {
                 self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
                 Fault { call: Some("token".to_owned()), ..errcode(10_015) }
             }
+            (Trouble::EndsToken, Kind::DingtalkApp) => errcode(40_014),
+            (Trouble::CutsLogin, Kind::DingtalkApp) => {
+                self.end_tokens();
+                Fault { cut: true, call: Some("token".to_owned()), ..fault }
+            }
+            (Trouble::BusyLogin, Kind::DingtalkApp) => {
+                self.end_tokens();
+                Fault { call: Some("token".to_owned()), ..errcode(-1) }
+            }
+            (Trouble::RefusesLogin, Kind::DingtalkApp) => {
+                self.end_tokens();
+                Fault { call: Some("token".to_owned()), ..errcode(40_096) }
+            }
             (
                 Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin,
                 Kind::WechatOfficial | Kind::WechatMini,
@@ -206,7 +241,10 @@ impl<'w> Fake<'w> {
             }
             (Trouble::Page, _) => Fault { status: Some(200), body: page, ..fault },
             (Trouble::Gateway, _) => Fault { status: Some(502), body: page, ..fault },
-            (Trouble::Busy, Kind::WecomRobot | Kind::DingtalkRobot) => errcode(-1),
+            (Trouble::Busy, Kind::WecomRobot | Kind::DingtalkApp | Kind::DingtalkRobot) => errcode(-1),
+            (Trouble::TooFast, Kind::DingtalkApp) => errcode(90_018),
+            (Trouble::Refuses, Kind::DingtalkApp) => errcode(41_049),
+            (Trouble::Disowns, Kind::DingtalkApp) => errcode(60_020),
             (Trouble::TooFast, Kind::WecomRobot) => errcode(45009),
             (Trouble::TooFast, Kind::DingtalkRobot) => errcode(410_100),
             (Trouble::Refuses, Kind::WecomRobot) => errcode(40058),
@@ -245,7 +283,24 @@ impl<'w> Fake<'w> {
     }
 }
 
-/// The app as its pages say.
+/// DingTalk's app as its pages say.
+pub fn dingtalk_app() -> DingtalkApp {
+    DingtalkApp {
+        app_secret: DINGTALK_APP_SECRET.to_owned(),
+        agent_id: DINGTALK_AGENT,
+        corp_id: DINGTALK_CORP.to_owned(),
+        departments: [(1, 300), (22, 5)].into(),
+        mobiles: [("13800000000".to_owned(), "zhangsan".to_owned())].into(),
+        callback: Some(DingtalkCallback {
+            token: DINGTALK_CALLBACK_TOKEN.to_owned(),
+            aes_key: DINGTALK_AES_KEY.to_owned(),
+            ..DingtalkCallback::default()
+        }),
+        ..DingtalkApp::default()
+    }
+}
+
+/// Feishu's app as its pages say.
 pub fn feishu_app() -> FeishuApp {
     FeishuApp {
         app_secret: FEISHU_APP_SECRET.to_owned(),
@@ -269,9 +324,9 @@ impl Harness for Fake<'_> {
             email: Some("someone@example.com".into()),
             mobile: Some("+8613800000000".into()),
             wecom: Some("zhangsan".into()),
+            dingtalk: Some("manager4220".into()),
             wechat: Some(OPENID.into()),
             feishu: Some("ou_7d8a6e6df7621556ce0d21922b676706".into()),
-            ..Addresses::default()
         };
         Recipient { addresses, ..Recipient::default() }
     }
@@ -286,7 +341,7 @@ impl Harness for Fake<'_> {
     fn expected(&self, trouble: Trouble) -> Expected {
         match (self.kind, trouble) {
             // DingTalk's gateway shuts out with a page.
-            (Kind::DingtalkRobot, Trouble::Page) => Expected::Throttled,
+            (Kind::DingtalkApp | Kind::DingtalkRobot, Trouble::Page) => Expected::Throttled,
             (Kind::FeishuRobot, Trouble::Busy) => Expected::Throttled,
             _ => Expected::usual(trouble),
         }
@@ -299,6 +354,7 @@ impl Harness for Fake<'_> {
     fn forbidden_override(&self) -> Option<Value> {
         match self.kind {
             Kind::WecomRobot => Some(json!({"text": {"mentioned_list": ["@all"]}})),
+            Kind::DingtalkApp => Some(json!({"userid_list": "boss"})),
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
             Kind::FeishuApp => Some(json!({"receive_id": "ou_another"})),
             Kind::FeishuRobot => Some(json!({"sign": "another"})),
@@ -317,6 +373,9 @@ impl Harness for Fake<'_> {
             WECOM_KEY,
             DINGTALK_TOKEN,
             DINGTALK_SECRET,
+            DINGTALK_APP_SECRET,
+            DINGTALK_CALLBACK_TOKEN,
+            DINGTALK_AES_KEY,
             FEISHU_HOOK,
             FEISHU_SECRET,
             FEISHU_APP_SECRET,
@@ -327,12 +386,14 @@ impl Harness for Fake<'_> {
             WECHAT_SECRET,
             SLACK_HOOK_KEY,
             "access-token-0",
+            "sandbox-access-token",
         ];
         all.map(Into::into).into()
     }
 
     fn tokens_given(&self) -> Option<u64> {
         match self.kind {
+            Kind::DingtalkApp => Some(self.world.sandbox.dingtalk_tokens_made(DINGTALK_APP)),
             Kind::FeishuApp => Some(self.world.sandbox.feishu_tokens_issued(FEISHU_APP)),
             _ => self.app_id().map(|app_id| self.world.sandbox.wechat_tokens_issued(app_id)),
         }
@@ -340,6 +401,7 @@ impl Harness for Fake<'_> {
 
     fn end_tokens(&self) {
         self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
+        self.world.sandbox.dingtalk_end_tokens(DINGTALK_APP, true);
         self.app_id().into_iter().for_each(|app_id| self.world.sandbox.wechat_expire_tokens(app_id, false));
     }
 

@@ -2,6 +2,8 @@
 
 // `cfg(test)` tells clippy that helpers are test code too.
 #[cfg(test)]
+mod dingtalk;
+#[cfg(test)]
 mod fakes;
 #[cfg(test)]
 mod feishu;

@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 pub enum Kind {
     /// A robot in a WeCom group.
     WecomRobot,
+    /// An app of one's own on DingTalk.
+    DingtalkApp,
     /// A custom robot in a DingTalk group.
     DingtalkRobot,
     /// An app of one's own on Feishu.
@@ -36,8 +38,9 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::WecomRobot,
+        Kind::DingtalkApp,
         Kind::DingtalkRobot,
         Kind::FeishuApp,
         Kind::FeishuRobot,
@@ -64,6 +67,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::WecomRobot => "wecom_robot",
+            Kind::DingtalkApp => "dingtalk_app",
             Kind::DingtalkRobot => "dingtalk_robot",
             Kind::FeishuApp => "feishu_app",
             Kind::FeishuRobot => "feishu_robot",
@@ -80,7 +84,7 @@ impl Kind {
     pub const fn family(self) -> Family {
         match self {
             Kind::WecomRobot => Family::Wecom,
-            Kind::DingtalkRobot => Family::Dingtalk,
+            Kind::DingtalkApp | Kind::DingtalkRobot => Family::Dingtalk,
             Kind::FeishuApp | Kind::FeishuRobot => Family::Feishu,
             Kind::EmailSes | Kind::EmailSmtp => Family::Email,
             Kind::WechatOfficial | Kind::WechatMini => Family::Wechat,

@@ -2,14 +2,14 @@
 
 /// A file in a form.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct File<'a> {
+pub(crate) struct File<'a> {
     /// The name the reader sees.
-    pub(super) name: String,
-    pub(super) content: &'a [u8],
+    pub(crate) name: String,
+    pub(crate) content: &'a [u8],
 }
 
 /// The part `name`, if it carries a `filename`.
-pub(super) fn file<'a>(content_type: &str, body: &'a [u8], name: &str) -> Option<File<'a>> {
+pub(crate) fn file<'a>(content_type: &str, body: &'a [u8], name: &str) -> Option<File<'a>> {
     let delimiter = format!("--{}", boundary(content_type)?);
     let mut rest = after(body, delimiter.as_bytes())?;
     let end = format!("\r\n{delimiter}");

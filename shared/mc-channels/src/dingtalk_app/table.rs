@@ -1,0 +1,156 @@
+//! The form of the answers, and the error table: from DingTalk's codes to what happens next.
+
+use std::time::Duration;
+
+use mc_core::Secret;
+use mc_core::ports::{HttpResponse, SendError, SendFailure};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::config::Config;
+use crate::dingtalk::{BLOCKED, not_dingtalk};
+use crate::outcome::{failure, not_json, number_or_text, words};
+
+/// An error that only wraps another one.
+const WRAPPER: i64 = 88;
+
+/// An answer of the old family of calls.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Answer {
+    #[serde(default, deserialize_with = "number_or_text")]
+    errcode: Option<i64>,
+    #[serde(default)]
+    errmsg: Value,
+    #[serde(default, deserialize_with = "number_or_text")]
+    sub_code: Option<i64>,
+    #[serde(default)]
+    sub_msg: Value,
+    /// What the call brought.
+    #[serde(flatten)]
+    pub(super) more: Map<String, Value>,
+}
+
+/// Reads an answer: itself on success, else the failure that its code stands for. The HTTP status says nothing as soon
+/// as there is an errcode.
+pub(super) fn judge(
+    response: &HttpResponse,
+    config: &Config,
+    token: Option<&Secret>,
+) -> Result<Answer, SendError> {
+    // serde would read a list into a struct as well.
+    let is_object = response.body.trim_ascii_start().first() == Some(&b'{');
+    let answer: Option<Answer> = serde_json::from_slice(&response.body).ok().filter(|_| is_object);
+    let Some(answer) = answer else { return Err(not_dingtalk(response)) };
+    match answer.errcode {
+        Some(0) => Ok(answer),
+        Some(errcode) => {
+            let (code, text) = answer.error(errcode);
+            let secrets = [Some(&config.app_secret), config.token.as_ref(), config.aes_key.as_ref(), token];
+            let text = words(text, secrets.into_iter().flatten());
+            Err(failure(classify(code, response), code.to_string(), text))
+        }
+        None if answer.more.contains_key("status") => {
+            let text = "DingTalk's gateway blocks this address for calling too often";
+            Err(failure(SendFailure::Throttled { after: Some(BLOCKED) }, "1111", text))
+        }
+        None => Err(not_json(response)),
+    }
+}
+
+impl Answer {
+    /// The code that counts, and the words to it.
+    fn error(&self, errcode: i64) -> (i64, &str) {
+        let errmsg = self.errmsg.as_str().unwrap_or_default();
+        if errcode != WRAPPER {
+            return (errcode, errmsg);
+        }
+        let inside = || {
+            let (_, rest) = errmsg.split_once("subcode=")?;
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        };
+        let text = self.sub_msg.as_str().filter(|text| !text.is_empty()).unwrap_or(errmsg);
+        (self.sub_code.or_else(inside).unwrap_or(errcode), text)
+    }
+
+    /// A text or a number of the answer, as a text.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match self.more.get(name)? {
+            Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// The errors by which a token is refused and nothing else is said.
+pub(super) fn is_over(error: &SendError) -> bool {
+    matches!(error.code.as_str(), "40001" | "40014" | "42001" | "41001" | "40000")
+}
+
+/// The errors by which the month's calls or pushes are used up.
+pub(super) fn is_used_up(error: &SendError) -> bool {
+    matches!(error.code.as_str(), "90020" | "90030")
+}
+
+/// The list of global codes of the old family, and the page of work notifications.
+fn classify(code: i64, response: &HttpResponse) -> SendFailure {
+    let after = response.retry_after.or(Some(Duration::from_secs(1)));
+    match code {
+        -1 => SendFailure::Transient { after: response.retry_after },
+        // Too fast for this call, the app's or everybody's.
+        90_001..=90_018 => SendFailure::Throttled { after },
+        // Token wrong, over or missing; the app unknown.
+        40_001 | 40_014 | 42_001 | 41_001 | 40_000 | 40_089 | 40_096
+        // No permission; our address not on the list; the AgentId another app's; the path wrong.
+        | 60_011 | 60_020 | 40_056 | 41_028 | 41_044 | 22
+        // The month's calls or pushes are used up: nothing goes through until it ends.
+        | 90_020 | 90_030 => SendFailure::Channel,
+        // Everything else is about this message or its recipients, unless the server itself is in trouble.
+        _ if response.status >= 500 => SendFailure::Transient { after: response.retry_after },
+        _ => SendFailure::Permanent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+    use crate::dingtalk_app::config::tests::config;
+
+    #[derive(Deserialize)]
+    struct Case {
+        status: u16,
+        content_type: Option<String>,
+        body: String,
+        expected: String,
+    }
+
+    #[test]
+    fn every_answer_has_its_meaning() {
+        let settings = json!({"app_key": "ding1", "agent_id": 7});
+        let config = config(settings, &[("app_secret", "secret-1234")]);
+        let token = Secret::new("token-5678");
+        let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
+        for case in cases {
+            let response = HttpResponse {
+                status: case.status,
+                retry_after: (case.status == 429).then_some(Duration::from_secs(7)),
+                content_type: case.content_type,
+                body: Bytes::from(case.body.clone()),
+            };
+            let outcome = match judge(&response, &config, Some(&token)) {
+                Ok(answer) => format!("Ok {:?}", answer.text("task_id")),
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(!said.contains("secret-1234") && !said.contains("token-5678"), "{error}");
+                    let over = if is_over(&error) { "over" } else { "" };
+                    assert_eq!(is_used_up(&error), case.body.contains("month's"), "{}", case.body);
+                    format!("{:?} {} {over}", error.failure, error.code)
+                }
+            };
+            assert!(outcome.starts_with(&case.expected), "{}: {outcome}, not {}", case.body, case.expected);
+        }
+    }
+}
