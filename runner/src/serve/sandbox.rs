@@ -74,6 +74,7 @@ pub async fn start(
         verification_token: FEISHU_VERIFICATION.to_owned(),
         encrypt_key: Some(FEISHU_ENCRYPT.to_owned()),
         callback: Some(format!("{}/v1/callbacks/default/sandbox-feishu-app", origin(address))),
+        knows_numbers: true,
         ..FeishuApp::default()
     };
     sandbox.feishu_app(FEISHU_APP, app);
@@ -121,7 +122,7 @@ fn dingtalk_app(origin: &str) -> DingtalkApp {
         agent_id: DINGTALK_AGENT,
         corp_id: DINGTALK_CORP.to_owned(),
         departments: [(1, 300), (22, 5)].into(),
-        mobiles: [("13800138000".to_owned(), "zhangsan".to_owned())].into(),
+        knows_numbers: true,
         reads_after: Some(60_000),
         callback: Some(DingtalkCallback {
             url: format!("{origin}/v1/callbacks/default/sandbox-dingtalk-app"),

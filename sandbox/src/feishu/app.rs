@@ -1,6 +1,6 @@
 //! Apps: who they are, their tokens, and what they have sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,10 @@ pub struct FeishuApp {
     pub bot: bool,
     /// The permissions it was granted.
     pub scopes: Vec<String>,
+    /// Whose mobile number is whose: open ids by number, those of the mainland without its code.
+    pub mobiles: BTreeMap<String, String>,
+    /// Every other number is somebody's, too, unless it ends with 0000.
+    pub knows_numbers: bool,
     /// Addresses that may call; with an empty list any may. Calls come from 127.0.0.1 here.
     pub ips: Vec<String>,
 }
@@ -56,11 +60,26 @@ impl Default for FeishuApp {
             encrypt_key: None,
             callback: None,
             bot: true,
-            scopes: ["im:message", "im:message:send_multi_users", "im:message:send_multi_depts"]
-                .map(str::to_owned)
-                .into(),
+            scopes: [
+                "im:message",
+                "im:message:send_multi_users",
+                "im:message:send_multi_depts",
+                "contact:user.id:readonly",
+            ]
+            .map(str::to_owned)
+            .into(),
+            mobiles: BTreeMap::new(),
+            knows_numbers: false,
             ips: Vec::new(),
         }
+    }
+}
+
+impl FeishuApp {
+    /// Whose number it is.
+    pub(super) fn of_mobile(&self, mobile: &str) -> Option<String> {
+        let any = || (self.knows_numbers && !mobile.ends_with("0000")).then(|| format!("ou_{mobile}"));
+        self.mobiles.get(mobile).cloned().or_else(any)
     }
 }
 

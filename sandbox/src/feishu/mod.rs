@@ -2,6 +2,7 @@
 
 mod app;
 mod card;
+mod contact;
 mod content;
 mod control;
 mod describe;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/open-apis/bot/v2/hook/{token}", any(robot::send))
         .route("/open-apis/auth/v3/tenant_access_token/internal", post(app::token))
         .route("/open-apis/bot/v3/info", get(app::bot))
+        .route("/open-apis/contact/v3/users/batch_get_id", post(contact::batch_get_id))
         .route("/open-apis/im/v1/messages", post(send::single))
         .route("/open-apis/im/v1/messages/{id}", delete(status::recall))
         .route("/open-apis/im/v1/messages/{id}/read_users", get(status::readers))

@@ -300,3 +300,31 @@ async fn events_are_sealed_and_signed_with_an_encrypt_key_only() {
     let challenge = fake.sandbox.feishu_post("cli_1", &FeishuEvent::Challenge).expect("an app");
     assert!(challenge.headers.is_empty(), "a challenge is not signed");
 }
+
+#[tokio::test]
+async fn who_is_behind_a_number() {
+    let fake = with(|app| {
+        app.mobiles = [("13800138000".to_owned(), PERSON.to_owned())].into();
+        app.knows_numbers = true;
+    });
+    let token = token(&fake).await;
+    let ask = async |body: Value| {
+        let uri = "/open-apis/contact/v3/users/batch_get_id?user_id_type=open_id";
+        call(&fake, &token, "POST", uri, &body).await.1
+    };
+    let answer = ask(json!({"mobiles": ["13800138000", "13900139001", "13900130000"]})).await;
+    let list = json!([
+        {"mobile": "13800138000", "user_id": PERSON}, {"mobile": "13900139001", "user_id": "ou_13900139001"},
+        {"mobile": "13900130000"},
+    ]);
+    assert_eq!(answer["data"]["user_list"], list);
+    for bad in [json!({}), json!({"mobiles": []}), json!({"mobiles": vec!["1"; 51]}), json!({"mobiles": [1]})]
+    {
+        assert_eq!(ask(bad.clone()).await["code"], 40_001, "{bad}");
+    }
+    let fake = with(|app| app.scopes.retain(|scope| !scope.starts_with("contact:")));
+    let token = self::token(&fake).await;
+    let uri = "/open-apis/contact/v3/users/batch_get_id";
+    let (_, answer) = call(&fake, &token, "POST", uri, &json!({"mobiles": ["1"]})).await;
+    assert_eq!(answer["code"], 99_991_672);
+}

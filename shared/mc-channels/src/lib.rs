@@ -12,6 +12,7 @@ pub mod registry;
 mod dingtalk;
 mod feishu;
 mod fields;
+mod lookup;
 mod mail;
 mod outcome;
 mod overrides;

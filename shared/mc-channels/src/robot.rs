@@ -65,7 +65,7 @@ fn push_new(list: &mut Vec<String>, item: String) {
 }
 
 /// The platforms know mainland numbers without the country's code.
-fn domestic(mobile: &str) -> String {
+pub(crate) fn domestic(mobile: &str) -> String {
     let digits: String = mobile.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
     let bare = digits.strip_prefix("+86").or_else(|| digits.strip_prefix("0086")).unwrap_or(&digits);
     bare.to_owned()

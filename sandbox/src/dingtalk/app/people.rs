@@ -106,7 +106,7 @@ pub(super) async fn by_mobile(
             }
             let body = object(&body)?;
             let mobile = text(&body, "mobile", 40_035)?;
-            let user = state.app.mobiles.get(mobile);
+            let user = state.app.of_mobile(mobile);
             let user = user.ok_or_else(|| Refusal::new(60_121, "找不到该用户"))?;
             let result = json!({"userid": user, "exclusive_account_userid_list": []});
             Ok(json!({"errcode": 0, "errmsg": "ok", "result": result, "request_id": "sandbox"}))

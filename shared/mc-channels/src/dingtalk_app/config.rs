@@ -15,6 +15,8 @@ pub(super) struct Config {
     pub(super) agent_id: u64,
     /// Whether to ask what became of messages. Each question is a call of the month's quota.
     pub(super) poll_results: bool,
+    /// Whether people are found by their mobile number, which needs a permission.
+    pub(super) find_by_mobile: bool,
     pub(super) base_url: String,
     /// The name of the app's token among those that all processes share, and the start of its files' names.
     pub(super) token_name: String,
@@ -39,6 +41,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         fields.problem("corp_id", "is letters and digits, like ding6ccabc44d2c8d38b");
     }
     let poll_results: Option<bool> = fields.optional("poll_results");
+    let find_by_mobile: Option<bool> = fields.optional("find_by_mobile");
     let mut problems = fields.finish();
     let app_secret = secret(setup.secrets, "app_secret");
     if app_secret.is_none() {
@@ -69,6 +72,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         app_secret: app_secret.cloned().unwrap_or_default(),
         agent_id,
         poll_results: poll_results.unwrap_or(true),
+        find_by_mobile: find_by_mobile.unwrap_or(true),
         base_url,
         token_name: format!("dingtalk:{account}"),
         media_name: format!("media:dingtalk:{account}"),

@@ -5,6 +5,7 @@ mod callback;
 mod card;
 mod check;
 mod config;
+mod lookup;
 mod media;
 mod people;
 mod render;
@@ -19,8 +20,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind, Recipient};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext, RenderError, Rendered,
-    Route, SendError, SharedChannel, Window,
+    Lookups, Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext, RenderError,
+    Rendered, Route, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -39,11 +40,14 @@ pub(crate) const ENTRY: Entry = Entry {
     build,
 };
 
+/// A number is looked up; without the permission to, userids alone are understood.
+const ADDRESSES: &[AddressKind] = &[AddressKind::Dingtalk, AddressKind::Mobile];
+
 fn capability() -> Capability {
     Capability {
         kind: Kind::DingtalkApp,
         batching: Batching::UpTo(people::USERS),
-        addresses: &[AddressKind::Dingtalk],
+        addresses: ADDRESSES,
         // It drops what somebody got today in the same words, which is no promise about a push.
         dedupe: None,
         // Of the standard edition, for each of the platform's calls.
@@ -59,7 +63,11 @@ fn capability() -> Capability {
 fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
     let config = config::read(setup)?;
     let platform = capability();
-    let capability = Capability { limit: effective_limit(platform.limit, &setup.limits), ..platform };
+    let capability = Capability {
+        limit: effective_limit(platform.limit, &setup.limits),
+        addresses: if config.find_by_mobile { ADDRESSES } else { &ADDRESSES[..1] },
+        ..platform
+    };
     Ok(Arc::new(DingtalkApp {
         config,
         capability,
@@ -107,6 +115,10 @@ impl Channel for DingtalkApp {
         table::is_used_up(error).then_some(Window::Month)
     }
 
+    fn lookups(&self) -> Option<&dyn Lookups> {
+        self.config.find_by_mobile.then_some(self as &dyn Lookups)
+    }
+
     fn polls(&self) -> Option<&dyn Polls> {
         self.config.poll_results.then_some(self as &dyn Polls)
     }
@@ -123,6 +135,17 @@ impl Callbacks for DingtalkApp {
 impl Recalls for DingtalkApp {
     async fn recall(&self, platform_id: &str) -> Result<(), SendError> {
         self.take_back(platform_id).await
+    }
+}
+
+#[async_trait]
+impl Lookups for DingtalkApp {
+    fn finds(&self) -> AddressKind {
+        AddressKind::Dingtalk
+    }
+
+    async fn by_mobile(&self, mobile: &str) -> Result<Option<String>, SendError> {
+        self.find(mobile).await
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Config {
     pub(super) form: Form,
     /// Whether to ask who has read, for apps that are not told.
     pub(super) poll_reads: bool,
+    /// Whether people are found by their mobile number, which needs a permission.
+    pub(super) find_by_mobile: bool,
     pub(super) base_url: String,
     /// The name of the app's token among those that all processes share.
     pub(super) token_name: String,
@@ -33,6 +35,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let markdown = fields.or_default("markdown");
     let batch: bool = fields.or_default("batch");
     let poll_reads: bool = fields.or_default("poll_reads");
+    let find_by_mobile: Option<bool> = fields.optional("find_by_mobile");
     let mut problems = fields.finish();
     let app_secret = secret(setup.secrets, "app_secret");
     if app_secret.is_none() {
@@ -56,6 +59,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         markdown,
         form: if batch { Form::Batch } else { Form::Single },
         poll_reads,
+        find_by_mobile: find_by_mobile.unwrap_or(true),
         base_url,
         token_name,
         verification_token: secret(setup.secrets, "verification_token").cloned(),

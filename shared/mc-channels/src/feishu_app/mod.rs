@@ -6,6 +6,7 @@ mod callback;
 mod check;
 mod config;
 mod crypt;
+mod lookup;
 mod render;
 mod status;
 mod table;
@@ -18,8 +19,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind, Recipient};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext, RenderError, Rendered,
-    Route, SendError, SharedChannel, Window,
+    Lookups, Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext, RenderError,
+    Rendered, Route, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -36,12 +37,15 @@ pub(crate) const ENTRY: Entry = Entry {
     build,
 };
 
+/// A number is looked up; without the permission to, Feishu's own ids alone are understood.
+const ADDRESSES: &[AddressKind] = &[AddressKind::Feishu, AddressKind::Mobile];
+
 fn capability(form: Form) -> Capability {
     let batch = form == Form::Batch;
     Capability {
         kind: Kind::FeishuApp,
         batching: if batch { Batching::UpTo(200) } else { Batching::Single },
-        addresses: &[AddressKind::Feishu],
+        addresses: ADDRESSES,
         // By uuid, which batches do not have.
         dedupe: (!batch).then_some(Duration::from_secs(3600)),
         // 50 in a second and 1,000 in a minute: fifty in any three seconds are never more than either.
@@ -57,7 +61,11 @@ fn capability(form: Form) -> Capability {
 fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
     let config = config::read(setup)?;
     let platform = capability(config.form);
-    let capability = Capability { limit: effective_limit(platform.limit, &setup.limits), ..platform };
+    let capability = Capability {
+        limit: effective_limit(platform.limit, &setup.limits),
+        addresses: if config.find_by_mobile { ADDRESSES } else { &ADDRESSES[..1] },
+        ..platform
+    };
     Ok(Arc::new(FeishuApp {
         config,
         capability,
@@ -101,6 +109,10 @@ impl Channel for FeishuApp {
         Some(self)
     }
 
+    fn lookups(&self) -> Option<&dyn Lookups> {
+        self.config.find_by_mobile.then_some(self as &dyn Lookups)
+    }
+
     fn polls(&self) -> Option<&dyn Polls> {
         (self.config.form == Form::Batch || self.config.poll_reads).then_some(self as &dyn Polls)
     }
@@ -117,6 +129,17 @@ impl Callbacks for FeishuApp {
 impl Recalls for FeishuApp {
     async fn recall(&self, platform_id: &str) -> Result<(), SendError> {
         self.take_back(platform_id).await
+    }
+}
+
+#[async_trait]
+impl Lookups for FeishuApp {
+    fn finds(&self) -> AddressKind {
+        AddressKind::Feishu
+    }
+
+    async fn by_mobile(&self, mobile: &str) -> Result<Option<String>, SendError> {
+        self.find(mobile).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mc_core::model::{Addresses, Content, Format, Kind, Recipient};
+use mc_core::model::{AddressKind, Addresses, Content, Format, Kind, Recipient};
 use mc_core::ports::{
     Attachment, Batching, CallbackAnswer, CallbackError, CallbackRequest, FileInfo, News, Polled, Push,
     Receipt, RenderContext, SendError, SendFailure, SharedChannel,
@@ -295,4 +295,39 @@ async fn a_check_says_what_to_do_next() {
         assert!(failed.next_step.as_ref().unwrap().contains(next), "{failed:?}");
         assert!(!format!("{steps:?}").contains(DINGTALK_APP_SECRET));
     }
+}
+
+#[tokio::test]
+async fn people_are_found_by_their_number() {
+    let world = World::start(false).await;
+    let channel = channel_with(&world, json!({}));
+    let find = async |mobile: &str| channel.lookups().unwrap().by_mobile(mobile).await;
+    assert_eq!(channel.lookups().unwrap().finds(), AddressKind::Dingtalk);
+    for mobile in ["13800000000", "+8613800000000", "008613800000000"] {
+        assert_eq!(find(mobile).await.unwrap().as_deref(), Some("zhangsan"), "{mobile}");
+    }
+    assert_eq!(find("13900000000").await.unwrap(), None);
+    assert_eq!(find("13900000000").await.unwrap(), None);
+    let asked = || world.tokens.fetches().iter().filter(|name| name.starts_with("id:dingtalk:")).count();
+    assert_eq!(asked(), 2);
+    world.clock.advance(Duration::from_secs(600));
+    find("13900000000").await.unwrap();
+    find("13800000000").await.unwrap();
+    assert_eq!(asked(), 3, "nobody is nobody for ten minutes, somebody is somebody for a day");
+    assert!(!format!("{:?}", world.tokens.fetches()).contains("13800000000"), "keys tell no number");
+    let question = Fault { call: Some("by_mobile".to_owned()), ..Fault::on(Platform::DingtalkApp) };
+    for (fault, expected) in [
+        (Fault { cut: true, ..question.clone() }, SendFailure::Transient { after: None }),
+        (Fault { errcode: Some(60_011), ..question.clone() }, SendFailure::Channel),
+        (
+            Fault { errcode: Some(90_018), ..question },
+            SendFailure::Throttled { after: Some(Duration::from_secs(1)) },
+        ),
+    ] {
+        world.sandbox.push_fault(fault);
+        assert_eq!(find("13700000000").await.unwrap_err().failure, expected);
+    }
+    let off = channel_with(&world, json!({"find_by_mobile": false}));
+    assert!(off.lookups().is_none());
+    assert_eq!(off.capability().addresses, [AddressKind::Dingtalk]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mc_core::model::{Addresses, Content, Format, Kind, Recipient};
+use mc_core::model::{AddressKind, Addresses, Content, Format, Kind, Recipient};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, News, Receipt, SendError, SendFailure,
     SharedChannel,
@@ -287,4 +287,24 @@ async fn a_check_says_what_to_do_next() {
     // The address that is to be allowed is named.
     world.sandbox.feishu_app(FEISHU_APP, FeishuApp { ips: vec!["192.0.2.1".into()], ..feishu_app() });
     assert!(format!("{:?}", channel.check().await).contains("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn people_are_found_by_their_number() {
+    let world = World::start(false).await;
+    let channel = channel_with(&world, json!({}));
+    let mobiles = [("13800000000", PERSON), ("+85212345678", "ou_abroad")];
+    let mobiles = mobiles.map(|(mobile, id)| (mobile.to_owned(), id.to_owned())).into();
+    world.sandbox.feishu_app(FEISHU_APP, FeishuApp { mobiles, ..feishu_app() });
+    let find = async |mobile: &str| channel.lookups().unwrap().by_mobile(mobile).await.unwrap();
+    assert_eq!(channel.lookups().unwrap().finds(), AddressKind::Feishu);
+    assert_eq!(find("+8613800000000").await.as_deref(), Some(PERSON));
+    assert_eq!(find("13800000000").await.as_deref(), Some(PERSON));
+    assert_eq!(find("+85212345678").await.as_deref(), Some("ou_abroad"));
+    assert_eq!(find("13900000000").await, None);
+    assert_eq!(world.tokens.fetches().iter().filter(|name| name.starts_with("id:feishu:")).count(), 3);
+    world.sandbox.feishu_app(FEISHU_APP, FeishuApp { scopes: vec!["im:message".into()], ..feishu_app() });
+    let error = channel.lookups().unwrap().by_mobile("13700000000").await.unwrap_err();
+    assert_eq!((error.failure, error.code.as_str()), (SendFailure::Channel, "99991672"));
+    assert!(channel_with(&world, json!({"find_by_mobile": false})).lookups().is_none());
 }

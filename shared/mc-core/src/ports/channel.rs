@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::callback::{Callbacks, Polls, Recalls};
+use super::lookup::Lookups;
 use super::platform_templates::PlatformTemplates;
 use super::queue::Slot;
 use super::quota::{Quota, QuotaSource, Window};
@@ -342,6 +343,11 @@ pub trait Channel: Send + Sync {
 
     /// What asks for results, if the platform does not tell them.
     fn polls(&self) -> Option<&dyn Polls> {
+        None
+    }
+
+    /// What finds people by their mobile number, if the platform can.
+    fn lookups(&self) -> Option<&dyn Lookups> {
         None
     }
 

@@ -7,6 +7,7 @@ mod blobs;
 mod callback;
 mod channel;
 mod http;
+mod lookup;
 mod mail;
 mod platform_templates;
 mod queue;
@@ -23,6 +24,7 @@ pub use channel::{
     SizeUnit, Warning,
 };
 pub use http::{Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Route};
+pub use lookup::Lookups;
 pub use mail::{MailAccount, MailError, MailService, RawMail};
 pub use platform_templates::{Keyword, PlatformTemplate, PlatformTemplates};
 pub use queue::{

@@ -6,6 +6,7 @@
 //! decided ([`settle`]). Only then the task is done. Every step can be repeated.
 
 mod claim;
+pub(crate) mod find;
 pub(crate) mod load;
 mod push;
 mod record;

@@ -10,7 +10,7 @@ use mc_core::{Result, Retry, Timestamp};
 use super::claim::{Claim, Claimed, claim};
 use super::push::{self, Ended, Work};
 use super::tally::Tally;
-use super::{Deliverer, Job, Step, load, settle};
+use super::{Deliverer, Job, Step, find, load, settle};
 use crate::receipts::{Pushed, index, poll};
 use crate::repo::ChannelEntry;
 use crate::retry::{self, Next};
@@ -90,7 +90,7 @@ impl Deliverer {
         priority: Priority,
     ) -> Result<Tally> {
         let center = &*self.center;
-        let recipients = load::recipients(center, &job.project, job.message, &claim.share, doc).await?;
+        let mut recipients = load::recipients(center, &job.project, job.message, &claim.share, doc).await?;
         let mut tally = Tally::default();
         let open = claim.share.open().into_iter().filter_map(|i| Some((i, recipients.get(i)?)));
         let suppressed = center.suppressions.among(&job.project, entry.doc.kind, doc.priority, open).await?;
@@ -99,6 +99,8 @@ impl Deliverer {
             claim.share.note_error(i, code, &text);
         }
         let open = tally.leave_asleep(entry, doc.priority, &claim.share, &recipients, center.clock.now());
+        let share = &mut claim.share;
+        let open = find::find(center, job, entry, share, &mut recipients, open, &mut tally).await;
         let planned = push::plan(entry, open, &recipients);
         if planned.is_empty() {
             return Ok(tally);

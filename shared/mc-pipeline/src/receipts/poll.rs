@@ -8,7 +8,7 @@ use mc_core::{Result, Timestamp};
 
 use super::index::{self, Pushed};
 use crate::center::Center;
-use crate::deliver::load;
+use crate::deliver::{find, load};
 use crate::repo::ChannelEntry;
 use crate::{due, tell};
 
@@ -58,8 +58,15 @@ pub async fn poll(center: &Center, project: &str, channel: &str, id: &str, turn:
         return Ok(Verdict::Done);
     }
     let people = load::recipients(center, project, place.message, &share, &head.doc).await?;
-    let to: Vec<_> = place.units.iter().filter_map(|unit| people.get(unit).cloned()).collect();
-    match polls.poll(id, &to).await {
+    let mut to: Vec<_> = place.units.iter().filter_map(|unit| people.get(unit).cloned()).collect();
+    let asked = match find::again(&*entry.channel, &mut to).await {
+        Ok(names) => polls.poll(id, &to).await.map(|mut polled| {
+            find::as_kept(&mut polled.news, &names);
+            polled
+        }),
+        Err(error) => Err(error),
+    };
+    match asked {
         Ok(polled) => {
             super::apply(center, project, &entry, polled.news).await?;
             if polled.done {

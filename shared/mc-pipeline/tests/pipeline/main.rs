@@ -7,6 +7,7 @@ mod accepting;
 mod chatty;
 mod delivering;
 mod failing;
+mod finding;
 mod including;
 mod pacing;
 mod people;
