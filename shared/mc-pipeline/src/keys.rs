@@ -18,6 +18,7 @@
 //! | due task | `due#spread` | `millis#ulid` |
 //! | dead letter | `dead#project` | ulid |
 //! | pace of a channel | `pace#project#channel` | `p` |
+//! | messages of a project, counted | `lim#project` | `n` |
 //! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
 //! | suppressed addresses | `suppressed#project` | address |
@@ -165,6 +166,11 @@ pub fn dead_partition(project: &str) -> String {
 /// The slots a channel has used.
 pub fn pace(project: &str, channel: &str) -> Key {
     Key::new(format!("pace#{project}#{channel}"), "p")
+}
+
+/// How many messages a project's callers sent.
+pub fn limits(project: &str) -> Key {
+    Key::new(format!("lim#{project}"), "n")
 }
 
 /// A value that a platform gave for a while.

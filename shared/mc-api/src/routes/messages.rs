@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{Answer, Page, json, ok};
 use crate::call::Call;
+use crate::limits;
 use crate::problem::{ApiError, Problem};
 use crate::query::is_ulid;
 use crate::schema;
@@ -50,7 +51,8 @@ pub async fn send(call: Call) -> Answer {
     let mut answer = accept::accept(center, &caller, vec![Ok(message)], idempotency).await?;
     match answer.outcomes.pop() {
         Some(Outcome::Accepted(accepted)) => {
-            Ok(replayed(json(StatusCode::ACCEPTED, &accepted), answer.replayed))
+            let response = replayed(json(StatusCode::ACCEPTED, &accepted), answer.replayed);
+            Ok(limits::tell(response, &answer.limits))
         }
         Some(Outcome::Refused(refusal)) => Err(refusal.into()),
         Some(Outcome::RefusedBefore { code, detail }) => Err(refused_before(code, detail)),
@@ -124,7 +126,8 @@ pub async fn send_batch(call: Call) -> Answer {
     if accepted == 0 {
         return Err(ApiError::fields("no_message_accepted", errors));
     }
-    Ok(replayed(json(StatusCode::ACCEPTED, &BatchResults { results }), answer.replayed))
+    let response = replayed(json(StatusCode::ACCEPTED, &BatchResults { results }), answer.replayed);
+    Ok(limits::tell(response, &answer.limits))
 }
 
 /// A refusal of one message of a batch, with at least one pointer to it.
@@ -139,7 +142,11 @@ fn named(refused: ApiError, index: usize) -> ApiError {
 }
 
 fn refused_before(code: String, detail: String) -> ApiError {
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    let status = match code.as_str() {
+        "channel_not_allowed" => StatusCode::FORBIDDEN,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    ApiError::new(status, code, detail)
 }
 
 fn replayed(mut response: Response, replayed: bool) -> Response {
@@ -284,13 +291,19 @@ struct Retried {
 /// Makes a new message; 409 `nothing_to_retry` when there is nobody to send to.
 #[utoipa::path(
     post, path = "/v1/messages/{id}/retry", tag = "messages", operation_id = "retry_message",
-    params(("id" = String, Path)),
-    responses((status = 202, description = "The new message", body = schema::Retried))
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for a new message")),
+    responses((status = 202, description = "The new message", body = schema::Retried,
+        headers(("idempotent-replayed" = bool, description = "`true` when an earlier request is answered again"))))
 )]
 pub async fn retry(call: Call) -> Answer {
     let id = call.message_id()?;
-    let accepted = view::retry(call.center(), &call.caller(), id).await?;
-    Ok(json(StatusCode::ACCEPTED, &Retried { accepted, retry_of: id }))
+    let idempotency = idempotency(&call)?;
+    let mut answer = view::retry(call.center(), &call.caller(), id, idempotency).await?;
+    let Some(Outcome::Accepted(accepted)) = answer.outcomes.pop() else {
+        return Err(ApiError::internal("a retry has no outcome"));
+    };
+    let response = json(StatusCode::ACCEPTED, &Retried { accepted, retry_of: id });
+    Ok(limits::tell(replayed(response, answer.replayed), &answer.limits))
 }
 
 /// Take a message back

@@ -49,6 +49,16 @@ pub struct Route {
     pub query: &'static [&'static str],
 }
 
+impl Route {
+    /// Whether it sends messages, for which the project's limits hold.
+    pub(crate) fn limited(&self) -> bool {
+        matches!(
+            self.path,
+            "/v1/messages" | "/v1/messages/batch" | "/v1/messages/{id}/retry" | "/v1/channels/{name}/test"
+        ) && self.method == Method::POST
+    }
+}
+
 /// The query parameters of a plain collection.
 const PAGE: &[&str] = &["limit", "cursor"];
 /// No query parameters.
@@ -193,6 +203,7 @@ routes! {
         GET "/v1/access-keys/{id}" READ NONE access_keys::get,
         PATCH "/v1/access-keys/{id}" ADMIN NONE access_keys::change,
         DELETE "/v1/access-keys/{id}" ADMIN NONE access_keys::delete,
+        POST "/v1/access-keys/{id}/rotate" ADMIN NONE access_keys::rotate,
     }
     PROJECTS, add_projects {
         GET "/v1/projects" Caller PAGE projects::list,

@@ -9,7 +9,8 @@ mod preview;
 mod words;
 
 pub use configuration::{
-    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, Template, TemplateBody, WebhookSecretOnce,
+    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, ProjectLimits, Template, TemplateBody,
+    WebhookSecretOnce,
 };
 pub use message::{
     Accepted, AcceptedDelivery, Address, Attachment, AttachmentInfo, Attempt, Batch, BatchResult,

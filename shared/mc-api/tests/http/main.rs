@@ -10,6 +10,8 @@ mod contacts;
 mod credentials;
 mod document;
 mod isolation;
+mod keys;
+mod limits;
 mod logs;
 mod messages;
 mod monitoring;

@@ -17,6 +17,6 @@ pub use message::{
     AddressKind, Addresses, AttachmentRef, Attempt, DeliveryPlan, InlineContent, MessageDoc, Mode, Outcome,
     Priority, Recipient, Routing, TemplateRef,
 };
-pub use project::{Operator, OperatorRole, ProjectDoc};
+pub use project::{Operator, OperatorRole, ProjectDoc, ProjectLimits};
 pub use template::{ButtonTemplate, FactTemplate, TemplateBody, TemplateDoc};
 pub use webhook::{Event, EventKind, WebhookDoc};

@@ -8,15 +8,20 @@ pub mod commit;
 pub mod part;
 pub mod plan;
 pub mod preview;
+pub mod repeat;
 pub mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mc_content::FieldError;
 use mc_core::Error;
 
-pub use commit::{Accepted, AcceptedDelivery, Idempotency, accept};
+use crate::limits::Standing;
+
+pub use commit::{Accepted, AcceptedDelivery, accept};
 pub use preview::{DryRun, Preview, QuotaUse, dry_run};
+pub use repeat::Idempotency;
 pub use request::SendRequest;
 
 /// Who asks.
@@ -28,6 +33,37 @@ pub struct Caller {
     pub sender: Arc<str>,
     /// The id of the request.
     pub request_id: Arc<str>,
+    /// The only channels it may send through; all if there are none.
+    pub channels: Arc<[String]>,
+    /// Whether the project's limits hold for it. They are for callers from outside.
+    pub limited: bool,
+}
+
+impl Caller {
+    /// A caller from inside: through every channel, without limits.
+    pub fn new(
+        project: impl Into<Arc<str>>,
+        sender: impl Into<Arc<str>>,
+        request_id: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            project: project.into(),
+            sender: sender.into(),
+            request_id: request_id.into(),
+            channels: Arc::default(),
+            limited: false,
+        }
+    }
+
+    /// Refuses a channel that the caller may not send through.
+    pub fn check_channel(&self, channel: &str, pointer: &str) -> Result<(), Refusal> {
+        if self.channels.is_empty() || self.channels.iter().any(|allowed| allowed == channel) {
+            return Ok(());
+        }
+        let detail = format!("this access key may not send through the channel {channel:?}");
+        let errors = vec![FieldError::new(pointer, detail.clone())];
+        Err(Refusal::Forbidden { code: "channel_not_allowed", detail, errors })
+    }
 }
 
 /// Why a request is not carried out. Nothing was changed.
@@ -50,6 +86,26 @@ pub enum Refusal {
         code: &'static str,
         /// For people.
         detail: String,
+    },
+    /// The caller may not do this: 403.
+    Forbidden {
+        /// Stable, snake_case.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// The fields, by JSON pointer.
+        errors: Vec<FieldError>,
+    },
+    /// A limit of the project is reached: 429.
+    Limited {
+        /// Stable, snake_case.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// When to come again.
+        wait: Duration,
+        /// All limits, as they stand.
+        standing: Vec<Standing>,
     },
     /// A port failed.
     Failed(Error),

@@ -221,6 +221,7 @@ async fn find_channels(
     }
     for (i, name) in routing.channels.iter().enumerate() {
         let pointer = if of_request { format!("/routing/channels/{i}") } else { "/template".to_owned() };
+        caller.check_channel(name, &pointer)?;
         let Some(entry) = center.channels.get(&caller.project, name).await? else {
             let detail = format!("there is no channel {name:?} in this project");
             return Err(Refusal::field("unknown_channel", pointer, detail));

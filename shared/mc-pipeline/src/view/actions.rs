@@ -9,8 +9,8 @@ use mc_core::ports::{Attr, Batching, Change, Commit, Cond, Op, WriteError};
 use mc_core::state::State;
 
 use super::message::{self, MessageView};
-use crate::accept::commit::{Accepted, AcceptedDelivery, Draft, DraftPart};
-use crate::accept::{Caller, Refusal};
+use crate::accept::commit::{self, Accepted, AcceptedDelivery, Answer, Draft, DraftPart, Outcome};
+use crate::accept::{Caller, Idempotency, Refusal, repeat};
 use crate::center::Center;
 use crate::deliver::{load, settle};
 use crate::keys;
@@ -82,8 +82,29 @@ async fn stop(
     }
 }
 
-/// A new message for those who failed or are held in doubt.
-pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Accepted, Refusal> {
+/// A new message for those who failed or are held in doubt; the answer has one outcome.
+///
+/// With an `Idempotency-Key` a repeat is answered like the first request, as for every other message.
+pub async fn retry(
+    center: &Center,
+    caller: &Caller,
+    id: MessageId,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
+    if let Some(idempotency) = &idempotency
+        && let Some(answer) = repeat::replay(center, caller, idempotency).await?
+    {
+        return Ok(answer);
+    }
+    commit::within_limits(center, caller, 1, send_again(center, caller, id, idempotency)).await
+}
+
+async fn send_again(
+    center: &Center,
+    caller: &Caller,
+    id: MessageId,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
     let project = &*caller.project;
     let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
     let shares = message::shares(center, project, id, &head).await?;
@@ -101,6 +122,9 @@ pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Ac
             code: "nothing_to_retry",
             detail: "no recipient of this message has failed or is in doubt".into(),
         });
+    }
+    for part in &parts {
+        caller.check_channel(&head.doc.deliveries[part.delivery].channel, "")?;
     }
     parts.sort_by_key(|p| p.delivery);
     let now = center.clock.now();
@@ -135,10 +159,13 @@ pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Ac
         url: format!("/v1/messages/{again}"),
     };
     let draft = Draft { id: again, project: caller.project.clone(), doc, parts, start: now };
+    let outcomes = vec![Outcome::Accepted(accepted)];
     let mut commit = Commit::default();
+    if let Some(idempotency) = &idempotency {
+        commit.guard = Some(repeat::record(caller, idempotency, &outcomes, now)?);
+    }
     draft.add_to(center, &mut commit)?;
-    center.store.commit(commit).await.map_err(mc_core::Error::from)?;
-    Ok(accepted)
+    commit::write(center, caller, commit, outcomes, idempotency).await
 }
 
 impl DraftPart {

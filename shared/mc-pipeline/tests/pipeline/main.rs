@@ -9,6 +9,7 @@ mod delivering;
 mod failing;
 mod finding;
 mod including;
+mod limits;
 mod pacing;
 mod people;
 mod receipts;
