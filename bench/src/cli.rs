@@ -30,6 +30,9 @@ pub struct Options {
     /// Let the growth measurement go to a million stored messages, which takes minutes, instead of 20,000.
     #[arg(long)]
     pub growth: bool,
+    /// Messages that are due at one instant.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub scheduled: u64,
     /// Where the data folders of the measured processes are made. It should be a real disk: on one in memory a commit
     /// costs nothing.
     #[arg(long, default_value = "target/bench-data")]
@@ -50,6 +53,8 @@ pub enum Scenario {
     Slow,
     /// The same calls with more and more messages stored.
     Growth,
+    /// Messages that are all due at one instant, promoted and delivered.
+    Scheduled,
 }
 
 impl Options {

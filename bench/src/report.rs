@@ -29,6 +29,8 @@ pub struct Report {
     pub slow: Option<Slow>,
     /// More and more messages stored.
     pub growth: Vec<Step>,
+    /// Messages that are all due at one instant.
+    pub scheduled: Option<Scheduled>,
     /// What was lost or refused.
     pub problems: Vec<String>,
 }
@@ -129,6 +131,29 @@ pub struct Step {
     pub data_mib: f64,
 }
 
+/// Messages that are all due at one instant, in the benchmark's own process.
+#[derive(Clone, Debug, Serialize)]
+pub struct Scheduled {
+    /// Messages.
+    pub messages: u64,
+    /// Messages accepted per second, a hundred in each request.
+    pub accepted_per_s: f64,
+    /// Rows of the due index that were moved into the queue.
+    pub promoted: u64,
+    /// From the instant until all of them were.
+    pub promoted_ms: f64,
+    /// The same per second.
+    pub promoted_per_s: f64,
+    /// From the instant until the platform had all messages.
+    pub delivered_ms: f64,
+    /// The same per second.
+    pub delivered_per_s: f64,
+    /// How many the platform had in the end.
+    pub arrived: u64,
+    /// Pushes that repeated a message.
+    pub duplicates: u64,
+}
+
 impl Report {
     /// A report without figures yet.
     pub fn new(options: &Options) -> Self {
@@ -144,6 +169,7 @@ impl Report {
             batch: None,
             slow: None,
             growth: Vec::new(),
+            scheduled: None,
             problems: Vec::new(),
         }
     }
@@ -158,8 +184,28 @@ impl Report {
         self.runs(&mut out);
         self.half_speed(&mut out);
         self.growth(&mut out);
+        self.scheduled(&mut out);
         out.push('\n');
         out
+    }
+
+    fn scheduled(&self, out: &mut String) {
+        let Some(scheduled) = &self.scheduled else { return };
+        out.push('\n');
+        line(
+            out,
+            "due at one instant",
+            &["accepted/s", "promoted ms", "promoted/s", "arrived ms", "arrived/s", "repeated"],
+        );
+        let cells = [
+            scheduled.accepted_per_s,
+            scheduled.promoted_ms,
+            scheduled.promoted_per_s,
+            scheduled.delivered_ms,
+            scheduled.delivered_per_s,
+            scheduled.duplicates as f64,
+        ];
+        line(out, &scheduled.messages.to_string(), &cells.map(|cell| cell.to_string()));
     }
 
     fn runs(&self, out: &mut String) {

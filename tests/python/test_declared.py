@@ -34,6 +34,20 @@ webhooks:
     url: https://caller.example.com/results
     events: [message.completed]
     secret: {env: RESULTS_SECRET}
+schedules:
+  weekly:
+    cron: 0 9 * * MON
+    timezone: Asia/Shanghai
+    message:
+      template: deploy-done
+      data: {app: pay, who: "{{ scheduled_at }}"}
+      routing: {channels: [ops]}
+  new-year:
+    at: 2099-01-01T00:00:00+08:00
+    timezone: Asia/Shanghai
+    catch_up: skip
+    message: {content: {body: Happy new year}, routing: {channels: [ops]}}
+    condition: {url: "https://caller.example.com/open"}
 """
 SECRETS = {"OPS_KEY": "5a1db0c5-0000-4000-8000-000000000001", "RESULTS_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
 
@@ -70,9 +84,9 @@ def test_a_configuration_moves_from_one_center_to_another(centers, tmp_path):
     assert "channels:" not in run(one, "export")[1], "a dry run changes nothing"
 
     code, told, said = run(one, "apply", "-f", str(main), secrets=SECRETS)
-    assert code == 0 and "4 changed" in told, said
+    assert code == 0 and "6 changed" in told, said
     code, told, _ = run(one, "apply", "-f", str(main))
-    assert code == 0 and "0 changed, 4 as they should be" in told, "the second time nothing is left to do"
+    assert code == 0 and "0 changed, 6 as they should be" in told, "the second time nothing is left to do"
     assert 'version": 1' in template(one), "and no version is made"
 
     folder = tmp_path / "written"

@@ -1,8 +1,9 @@
-//! The measurements, one after the other, each on a process and a data folder of its own.
+//! The measurements, one after the other, each on a process (but the one of scheduled messages) and a data folder of its own.
 
 mod batch;
 mod growth;
 mod rig;
+mod scheduled;
 mod single;
 mod slow;
 
@@ -26,6 +27,9 @@ pub async fn run(options: &Options) -> Result<Report> {
     }
     if options.wants(Scenario::Growth) {
         report.growth = growth::measure(&mut bench).await?;
+    }
+    if options.wants(Scenario::Scheduled) {
+        report.scheduled = Some(scheduled::measure(&mut bench).await?);
     }
     report.ready_ms = bench.ready_ms();
     report.problems = bench.into_problems();

@@ -224,6 +224,17 @@ impl Bench {
         }
     }
 
+    /// The stub platform, as if nothing had come, answering after `delay`.
+    pub(super) fn stub(&self, delay: Duration) -> Stub {
+        self.stub.reset(delay);
+        self.stub.clone()
+    }
+
+    /// Notes that something went wrong.
+    pub(super) fn problem(&mut self, text: String) {
+        self.problems.push(text);
+    }
+
     pub(super) fn some_ids(&self, count: usize) -> Vec<String> {
         self.stub.some_ids(count)
     }

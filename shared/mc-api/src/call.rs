@@ -1,6 +1,5 @@
 //! One request whose caller is known, as handlers see it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::RawPathParams;
@@ -13,8 +12,7 @@ use mc_pipeline::syslog;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::auth::caller::{Identity, Who};
-use crate::auth::source;
+use crate::auth::caller::Identity;
 use crate::problem::ApiError;
 use crate::query::Query;
 use crate::state::Api;
@@ -42,17 +40,11 @@ impl Call {
 
     /// The caller as the use-cases know it.
     pub(crate) fn caller(&self) -> Caller {
-        let channels = match &self.identity.who {
-            Who::Key(key) => key.channels.clone(),
-            Who::Nobody | Who::Operator(_) => Arc::default(),
-        };
-        let (project, sender) = (self.identity.project.clone(), self.identity.actor.clone());
-        Caller { project, sender, request_id: self.request_id.clone(), channels, limited: true }
-    }
-
-    /// Where the request came from, if that is known.
-    pub(crate) fn source(&self) -> Option<IpAddr> {
-        source::of(&self.parts, &self.api.options.trusted_proxies)
+        Caller {
+            project: self.identity.project.clone(),
+            sender: self.identity.actor.clone(),
+            request_id: self.request_id.clone(),
+        }
     }
 
     /// Reads the body.

@@ -6,8 +6,8 @@ use mc_core::model::{Operator, OperatorRole, Role};
 use mc_core::{Error, ErrorKind, Result, Secret, Timestamp};
 use mc_pipeline::Center;
 
-use crate::auth::issue::{NewAccessKey, issue};
 use crate::auth::password;
+use crate::routes::access_keys::{NewAccessKey, issue};
 
 /// What somebody fixed ahead of the first start; the rest is made up.
 #[derive(Default)]
@@ -43,9 +43,13 @@ pub async fn first_start(center: &Center, chosen: Chosen) -> Result<Option<First
     let (key, secret_access_key) = issue(
         center,
         NewAccessKey {
+            project: "default".to_owned(),
+            name: "first".to_owned(),
+            role: Role::Admin,
+            basic: true,
+            expires_at: None,
             access_key_id: chosen.access_key_id,
             secret: chosen.secret_access_key,
-            ..NewAccessKey::new("default", "first", Role::Admin)
         },
     )
     .await?;

@@ -243,7 +243,7 @@ mod tests {
         for name in ["ingest-request", "console-request", "callback-request"] {
             assert!(matches!(Incoming::read(&sample(name)).unwrap(), Some(Incoming::Request(_))), "{name}");
         }
-        for name in ["ingest-event", "callback-event", "schedule", "quota"] {
+        for name in ["ingest-event", "ingest-transformed", "callback-event", "schedule", "quota"] {
             assert!(matches!(Incoming::read(&sample(name)).unwrap(), Some(Incoming::Event(_))), "{name}");
         }
         for role in crate::role::Role::ALL.iter().filter(|role| role.family().is_some()) {

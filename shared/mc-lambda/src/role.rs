@@ -106,6 +106,8 @@ impl Role {
             }
             Role::Callback => &[Store, KeyRing, Queue, DeadEvents],
             Role::Send(Family::Email) => &[Store, KeyRing, Queue, Work, ReadFiles, Mail],
+            // Runs of schedules are made here, and may bring files.
+            Role::Send(Family::Webhook) => &[Store, KeyRing, Queue, Work, ReadFiles, WriteFiles],
             Role::Send(_) => &[Store, KeyRing, Queue, Work, ReadFiles],
             Role::Schedule => &[Store, KeyRing, Queue, Depths, ForgetFiles, FirstSecrets],
             Role::Quota => &[Store, KeyRing, Queue, MailQuota],
@@ -115,5 +117,55 @@ impl Role {
     /// Whether it may do this.
     pub fn may(self, port: Port) -> bool {
         self.ports().contains(&port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The statements of a section of the template, by their `Sid`.
+    fn statements(template: &str, section: &str) -> BTreeSet<String> {
+        let begin = template.find(&format!("\n  {section}:\n")).unwrap_or_else(|| panic!("no {section}"));
+        let rest = template[begin + 1..].lines().skip(1);
+        let inside = rest.take_while(|line| line.is_empty() || line.starts_with("   "));
+        inside
+            .filter_map(|line| Some(line.split_once("Sid: ")?.1.split([',', ' ']).next()?.to_owned()))
+            .collect()
+    }
+
+    /// What the template calls the right to use a port, where each function is given it by itself.
+    fn own(port: Port) -> &'static [&'static str] {
+        match port {
+            Port::Store | Port::KeyRing | Port::Queue => &[],
+            Port::Work => &["Consume"],
+            Port::Depths => &["Depths"],
+            Port::Redrive => &["Redrive"],
+            Port::ReadFiles => &["ReadBlobs"],
+            Port::WriteFiles => &["WriteBlobs"],
+            Port::ForgetFiles => &["FindOldBlobs", "ForgetBlobs"],
+            Port::Mail => &["Mail"],
+            Port::MailQuota => &["MailQuota"],
+            Port::FirstSecrets => &["FirstStart"],
+            Port::DeadEvents => &["DeadEvents"],
+        }
+    }
+
+    #[test]
+    fn the_template_gives_each_function_its_ports_and_no_more() {
+        let path = format!("{}/../../template.yaml", env!("CARGO_MANIFEST_DIR"));
+        let template = std::fs::read_to_string(path).unwrap();
+        let common = statements(&template, "Common");
+        for role in Role::ALL {
+            let camel: String = role.as_str().split('-').map(|w| w[..1].to_uppercase() + &w[1..]).collect();
+            let mut wanted: BTreeSet<String> = BTreeSet::from(["Log".to_owned()]);
+            wanted.extend(role.ports().iter().flat_map(|port| own(*port)).map(|sid| (*sid).to_owned()));
+            assert_eq!(statements(&template, &format!("{camel}Role")), wanted, "{}", role.as_str());
+            for (port, sid) in [(Port::Store, "Store"), (Port::KeyRing, "KeyRing"), (Port::Queue, "Queue")] {
+                assert!(role.may(port) && common.contains(sid), "{} {sid}", role.as_str());
+            }
+        }
     }
 }

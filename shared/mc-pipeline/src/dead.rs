@@ -106,9 +106,10 @@ async fn outgoing(center: &Center, task: Task) -> Result<Outgoing> {
             let doc = center.channels.doc(project, channel).await?;
             (doc.map_or(Family::Webhook, |d| d.kind.family()), Group::of(project, Priority::Normal))
         }
-        Task::Notify { project, .. } | Task::Recall { project, .. } => {
-            (Family::Webhook, Group::of(project, Priority::Normal))
-        }
+        Task::Notify { project, .. }
+        | Task::Recall { project, .. }
+        | Task::Run { project, .. }
+        | Task::Ask { project, .. } => (Family::Webhook, Group::of(project, Priority::Normal)),
     };
     Ok(Outgoing { family, group, task, delay: Duration::ZERO })
 }

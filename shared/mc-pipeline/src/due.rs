@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use mc_core::ports::{Attrs, Commit, Group, Item, Key, MAX_DELAY, Op, Outgoing, Query, Task};
 use mc_core::{Error, ErrorKind, Result, Timestamp};
+use ulid::Ulid;
 
 use crate::center::Center;
 use crate::keys;
@@ -16,14 +18,22 @@ const BATCH: usize = 500;
 
 /// The row of a task that is due at `at`.
 pub fn row(center: &Center, outgoing: &Outgoing, at: Timestamp) -> Result<Op> {
-    let ulid = center.ids.ulid(center.clock.now());
-    let shard = (ulid.random() % u128::from(center.spread.max(1))) as u8;
-    let key = Key::new(keys::due_partition(shard), keys::due_sort(at, &ulid.to_string()));
+    row_of(center, outgoing, at, center.ids.ulid(center.clock.now()))
+}
+
+/// The same under a name of the caller's: written again, it is the same row.
+pub fn row_of(center: &Center, outgoing: &Outgoing, at: Timestamp, name: Ulid) -> Result<Op> {
     let attrs = Attrs::new()
         .with("f", outgoing.family.as_str())
         .with("g", outgoing.group.as_str())
         .with("t", serde_json::to_vec(&outgoing.task)?);
-    Ok(Op::put_new(Item::new(key, attrs)))
+    Ok(Op::put_new(Item::new(key_of(center, at, name), attrs)))
+}
+
+/// Where the row of this name is.
+pub fn key_of(center: &Center, at: Timestamp, name: Ulid) -> Key {
+    let shard = (name.random() % u128::from(center.spread.max(1))) as u8;
+    Key::new(keys::due_partition(shard), keys::due_sort(at, &name.to_string()))
 }
 
 /// Sends a task at `at`: through the queue when that is near, else through the index.
@@ -42,36 +52,38 @@ pub fn send_at(center: &Center, mut outgoing: Outgoing, at: Timestamp, commit: &
 /// The rows go after their tasks are queued. Two promoters at once, or a crash between, queue a task twice: its claim
 /// finds the work done.
 pub async fn promote(center: &Center) -> Result<usize> {
+    let shards = (0..center.spread.max(1)).map(|shard| promote_shard(center, shard));
+    Ok(try_join_all(shards).await?.into_iter().sum())
+}
+
+async fn promote_shard(center: &Center, shard: u8) -> Result<usize> {
     let mut promoted = 0;
-    for shard in 0..center.spread.max(1) {
-        loop {
-            let now = center.clock.now();
-            let mut query = Query::prefix(keys::due_partition(shard), "", BATCH);
-            query.to = keys::due_sort(now.after(AHEAD), "");
-            let page = center.store.query(&query).await?;
-            if page.items.is_empty() {
-                break;
-            }
-            let mut commit = Commit::default();
-            for item in &page.items {
-                match read(item, now) {
-                    Ok(outgoing) => commit.tasks.push(outgoing),
-                    // It is put aside for somebody to look at: what comes after it must not wait for that.
-                    Err(error) => {
-                        tracing::error!(error = %error, "a due row is put aside");
-                        let key = Key::new(keys::DUE_ASIDE, item.key.sk.clone());
-                        commit.ops.push(Op::put(Item::new(key, item.attrs.clone())));
-                    }
+    loop {
+        let now = center.clock.now();
+        let mut query = Query::prefix(keys::due_partition(shard), "", BATCH);
+        query.to = keys::due_sort(now.after(AHEAD), "");
+        let page = center.store.query(&query).await?;
+        if page.items.is_empty() {
+            return Ok(promoted);
+        }
+        let mut commit = Commit::default();
+        for item in &page.items {
+            match read(item, now) {
+                Ok(outgoing) => commit.tasks.push(outgoing),
+                // It is put aside for somebody to look at: what comes after it must not wait for that.
+                Err(error) => {
+                    tracing::error!(error = %error, "a due row is put aside");
+                    let key = Key::new(keys::DUE_ASIDE, item.key.sk.clone());
+                    commit.ops.push(Op::put(Item::new(key, item.attrs.clone())));
                 }
             }
-            // The tasks first: a commit's tasks follow its writes, so the rows go in a second one.
-            center.store.commit(commit).await?;
-            let ops = page.items.iter().map(|i| Op::Delete(i.key.clone(), Vec::new())).collect();
-            center.store.commit(Commit { ops, ..Commit::default() }).await?;
-            promoted += page.items.len();
         }
+        // The tasks first: a commit's tasks follow its writes, so the rows go in a second one.
+        center.store.commit(commit).await?;
+        let ops = page.items.iter().map(|i| Op::Delete(i.key.clone(), Vec::new())).collect();
+        center.store.commit(Commit { ops, ..Commit::default() }).await?;
+        promoted += page.items.len();
     }
-    Ok(promoted)
 }
 
 fn read(item: &Item, now: Timestamp) -> Result<Outgoing> {

@@ -16,9 +16,9 @@
 //! | event by time | `el#project#day` of the event | `millis#event id` |
 //! | telling of an event to a webhook | `wn#project#webhook` | event id |
 //! | due task | `due#spread` | `millis#ulid` |
+//! | schedule | `schedules#project` | name |
 //! | dead letter | `dead#project` | ulid |
 //! | pace of a channel | `pace#project#channel` | `p` |
-//! | messages of a project, counted | `lim#project` | `n` |
 //! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
 //! | suppressed addresses | `suppressed#project` | address |
@@ -166,11 +166,6 @@ pub fn dead_partition(project: &str) -> String {
 /// The slots a channel has used.
 pub fn pace(project: &str, channel: &str) -> Key {
     Key::new(format!("pace#{project}#{channel}"), "p")
-}
-
-/// How many messages a project's callers sent.
-pub fn limits(project: &str) -> Key {
-    Key::new(format!("lim#{project}"), "n")
 }
 
 /// A value that a platform gave for a while.

@@ -4,16 +4,17 @@
 
 pub mod accept;
 pub mod center;
+pub mod condition;
 pub mod dead;
 pub mod deliver;
 pub mod due;
 pub mod keys;
-pub mod limits;
 pub mod pace;
 pub mod people;
 pub mod receipts;
 pub mod repo;
 pub mod retry;
+pub mod schedules;
 pub mod seal;
 pub mod share;
 pub mod standard_webhooks;
@@ -21,6 +22,7 @@ pub mod suppress;
 pub mod syslog;
 pub mod tell;
 pub mod tokens;
+pub mod upcoming;
 pub mod view;
 
 pub use center::{Center, Parts};

@@ -36,6 +36,8 @@ pub mod attr {
     pub const MOVED: &str = "mv";
     /// When somebody cancelled the message (head).
     pub const CANCELED: &str = "cx";
+    /// That the message's condition said yes (head).
+    pub const ASKED: &str = "ok";
     /// Which delivery a share belongs to.
     pub const DELIVERY: &str = "d";
     /// What the share waits for.

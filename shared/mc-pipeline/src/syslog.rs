@@ -42,13 +42,22 @@ pub async fn audit(center: &Center, project: &str, actor: &str, kind: &str, data
     write(center, project, kind, Some(actor.to_owned()), data).await
 }
 
+/// The same as part of a commit.
+pub fn entry(center: &Center, project: &str, kind: &str, data: Value) -> Result<Op> {
+    op(center, project, kind, None, data)
+}
+
 async fn write(center: &Center, project: &str, kind: &str, actor: Option<String>, data: Value) -> Result<()> {
+    center.store.write(op(center, project, kind, actor, data)?).await?;
+    Ok(())
+}
+
+fn op(center: &Center, project: &str, kind: &str, actor: Option<String>, data: Value) -> Result<Op> {
     let at = center.clock.now();
     let entry = Entry { at, kind: kind.to_owned(), actor, data };
     let key = Key::new(keys::log_partition(project, &at.day()), center.unique());
     let item = Item::new(key, Attrs::new().with(attr::DOC, serde_json::to_vec(&entry)?));
-    center.store.write(Op::put(item.expiring(at.after(LIFE)))).await?;
-    Ok(())
+    Ok(Op::put(item.expiring(at.after(LIFE))))
 }
 
 /// A page of entries, newest first; the cursor is the last one's id.

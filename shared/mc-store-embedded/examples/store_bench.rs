@@ -267,9 +267,12 @@ impl Consumer for Deliver {
         let work = envelope.tasks.iter().map(|task| async move {
             match task {
                 Task::Deliver { message, .. } => self.deliver(*message).await,
-                Task::Notify { .. } | Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => {
-                    Ok(())
-                }
+                Task::Notify { .. }
+                | Task::Receipt { .. }
+                | Task::Poll { .. }
+                | Task::Recall { .. }
+                | Task::Run { .. }
+                | Task::Ask { .. } => Ok(()),
             }
         });
         for outcome in futures_util::future::join_all(work).await {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mc_core::Timestamp;
 use mc_core::id::is_name;
 use serde_json::{Map, Value};
 
@@ -17,31 +18,61 @@ pub(super) struct Collection {
     told: &'static [&'static str],
     /// Pointers to fields, and what each is when it is not given, as JSON.
     defaults: &'static [(&'static str, &'static str)],
+    /// Pointers to times, which an answer writes in UTC whatever the file says.
+    times: &'static [&'static str],
 }
 
 /// Every collection; a later one may name resources of an earlier one.
-pub(super) const COLLECTIONS: [Collection; 6] = [
-    Collection { word: "projects", key: "name", told: TIMES, defaults: &[("/display_name", "\"\"")] },
+pub(super) const COLLECTIONS: [Collection; 7] = [
+    Collection {
+        word: "projects",
+        key: "name",
+        told: TIMES,
+        defaults: &[("/display_name", "\"\"")],
+        times: &[],
+    },
     Collection {
         word: "channels",
         key: "name",
         told: TIMES,
         defaults: &[("/enabled", "true"), ("/on_doubt", "\"resend\"")],
+        times: &[],
     },
     Collection {
         word: "templates",
         key: "name",
         told: &["version", "created_at", "updated_at"],
         defaults: &[("/format", "\"text\""), ("/title", "\"\""), ("/routing/mode", "\"all\"")],
+        times: &[],
     },
     Collection {
         word: "webhooks",
         key: "name",
         told: &["disabled_reason", "created_at", "updated_at"],
         defaults: &[("/enabled", "true")],
+        times: &[],
     },
-    Collection { word: "contacts", key: "id", told: TIMES, defaults: &[("/opt_outs", "[]")] },
-    Collection { word: "groups", key: "name", told: TIMES, defaults: &[("/display_name", "\"\"")] },
+    Collection { word: "contacts", key: "id", told: TIMES, defaults: &[("/opt_outs", "[]")], times: &[] },
+    Collection {
+        word: "groups",
+        key: "name",
+        told: TIMES,
+        defaults: &[("/display_name", "\"\"")],
+        times: &[],
+    },
+    Collection {
+        word: "schedules",
+        key: "name",
+        told: &["next_runs", "last_run", "created_at", "updated_at"],
+        defaults: &[
+            ("/timezone", "\"UTC\""),
+            ("/enabled", "true"),
+            ("/catch_up", "\"once\""),
+            ("/condition/method", "\"GET\""),
+            ("/condition/on_error", "\"send\""),
+        ],
+        times: &["/at"],
+    },
 ];
 
 const TIMES: &[&str] = &["created_at", "updated_at"];
@@ -87,6 +118,13 @@ impl Collection {
     /// What somebody would write: without what only an answer says, and without what goes without saying.
     pub(super) fn plain(&self, resource: &Value) -> Value {
         let mut plain = resource.clone();
+        for pointer in self.times {
+            if let Some(time) = plain.pointer_mut(pointer)
+                && let Some(at) = time.as_str().and_then(Timestamp::parse)
+            {
+                *time = Value::from(at.to_string());
+            }
+        }
         for (pointer, default) in self.defaults {
             if plain.pointer(pointer).is_some_and(|value| *value == json(default)) {
                 let (parent, field) = pointer.rsplit_once('/').unwrap_or_default();
@@ -159,6 +197,15 @@ mod tests {
         assert_eq!(plain, json!({"kind": "wecom_robot", "secrets": {"key": {"set": true}}}));
         let held = Collection::of("channels").unwrap().plain(&json!({"on_doubt": "hold", "enabled": false}));
         assert_eq!(held, json!({"on_doubt": "hold", "enabled": false}));
+    }
+
+    #[test]
+    fn a_time_is_the_same_in_every_zone() {
+        let schedules = Collection::of("schedules").unwrap();
+        let answer =
+            json!({"name": "s", "at": "2027-01-01T01:00:00.000Z", "timezone": "UTC", "next_runs": ["…"]});
+        let written = json!({"at": "2027-01-01T09:00:00+08:00", "enabled": true, "catch_up": "once"});
+        assert_eq!(schedules.plain(&answer), schedules.plain(&written));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) struct DeadLetterView {
     at: Timestamp,
     /// Why.
     reason: String,
-    /// `delivery`, `webhook`, `receipt` or `recall`.
+    /// `delivery`, `webhook`, `receipt`, `recall`, `schedule` or `condition`.
     kind: &'static str,
     /// The message, of a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +41,10 @@ pub(crate) struct DeadLetterView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     event_id: Option<String>,
+    /// The schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    schedule: Option<String>,
 }
 
 fn view(id: String, letter: DeadLetter) -> DeadLetterView {
@@ -54,6 +58,7 @@ fn view(id: String, letter: DeadLetter) -> DeadLetterView {
         channel: None,
         webhook: None,
         event_id: None,
+        schedule: None,
     };
     match task {
         Task::Deliver { message, channel, .. } => {
@@ -71,6 +76,14 @@ fn view(id: String, letter: DeadLetter) -> DeadLetterView {
         }
         Task::Recall { message, .. } => {
             shown.kind = "recall";
+            shown.message_id = Some(message.to_string());
+        }
+        Task::Run { schedule, .. } => {
+            shown.kind = "schedule";
+            shown.schedule = Some(schedule.to_string());
+        }
+        Task::Ask { message, .. } => {
+            shown.kind = "condition";
             shown.message_id = Some(message.to_string());
         }
     }

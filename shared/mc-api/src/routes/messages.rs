@@ -15,7 +15,6 @@ use utoipa::ToSchema;
 
 use crate::answer::{Answer, Page, json, ok};
 use crate::call::Call;
-use crate::limits;
 use crate::problem::{ApiError, Problem};
 use crate::query::is_ulid;
 use crate::schema;
@@ -48,11 +47,14 @@ pub async fn send(call: Call) -> Answer {
         return ok(&accept::dry_run(center, &caller, message).await?);
     }
     let idempotency = idempotency(&call)?;
-    let mut answer = accept::accept(center, &caller, vec![Ok(message)], idempotency).await?;
+    accepted(accept::accept(center, &caller, vec![Ok(message)], idempotency).await?)
+}
+
+/// The answer to a request of one message.
+pub(super) fn accepted(mut answer: accept::commit::Answer) -> Answer {
     match answer.outcomes.pop() {
         Some(Outcome::Accepted(accepted)) => {
-            let response = replayed(json(StatusCode::ACCEPTED, &accepted), answer.replayed);
-            Ok(limits::tell(response, &answer.limits))
+            Ok(replayed(json(StatusCode::ACCEPTED, &accepted), answer.replayed))
         }
         Some(Outcome::Refused(refusal)) => Err(refusal.into()),
         Some(Outcome::RefusedBefore { code, detail }) => Err(refused_before(code, detail)),
@@ -126,8 +128,7 @@ pub async fn send_batch(call: Call) -> Answer {
     if accepted == 0 {
         return Err(ApiError::fields("no_message_accepted", errors));
     }
-    let response = replayed(json(StatusCode::ACCEPTED, &BatchResults { results }), answer.replayed);
-    Ok(limits::tell(response, &answer.limits))
+    Ok(replayed(json(StatusCode::ACCEPTED, &BatchResults { results }), answer.replayed))
 }
 
 /// A refusal of one message of a batch, with at least one pointer to it.
@@ -142,11 +143,7 @@ fn named(refused: ApiError, index: usize) -> ApiError {
 }
 
 fn refused_before(code: String, detail: String) -> ApiError {
-    let status = match code.as_str() {
-        "channel_not_allowed" => StatusCode::FORBIDDEN,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    ApiError::new(status, code, detail)
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
 }
 
 fn replayed(mut response: Response, replayed: bool) -> Response {
@@ -156,7 +153,7 @@ fn replayed(mut response: Response, replayed: bool) -> Response {
     response
 }
 
-fn idempotency(call: &Call) -> Result<Option<Idempotency>, ApiError> {
+pub(super) fn idempotency(call: &Call) -> Result<Option<Idempotency>, ApiError> {
     let Some(key) = idempotency_key(&call.parts.headers)? else { return Ok(None) };
     let mut hash = digest::Context::new(&digest::SHA256);
     for part in [call.parts.uri.path().as_bytes(), b"\n", &call.body] {
@@ -291,19 +288,13 @@ struct Retried {
 /// Makes a new message; 409 `nothing_to_retry` when there is nobody to send to.
 #[utoipa::path(
     post, path = "/v1/messages/{id}/retry", tag = "messages", operation_id = "retry_message",
-    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for a new message")),
-    responses((status = 202, description = "The new message", body = schema::Retried,
-        headers(("idempotent-replayed" = bool, description = "`true` when an earlier request is answered again"))))
+    params(("id" = String, Path)),
+    responses((status = 202, description = "The new message", body = schema::Retried))
 )]
 pub async fn retry(call: Call) -> Answer {
     let id = call.message_id()?;
-    let idempotency = idempotency(&call)?;
-    let mut answer = view::retry(call.center(), &call.caller(), id, idempotency).await?;
-    let Some(Outcome::Accepted(accepted)) = answer.outcomes.pop() else {
-        return Err(ApiError::internal("a retry has no outcome"));
-    };
-    let response = json(StatusCode::ACCEPTED, &Retried { accepted, retry_of: id });
-    Ok(limits::tell(replayed(response, answer.replayed), &answer.limits))
+    let accepted = view::retry(call.center(), &call.caller(), id).await?;
+    Ok(json(StatusCode::ACCEPTED, &Retried { accepted, retry_of: id }))
 }
 
 /// Take a message back

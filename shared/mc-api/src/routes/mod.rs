@@ -15,6 +15,7 @@ pub mod operators;
 pub mod platform_templates;
 pub mod preview;
 pub mod projects;
+pub mod schedules;
 pub mod session;
 pub mod suppressions;
 pub mod template_diff;
@@ -47,16 +48,6 @@ pub struct Route {
     pub need: Need,
     /// The query parameters it takes.
     pub query: &'static [&'static str],
-}
-
-impl Route {
-    /// Whether it sends messages, for which the project's limits hold.
-    pub(crate) fn limited(&self) -> bool {
-        matches!(
-            self.path,
-            "/v1/messages" | "/v1/messages/batch" | "/v1/messages/{id}/retry" | "/v1/channels/{name}/test"
-        ) && self.method == Method::POST
-    }
 }
 
 /// The query parameters of a plain collection.
@@ -193,6 +184,13 @@ routes! {
         PUT "/v1/groups/{name}" ADMIN NONE groups::put,
         DELETE "/v1/groups/{name}" ADMIN NONE groups::delete,
     }
+    SCHEDULES, add_schedules {
+        GET "/v1/schedules" READ PAGE schedules::list,
+        GET "/v1/schedules/{name}" READ NONE schedules::get,
+        PUT "/v1/schedules/{name}" ADMIN NONE schedules::put,
+        DELETE "/v1/schedules/{name}" ADMIN NONE schedules::delete,
+        POST "/v1/schedules/{name}/run" SEND NONE schedules::run,
+    }
     DEAD_LETTERS, add_dead_letters {
         GET "/v1/dead-letters" READ PAGE dead_letters::list,
         POST "/v1/dead-letters/redrive" REPAIR NONE dead_letters::redrive,
@@ -203,7 +201,6 @@ routes! {
         GET "/v1/access-keys/{id}" READ NONE access_keys::get,
         PATCH "/v1/access-keys/{id}" ADMIN NONE access_keys::change,
         DELETE "/v1/access-keys/{id}" ADMIN NONE access_keys::delete,
-        POST "/v1/access-keys/{id}/rotate" ADMIN NONE access_keys::rotate,
     }
     PROJECTS, add_projects {
         GET "/v1/projects" Caller PAGE projects::list,

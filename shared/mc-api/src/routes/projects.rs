@@ -1,7 +1,8 @@
 //! Projects. An operator sees those there is a role in; an access key sees its own.
 
 use mc_core::Timestamp;
-use mc_core::model::{OperatorRole, ProjectDoc, ProjectLimits, Role};
+use mc_core::model::{OperatorRole, ProjectDoc, Role};
+use mc_pipeline::schedules;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -11,7 +12,6 @@ use crate::auth::caller::{DEFAULT_PROJECT, EVERY_PROJECT, Who};
 use crate::call::Call;
 use crate::problem::ApiError;
 use crate::query::is_name_cursor;
-use crate::schema;
 
 /// A project, as it is shown.
 #[derive(Serialize, ToSchema)]
@@ -22,9 +22,6 @@ pub(crate) struct ProjectView {
     display_name: String,
     /// Common parameters, readable in every template as `params.*`.
     params: Map<String, Value>,
-    /// How many messages its callers may send.
-    #[schema(value_type = schema::ProjectLimits)]
-    limits: ProjectLimits,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -34,8 +31,8 @@ pub(crate) struct ProjectView {
 }
 
 fn view(name: &str, doc: ProjectDoc) -> ProjectView {
-    let ProjectDoc { display_name, params, limits, created_at, updated_at } = doc;
-    ProjectView { name: name.to_owned(), display_name, params, limits, created_at, updated_at }
+    let ProjectDoc { display_name, params, created_at, updated_at } = doc;
+    ProjectView { name: name.to_owned(), display_name, params, created_at, updated_at }
 }
 
 /// What the caller may do with a project as such.
@@ -109,10 +106,6 @@ pub(crate) struct ProjectBody {
     /// Common parameters, readable in every template as `params.*`.
     #[serde(default)]
     params: Map<String, Value>,
-    /// How many messages its callers may send.
-    #[serde(default)]
-    #[schema(value_type = schema::ProjectLimits)]
-    limits: ProjectLimits,
 }
 
 /// Make or replace a project
@@ -133,7 +126,7 @@ pub async fn put(call: Call) -> Answer {
         return Err(ApiError::forbidden("this needs the role admin in the project"));
     }
     let name = call.new_name("name")?;
-    let ProjectBody { display_name, params, limits } = call.read_or_default()?;
+    let ProjectBody { display_name, params } = call.read_or_default()?;
     if display_name.len() > 256 || display_name.chars().any(char::is_control) {
         let detail = "a display name is at most 256 bytes without control characters";
         return Err(ApiError::field("invalid_request", "/display_name", detail));
@@ -143,16 +136,15 @@ pub async fn put(call: Call) -> Answer {
         return Err(ApiError::forbidden("a new project needs the role admin in all projects (*)"));
     }
     let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
-    let doc = ProjectDoc { display_name, params, limits, created_at, updated_at };
-    let (put, doc) = projects.put(name, doc).await?;
+    let (put, doc) = projects.put(name, ProjectDoc { display_name, params, created_at, updated_at }).await?;
     let names: Vec<&String> = doc.params.keys().collect();
-    call.audit_in(name, "project.put", json!({"project": name, "params": names, "limits": doc.limits})).await;
+    call.audit_in(name, "project.put", json!({"project": name, "params": names})).await;
     answer::put(put, &view(name, doc))
 }
 
 /// Delete a project
 ///
-/// 409 `in_use` while it has channels or templates; its access keys, webhooks, contacts and groups go with it.
+/// 409 `in_use` while it has channels or templates; its access keys, schedules, webhooks, contacts and groups go with it.
 #[utoipa::path(
     delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
     params(("name" = String, Path)),
@@ -195,6 +187,7 @@ pub async fn delete(call: Call) -> Answer {
     for (webhook, _) in center.webhooks.of(name).await?.iter() {
         center.webhooks.delete(name, webhook).await?;
     }
+    schedules::delete_all(center, name).await?;
     center.groups.delete_all(name).await?;
     center.contacts.delete_all(name).await?;
     center.projects.delete(name).await?;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::operators::{OperatorView, view};
 use crate::answer::{Answer, no_content, ok};
-use crate::auth::caller::{SignedIn, Who};
+use crate::auth::caller::{SignedIn, Who, peer};
 use crate::auth::{password, session};
 use crate::call::{Call, is_resource_name};
 use crate::problem::ApiError;
@@ -55,7 +55,7 @@ pub(crate) struct OpenedSession {
 pub async fn open(call: Call) -> Answer {
     let Login { username, password } = call.read()?;
     let center = call.center();
-    let source = call.source();
+    let source = peer(&call.parts);
     call.api.throttle.admit(&username, source, center.clock.now().millis()).map_err(too_many)?;
     // An impossible name is nobody's, and is not asked for; the work is the same as for an unknown one.
     let account = if is_resource_name(&username) { center.operators.stored(&username).await? } else { None };

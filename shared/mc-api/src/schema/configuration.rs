@@ -189,17 +189,3 @@ pub enum WebhookSecretOnce {
     /// It is set.
     Hidden(ChannelSecret),
 }
-
-/// How many messages the callers of a project may send. What is not given has no limit.
-#[derive(ToSchema)]
-pub struct ProjectLimits {
-    /// In each second.
-    #[schema(nullable = false, minimum = 1)]
-    pub messages_per_second: Option<u32>,
-    /// In each minute.
-    #[schema(nullable = false, minimum = 1)]
-    pub messages_per_minute: Option<u32>,
-    /// In each day, in UTC.
-    #[schema(nullable = false, minimum = 1)]
-    pub messages_per_day: Option<u32>,
-}

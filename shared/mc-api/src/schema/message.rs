@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::schedule::Condition;
 use super::words::{AttemptOutcome, Format, Kind, Level, MessageStatus, Mode, Priority, State};
 use crate::problem::Problem;
 
@@ -48,6 +49,9 @@ pub struct SendRequest {
     /// Up to 20 words to find it by.
     #[schema(required = false)]
     pub tags: Vec<String>,
+    /// What is asked before it is sent.
+    #[schema(nullable = false)]
+    pub condition: Option<Condition>,
     /// Show what would be sent, and send nothing.
     #[schema(required = false)]
     pub dry_run: bool,
@@ -286,6 +290,9 @@ pub struct Message {
     /// Not after this time.
     #[schema(nullable = false, format = DateTime)]
     pub expire_at: Option<String>,
+    /// What is asked before it is sent.
+    #[schema(nullable = false)]
+    pub condition: Option<Condition>,
     /// Who may overtake whom.
     pub priority: Priority,
     /// The caller's own name for it.

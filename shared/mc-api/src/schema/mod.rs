@@ -6,11 +6,11 @@
 mod configuration;
 mod message;
 mod preview;
+mod schedule;
 mod words;
 
 pub use configuration::{
-    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, ProjectLimits, Template, TemplateBody,
-    WebhookSecretOnce,
+    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, Template, TemplateBody, WebhookSecretOnce,
 };
 pub use message::{
     Accepted, AcceptedDelivery, Address, Attachment, AttachmentInfo, Attempt, Batch, BatchResult,
@@ -18,7 +18,8 @@ pub use message::{
     SendRequest, TemplateRef, To,
 };
 pub use preview::{DryRun, Preview, PreviewSize, PreviewWarning, Previews, QuotaUse};
+pub use schedule::{Condition, LastRun};
 pub use words::{
-    AttemptOutcome, EventKind, Format, Kind, Level, MessageStatus, Mode, OnDoubt, OperatorRole, Priority,
-    Role, SizeUnit, State, TellingState,
+    AskMethod, AttemptOutcome, CatchUp, EventKind, Format, Kind, Level, MessageStatus, Mode, OnDoubt,
+    OnError, OperatorRole, Priority, Role, RunOutcome, SizeUnit, State, TellingState,
 };

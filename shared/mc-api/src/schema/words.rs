@@ -55,9 +55,17 @@ words! {
         "suppressed", "recalled",
     ]
     /// How one try ended.
-    AttemptOutcome ["sent", "failed", "in_doubt", "expired"]
+    AttemptOutcome ["sent", "failed", "in_doubt", "expired", "canceled"]
     /// What to do with a push whose outcome was lost.
     OnDoubt ["resend", "hold"]
+    /// What happens with runs that were missed: `skip` leaves them out, `once` sends one late.
+    CatchUp ["skip", "once"]
+    /// How a condition is asked.
+    AskMethod ["GET", "POST"]
+    /// What is done when a condition gives no answer in the end.
+    OnError ["send", "skip"]
+    /// What became of a run.
+    RunOutcome ["accepted", "failed", "skipped"]
     /// What an access key may do; each role includes the ones before it.
     Role ["send", "read", "admin"]
     /// What an operator may do in a project; each role includes the ones before it.
@@ -102,6 +110,10 @@ mod tests {
         read::<state::MessageStatus>(MessageStatus::WORDS);
         read::<model::Outcome>(AttemptOutcome::WORDS);
         read::<model::OnDoubt>(OnDoubt::WORDS);
+        read::<model::CatchUp>(CatchUp::WORDS);
+        read::<model::AskMethod>(AskMethod::WORDS);
+        read::<model::OnError>(OnError::WORDS);
+        read::<model::RunOutcome>(RunOutcome::WORDS);
         read::<model::Role>(Role::WORDS);
         read::<model::OperatorRole>(OperatorRole::WORDS);
         read::<mc_pipeline::tell::TellingState>(TellingState::WORDS);

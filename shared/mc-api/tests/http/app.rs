@@ -138,8 +138,15 @@ impl App {
     }
 
     pub async fn key_with(&self, project: &str, role: Role, change: impl FnOnce(&mut NewAccessKey)) -> As {
-        let mut new = NewAccessKey::new(project, "test", role);
-        new.secret = Some(Secret::new(format!("{SECRET}/sk+{project}")));
+        let mut new = NewAccessKey {
+            project: project.to_owned(),
+            name: "test".to_owned(),
+            role,
+            basic: true,
+            expires_at: None,
+            access_key_id: None,
+            secret: Some(Secret::new(format!("{SECRET}/sk+{project}"))),
+        };
         change(&mut new);
         let (key, secret) = issue(&self.center, new).await.unwrap();
         As::Key { id: key.access_key_id, secret: secret.expose().to_owned() }

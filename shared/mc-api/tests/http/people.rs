@@ -48,16 +48,8 @@ async fn a_key_is_made_changed_and_deleted() {
 #[tokio::test]
 async fn wrong_keys_are_refused_with_their_place() {
     let app = App::new().await;
-    let many = vec!["x"; 51];
     for (body, pointer) in [
         (json!({"role": "send"}), ""),
-        (
-            json!({"name": "x", "role": "send", "allowed_cidrs": ["192.0.2.0/24", "nowhere"]}),
-            "/allowed_cidrs/1",
-        ),
-        (json!({"name": "x", "role": "send", "allowed_cidrs": ["192.0.2.0/33"]}), "/allowed_cidrs/0"),
-        (json!({"name": "x", "role": "send", "allowed_channels": ["a b"]}), "/allowed_channels/0"),
-        (json!({"name": "x", "role": "send", "allowed_channels": many}), "/allowed_channels"),
         (json!({"name": "", "role": "send"}), "/name"),
         (json!({"name": "x", "role": "owner"}), "/role"),
         (json!({"name": "x", "role": "send", "expires_at": "2020-01-01T00:00:00Z"}), "/expires_at"),

@@ -31,6 +31,8 @@ impl Holdings {
         put("/v1/webhooks/x", webhook).await;
         put("/v1/contacts/x", json!({"name": "x"})).await;
         put("/v1/groups/x", json!({"members": ["x"]})).await;
+        let message = json!({"content": {"body": "x"}, "routing": {"channels": ["x"]}});
+        put("/v1/schedules/x", json!({"cron": "0 9 * * *", "message": message})).await;
         // It waits for its time, so that it can be moved and cancelled.
         let message = json!({
             "content": {"body": "x"}, "routing": {"channels": ["x"]}, "send_at": "2026-12-20T00:00:00Z",
@@ -73,6 +75,9 @@ pub fn body(route: &Route) -> Value {
         }
         ("PUT", "/v1/contacts/{id}") => json!({"name": "y"}),
         ("PUT", "/v1/groups/{name}") => json!({"display_name": "y", "members": ["x"]}),
+        ("PUT", "/v1/schedules/{name}") => json!({
+            "cron": "0 10 * * *", "message": {"content": {"body": "y"}, "routing": {"channels": ["x"]}},
+        }),
         ("PATCH", "/v1/messages/{id}") => json!({"send_at": "2026-12-30T00:00:00Z"}),
         ("PATCH", "/v1/access-keys/{id}") => json!({"name": "y"}),
         ("POST", "/v1/dead-letters/redrive") => json!({"all": true}),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::channel::Kind;
 use super::content::{Button, Fact, Format, Level};
+use super::schedule::Condition;
 use crate::id::MessageId;
 use crate::time::Timestamp;
 
@@ -266,6 +267,9 @@ pub struct MessageDoc {
     /// Not after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_at: Option<Timestamp>,
+    /// What is asked before it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Condition>,
     /// Who may overtake whom.
     #[serde(default)]
     pub priority: Priority,
@@ -300,6 +304,8 @@ pub enum Outcome {
     InDoubt,
     /// Its time had passed.
     Expired,
+    /// Its condition said no, or gave no answer.
+    Canceled,
 }
 
 /// One try of one share.

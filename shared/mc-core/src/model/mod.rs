@@ -6,6 +6,7 @@ mod contact;
 mod content;
 mod message;
 mod project;
+mod schedule;
 mod template;
 mod webhook;
 
@@ -17,6 +18,7 @@ pub use message::{
     AddressKind, Addresses, AttachmentRef, Attempt, DeliveryPlan, InlineContent, MessageDoc, Mode, Outcome,
     Priority, Recipient, Routing, TemplateRef,
 };
-pub use project::{Operator, OperatorRole, ProjectDoc, ProjectLimits};
+pub use project::{Operator, OperatorRole, ProjectDoc};
+pub use schedule::{AskMethod, CatchUp, Condition, LastRun, OnError, RunOutcome, ScheduleDoc};
 pub use template::{ButtonTemplate, FactTemplate, TemplateBody, TemplateDoc};
 pub use webhook::{Event, EventKind, WebhookDoc};

@@ -1,7 +1,6 @@
 //! Projects and the people who run them.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,35 +16,10 @@ pub struct ProjectDoc {
     /// Common parameters, readable in every template as `params.*`.
     #[serde(default)]
     pub params: Map<String, Value>,
-    /// How many messages callers may send.
-    #[serde(default, skip_serializing_if = "ProjectLimits::is_none")]
-    pub limits: ProjectLimits,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
-}
-
-/// How many messages the callers of a project may send. What is not given has no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProjectLimits {
-    /// In each second of the clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub messages_per_second: Option<NonZeroU32>,
-    /// In each minute of the clock.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub messages_per_minute: Option<NonZeroU32>,
-    /// In each day of the clock, in UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub messages_per_day: Option<NonZeroU32>,
-}
-
-impl ProjectLimits {
-    /// Whether there is no limit at all.
-    pub fn is_none(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// What an operator may do in a project. Each role includes the ones before it.

@@ -167,6 +167,40 @@ pub enum Task {
         #[serde(rename = "s")]
         share: u32,
     },
+    /// Make the message of one run of a schedule.
+    #[serde(rename = "run.1")]
+    Run {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The schedule.
+        #[serde(rename = "n")]
+        schedule: Arc<str>,
+        /// The time the run is planned for.
+        #[serde(rename = "at")]
+        at: Timestamp,
+        /// How often its condition gave no answer before.
+        #[serde(rename = "k", default, skip_serializing_if = "is_zero")]
+        tries: u32,
+    },
+    /// Ask a message's condition whether to send it.
+    #[serde(rename = "ask.1")]
+    Ask {
+        /// The project.
+        #[serde(rename = "p")]
+        project: Arc<str>,
+        /// The message.
+        #[serde(rename = "m")]
+        message: MessageId,
+        /// How often there was no answer before.
+        #[serde(rename = "k", default, skip_serializing_if = "is_zero")]
+        tries: u32,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 impl Task {
@@ -177,7 +211,9 @@ impl Task {
             | Task::Notify { project, .. }
             | Task::Receipt { project, .. }
             | Task::Poll { project, .. }
-            | Task::Recall { project, .. } => project,
+            | Task::Recall { project, .. }
+            | Task::Run { project, .. }
+            | Task::Ask { project, .. } => project,
         }
     }
 }

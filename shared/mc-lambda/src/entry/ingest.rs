@@ -89,6 +89,10 @@ async fn of_event(place: &Place, event: &BusEvent<'_>) -> Result<Done<Reply>> {
 
 /// Reads the message out of the detail.
 fn read(event: &BusEvent<'_>) -> Result<SendRequest, Refusal> {
+    if event.id.0.is_empty() {
+        let text = "the event has no id, by which it is known when it comes again; let the input transformer hand on $.id";
+        return Err(Refusal::field("invalid_request", "/id", text));
+    }
     let mut detail: Map<String, Value> = request::read(event.detail.get().as_bytes())?;
     detail.remove("stack");
     let body = serde_json::to_vec(&detail).map_err(Error::from)?;
@@ -109,7 +113,11 @@ async fn accept(
         let text = format!("there is no project {project}; make it, or name another one for this source");
         return Err(Refusal::field("unknown_project", "", text));
     }
-    let caller = Caller::new(project, format!("event:{}", event.source.0), &*event.id.0);
+    let caller = Caller {
+        project: project.into(),
+        sender: format!("event:{}", event.source.0).into(),
+        request_id: (*event.id.0).into(),
+    };
     let hash = digest::digest(&digest::SHA256, event.detail.get().as_bytes());
     let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let idempotency = Idempotency { key: format!("event:{}", event.id.0), hash };
@@ -125,16 +133,6 @@ async fn accept(
 }
 
 fn told(event: &BusEvent<'_>, refusal: &Refusal) -> Value {
-    let (code, detail, pointers): (&str, &str, Vec<&str>) = match refusal {
-        Refusal::Invalid { code, detail, errors } => {
-            (code, detail, errors.iter().map(|error| error.pointer.as_str()).collect())
-        }
-        Refusal::NotFound(what) => ("not_found", what, Vec::new()),
-        Refusal::Conflict { code, detail } => (code, detail, Vec::new()),
-        Refusal::Forbidden { code, detail, .. } | Refusal::Limited { code, detail, .. } => {
-            (code, detail, Vec::new())
-        }
-        Refusal::Failed(_) => ("failed", "", Vec::new()),
-    };
+    let (code, detail, pointers) = refusal.told();
     json!({"event": event.id.0, "source": event.source.0, "code": code, "detail": detail, "pointers": pointers})
 }

@@ -1,24 +1,27 @@
 //! Writing what was accepted: shares first, heads last, then the queue, all in one commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{AttachmentRef, DeliveryPlan, MessageDoc, Recipient};
-use mc_core::ports::{Attrs, Commit, Group, Item, MAX_DELAY, Op, Outgoing, Task, WriteError};
+use mc_core::ports::{Attrs, Commit, Group, Item, Op, Outgoing, Task, WriteError};
 use mc_core::state::{MessageStatus, State};
 use mc_core::{Error, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
 use super::plan::{self, Plan};
-use super::repeat::{Idempotency, record, replay};
 use super::request::SendRequest;
 use super::{Caller, Refusal};
 use crate::center::Center;
-use crate::limits::Standing;
 use crate::people::Suppressed;
 use crate::share::{self, Share, attr};
-use crate::{due, keys};
+use crate::upcoming::{self, Upcoming};
+use crate::{condition, due, keys};
+
+/// For how long a repeated request is recognised.
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(86_400);
 
 /// The answer to a message that was accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +50,28 @@ pub struct AcceptedDelivery {
     pub recipients: usize,
 }
 
+/// What makes a repeated request the same request.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// A hash of path and body.
+    pub hash: String,
+}
+
+/// A record of what a key was used for.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    hash: String,
+    results: Vec<RecordedResult>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RecordedResult {
+    Accepted(Accepted),
+    Refused { code: String, detail: String },
+}
+
 /// What became of one message of a request.
 #[derive(Debug)]
 pub enum Outcome {
@@ -70,16 +95,6 @@ pub struct Answer {
     pub outcomes: Vec<Outcome>,
     /// Whether an earlier request with the same key was answered again.
     pub replayed: bool,
-    /// The project's limits as they stand, where they hold.
-    pub limits: Vec<Standing>,
-}
-
-impl Answer {
-    /// How many messages were accepted now, and not by an earlier request.
-    fn accepted(&self) -> usize {
-        let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
-        if self.replayed { 0 } else { self.outcomes.iter().filter(accepted).count() }
-    }
 }
 
 /// Accepts messages: each by itself, all that pass in one commit.
@@ -92,44 +107,12 @@ pub async fn accept(
     requests: Vec<Result<SendRequest, Refusal>>,
     idempotency: Option<Idempotency>,
 ) -> Result<Answer, Refusal> {
+    let now = center.clock.now();
     if let Some(idempotency) = &idempotency
         && let Some(answer) = replay(center, caller, idempotency).await?
     {
         return Ok(answer);
     }
-    let count = requests.len();
-    within_limits(center, caller, count, lay_out_all(center, caller, requests, idempotency)).await
-}
-
-/// Does `work` if the project's limits have room for `count` messages. What it did not accept does not count for the day.
-pub async fn within_limits(
-    center: &Center,
-    caller: &Caller,
-    count: usize,
-    work: impl Future<Output = Result<Answer, Refusal>>,
-) -> Result<Answer, Refusal> {
-    let project = match caller.limited {
-        true => center.projects.get(&caller.project).await?,
-        false => None,
-    };
-    let Some(project) = project.filter(|project| !project.limits.is_none()) else { return work.await };
-    let mut taken = center.limits.take(&caller.project, &project.limits, count, center.clock.now()).await?;
-    let answer = work.await;
-    let accepted = answer.as_ref().map_or(0, Answer::accepted);
-    // The messages are accepted or refused already: a count that cannot be put right does not change that.
-    if let Err(error) = center.limits.give_back(&caller.project, &mut taken, count - accepted).await {
-        tracing::warn!(error = %error, project = &*caller.project, "a day's count was not given back");
-    }
-    answer.map(|answer| Answer { limits: taken.standing, ..answer })
-}
-
-async fn lay_out_all(
-    center: &Center,
-    caller: &Caller,
-    requests: Vec<Result<SendRequest, Refusal>>,
-    idempotency: Option<Idempotency>,
-) -> Result<Answer, Refusal> {
-    let now = center.clock.now();
     let mut commit = Commit::default();
     let mut outcomes = Vec::with_capacity(requests.len());
     for request in requests {
@@ -146,31 +129,19 @@ async fn lay_out_all(
         });
     }
     if !outcomes.iter().any(|o| matches!(o, Outcome::Accepted(_))) {
-        return Ok(Answer { outcomes, replayed: false, limits: Vec::new() });
+        return Ok(Answer { outcomes, replayed: false });
     }
     if let Some(idempotency) = &idempotency {
         commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
     }
-    write(center, caller, commit, outcomes, idempotency).await
-}
-
-/// Writes what was laid out. If another request with the same key was faster, its answer is ours.
-pub async fn write(
-    center: &Center,
-    caller: &Caller,
-    commit: Commit,
-    outcomes: Vec<Outcome>,
-    idempotency: Option<Idempotency>,
-) -> Result<Answer, Refusal> {
     match center.store.commit(commit).await {
         Ok(_) => {
             for outcome in &outcomes {
                 if let Outcome::Accepted(accepted) = outcome {
-                    metrics::counter!("message_center_messages_accepted_total").increment(1);
-                    tracing::debug!(message.id = %accepted.id, "accepted");
+                    note_accepted(accepted);
                 }
             }
-            Ok(Answer { outcomes, replayed: false, limits: Vec::new() })
+            Ok(Answer { outcomes, replayed: false })
         }
         // The same key at the same instant: the other one won, answer what it answered.
         Err(WriteError::Conflict(_)) => match idempotency {
@@ -186,8 +157,72 @@ pub async fn write(
     }
 }
 
+/// Counts a message that can no longer be lost.
+pub(super) fn note_accepted(accepted: &Accepted) {
+    metrics::counter!("message_center_messages_accepted_total").increment(1);
+    tracing::debug!(message.id = %accepted.id, "accepted");
+}
+
+async fn replay(
+    center: &Center,
+    caller: &Caller,
+    idempotency: &Idempotency,
+) -> Result<Option<Answer>, Refusal> {
+    let key = keys::idempotency(&caller.project, &idempotency.key);
+    let Some(item) = center.store.get(&key).await? else { return Ok(None) };
+    let record: Record = share::json(&item.attrs, attr::DOC)?
+        .ok_or_else(|| Error::new(mc_core::ErrorKind::Corrupt, "an idempotency record has no document"))?;
+    if record.hash != idempotency.hash {
+        return Err(Refusal::Conflict {
+            code: "idempotency_key_reused",
+            detail:
+                "this Idempotency-Key was used for another request within the last 24 hours; use a new one"
+                    .into(),
+        });
+    }
+    let outcomes = record
+        .results
+        .into_iter()
+        .map(|r| match r {
+            RecordedResult::Accepted(accepted) => Outcome::Accepted(accepted),
+            RecordedResult::Refused { code, detail } => Outcome::RefusedBefore { code, detail },
+        })
+        .collect();
+    Ok(Some(Answer { outcomes, replayed: true }))
+}
+
+fn record(
+    caller: &Caller,
+    idempotency: &Idempotency,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> CoreResult<Op> {
+    let results = outcomes
+        .iter()
+        .map(|o| match o {
+            Outcome::Accepted(accepted) => RecordedResult::Accepted(accepted.clone()),
+            Outcome::Refused(Refusal::Invalid { code, detail, .. } | Refusal::Conflict { code, detail }) => {
+                RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() }
+            }
+            Outcome::Refused(Refusal::NotFound(code)) => {
+                RecordedResult::Refused { code: "not_found".to_owned(), detail: (*code).to_owned() }
+            }
+            Outcome::Refused(Refusal::Failed(_)) => {
+                RecordedResult::Refused { code: "internal".to_owned(), detail: String::new() }
+            }
+            Outcome::RefusedBefore { code, detail } => {
+                RecordedResult::Refused { code: code.clone(), detail: detail.clone() }
+            }
+        })
+        .collect();
+    let doc = serde_json::to_vec(&Record { hash: idempotency.hash.clone(), results })?;
+    let item =
+        Item::new(keys::idempotency(&caller.project, &idempotency.key), Attrs::new().with(attr::DOC, doc));
+    Ok(Op::put_new(item.expiring(now.after(IDEMPOTENCY_LIFE))))
+}
+
 /// Adds a planned message to the commit.
-async fn lay_out(
+pub(super) async fn lay_out(
     center: &Center,
     caller: &Caller,
     mut plan: Plan,
@@ -237,6 +272,7 @@ async fn lay_out(
             attachments,
             send_at: request.send_at,
             expire_at: request.expire_at,
+            condition: request.condition,
             priority: request.priority,
             reference: request.reference,
             tags: request.tags,
@@ -366,8 +402,9 @@ impl Draft {
                 share.decide(place, State::Suppressed);
                 share.note_error(place, why.code, &why.text);
             }
-            let task = self.task(center, share.index, delivery, commit)?;
-            commit.tasks.extend(task);
+            if self.doc.condition.is_none() {
+                self.task(center, share.index, delivery, commit)?;
+            }
             if within {
                 self.doc.to = recipients;
                 inline = Some(share);
@@ -380,6 +417,11 @@ impl Draft {
         if let Some(share) = inline {
             share.begin(&mut attrs)?;
         }
+        if self.doc.condition.is_some() {
+            // The shares wait for the answer; who asks sends their tasks.
+            let asking = condition::task(&self.project, self.id, self.doc.priority, 0);
+            due::send_at(center, asking, self.start, commit)?;
+        }
         if let Some(reference) = &self.doc.reference {
             let key = mc_core::ports::Key::new(
                 keys::reference_partition(&self.project, reference),
@@ -389,20 +431,15 @@ impl Draft {
             commit.ops.push(Op::put_new(Item::new(key, Attrs::new()).expiring(forget)));
         }
         if self.start > self.doc.created_at {
-            commit.ops.push(Op::put(keys::scheduled_item(&self.project, self.id, center.spread, self.start)));
+            let message = Upcoming::Message { project: &self.project, id: self.id };
+            upcoming::planned(center, &message, self.start, commit)?;
         }
         commit.then.push(Op::put_new(Item::new(keys::head(&self.project, self.id, center.spread), attrs)));
         Ok(())
     }
 
     /// The task of one share: into the queue, or into the due index when it lies far ahead.
-    fn task(
-        &self,
-        center: &Center,
-        share: u32,
-        delivery: usize,
-        commit: &mut Commit,
-    ) -> CoreResult<Option<Outgoing>> {
+    fn task(&self, center: &Center, share: u32, delivery: usize, commit: &mut Commit) -> CoreResult<()> {
         let plan = &self.doc.deliveries[delivery];
         let outgoing = Outgoing {
             family: plan.kind.family(),
@@ -414,13 +451,9 @@ impl Draft {
                 channel: plan.channel.as_str().into(),
                 slot: None,
             },
-            delay: self.start.since(self.doc.created_at),
+            delay: Duration::ZERO,
         };
-        if outgoing.delay <= MAX_DELAY {
-            return Ok(Some(outgoing));
-        }
-        commit.ops.push(due::row(center, &outgoing, self.start)?);
-        Ok(None)
+        due::send_at(center, outgoing, self.start, commit)
     }
 }
 

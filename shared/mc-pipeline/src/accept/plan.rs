@@ -13,8 +13,8 @@ use super::part::{PlanPart, share_out};
 use super::request::{AttachmentIn, SendRequest};
 use super::{Caller, Refusal, request};
 use crate::center::Center;
-use crate::people;
 use crate::repo::{ChannelEntry, TemplateEntry};
+use crate::{condition, people};
 
 /// At most this many recipients in one message.
 pub const MAX_RECIPIENTS: usize = 10_000;
@@ -49,6 +49,9 @@ pub async fn plan(
     now: Timestamp,
 ) -> Result<Plan, Refusal> {
     check_shape(&request, now)?;
+    if let Some(condition) = &request.condition {
+        condition::check(center, condition).await.map_err(|refusal| refusal.under("/condition"))?;
+    }
     let files = check_attachments(&request)?;
     let template = find_template(center, caller, &request).await?;
     let routing = routing(&request, template.as_ref().map(|(_, t)| t.as_ref()))?;
@@ -60,7 +63,8 @@ pub async fn plan(
     let parts = share_out(routing.mode, channels, recipients)?;
     let project = center.projects.get(&caller.project).await?;
     let infos = infos(&request, &files);
-    let plan = Plan { request, mode: routing.mode, template, project, parts, files, infos };
+    let mut plan = Plan { request, mode: routing.mode, template, project, parts, files, infos };
+    plan.check_values()?;
     plan.check_rendering(caller, id)?;
     Ok(plan)
 }
@@ -221,7 +225,6 @@ async fn find_channels(
     }
     for (i, name) in routing.channels.iter().enumerate() {
         let pointer = if of_request { format!("/routing/channels/{i}") } else { "/template".to_owned() };
-        caller.check_channel(name, &pointer)?;
         let Some(entry) = center.channels.get(&caller.project, name).await? else {
             let detail = format!("there is no channel {name:?} in this project");
             return Err(Refusal::field("unknown_channel", pointer, detail));
@@ -355,7 +358,6 @@ impl Plan {
     ///
     /// A channel that comes later in mode `first` is tried with one of those who begin elsewhere.
     fn check_rendering(&self, caller: &Caller, id: MessageId) -> Result<(), Refusal> {
-        self.check_data()?;
         for (index, part) in self.parts.iter().enumerate() {
             if part.broadcast {
                 self.check(caller, id, index, &part.recipients, &self.request.data)?;
@@ -375,6 +377,22 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Checks the values, and adds the planned time of a schedule's run. A template that does not declare it sees it all
+    /// the same, even if it allows no other values.
+    fn check_values(&mut self) -> Result<(), Refusal> {
+        let Some(text) = self.request.scheduled_at.take() else { return self.check_data() };
+        let declared = |(_, template): &(TemplateRef, Arc<TemplateEntry>)| {
+            let variables = template.doc.body.variables.as_ref();
+            variables.is_some_and(|v| v.pointer("/properties/scheduled_at").is_some())
+        };
+        let first = self.template.as_ref().is_some_and(declared);
+        if !first {
+            self.check_data()?;
+        }
+        self.request.data.entry("scheduled_at").or_insert(Value::String(text));
+        if first { self.check_data() } else { Ok(()) }
     }
 
     /// Checks the values against the template's declaration, where it has one.

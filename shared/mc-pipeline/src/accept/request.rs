@@ -4,7 +4,7 @@ use std::fmt;
 
 use mc_content::FieldError;
 use mc_core::Timestamp;
-use mc_core::model::{Addresses, InlineContent, Priority, Recipient, Routing};
+use mc_core::model::{Addresses, Condition, InlineContent, Priority, Recipient, Routing};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -46,9 +46,14 @@ pub struct SendRequest {
     /// Words to find it by.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// What is asked before it is sent.
+    pub condition: Option<Condition>,
     /// Show what would be sent, and send nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// The planned time of the run of a schedule that it is, as its template sees it.
+    #[serde(skip)]
+    pub scheduled_at: Option<String>,
 }
 
 /// A file that comes with a message.

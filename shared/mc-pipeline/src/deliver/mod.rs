@@ -28,7 +28,7 @@ pub use settle::{settle, settle_time};
 
 use crate::center::Center;
 use crate::repo::ChannelEntry;
-use crate::{dead, due, pace, receipts, tell};
+use crate::{condition, dead, due, pace, receipts, schedules, tell};
 
 /// Works on the tasks of every queue.
 pub struct Deliverer {
@@ -196,6 +196,12 @@ impl Deliverer {
             Task::Recall { project, message, share } => {
                 receipts::go_on(&self.center, project, *message, *share).await
             }
+            Task::Run { project, schedule, at, tries } => {
+                schedules::run(&self.center, project, schedule, *at, *tries).await
+            }
+            Task::Ask { project, message, tries } => {
+                condition::ask_for(&self.center, project, *message, *tries).await
+            }
             Task::Deliver { .. } | Task::Notify { .. } => Ok(Verdict::Done),
         };
         match worked {
@@ -244,7 +250,11 @@ impl Consumer for Deliverer {
                     places.push(i);
                 }
                 Task::Notify { project, webhook, event } => notices.push((i, project, webhook, event)),
-                Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => others.push((i, task)),
+                Task::Receipt { .. }
+                | Task::Poll { .. }
+                | Task::Recall { .. }
+                | Task::Run { .. }
+                | Task::Ask { .. } => others.push((i, task)),
             }
         }
         let told = join_all(notices.into_iter().map(|(i, project, webhook, event)| async move {

@@ -20,6 +20,8 @@ pub struct Head {
     pub finals: Vec<Final>,
     /// When somebody cancelled the message.
     pub canceled: Option<Timestamp>,
+    /// Whether its condition said yes.
+    pub asked: bool,
     /// The share inside the head, if that is where it is.
     pub inline: Option<Share>,
 }
@@ -114,7 +116,8 @@ impl Head {
         finals.sort_by_key(|f| f.share);
         let inline = attrs.text(attr::PHASE).map(|_| Share::read(0, attrs)).transpose()?;
         let canceled = attrs.num(attr::CANCELED).map(Timestamp::from_millis);
-        Ok(Self { key: item.key.clone(), doc, shares, finals, canceled, inline })
+        let asked = attrs.num(attr::ASKED).is_some();
+        Ok(Self { key: item.key.clone(), doc, shares, finals, canceled, asked, inline })
     }
 
     /// Whether every share has its final state.

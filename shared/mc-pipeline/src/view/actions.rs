@@ -4,21 +4,38 @@ use std::time::Duration;
 
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
-use mc_core::model::{DeliveryPlan, Recipient};
+use mc_core::model::{Attempt, DeliveryPlan, Outcome, Recipient};
 use mc_core::ports::{Attr, Batching, Change, Commit, Cond, Op, WriteError};
 use mc_core::state::State;
 
 use super::message::{self, MessageView};
-use crate::accept::commit::{self, Accepted, AcceptedDelivery, Answer, Draft, DraftPart, Outcome};
-use crate::accept::{Caller, Idempotency, Refusal, repeat};
+use crate::accept::commit::{Accepted, AcceptedDelivery, Draft, DraftPart};
+use crate::accept::{Caller, Refusal};
 use crate::center::Center;
 use crate::deliver::{load, settle};
 use crate::keys;
 use crate::share::{Head, Phase, Share, attr};
+use crate::upcoming::{self, Upcoming};
 
 /// Stops what is not yet claimed.
 pub async fn cancel(center: &Center, caller: &Caller, id: MessageId) -> Result<MessageView, Refusal> {
     let project = &*caller.project;
+    if call_off(center, project, id, None).await? == 0 {
+        return Err(Refusal::Conflict {
+            code: "too_late",
+            detail: "everything of this message is already being sent or decided".into(),
+        });
+    }
+    message::get(center, project, id).await?.ok_or(Refusal::NotFound("message"))
+}
+
+/// Stops what is not yet claimed, and notes why if somebody else than a person decided it; answers how many shares.
+pub(crate) async fn call_off(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    why: Option<(&str, &str)>,
+) -> Result<usize, Refusal> {
     let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
     let now = center.clock.now();
     let mut stopped = 0;
@@ -36,19 +53,20 @@ pub async fn cancel(center: &Center, caller: &Caller, id: MessageId) -> Result<M
     }
     for mut share in message::shares(center, project, id, &head).await? {
         if matches!(share.phase, Phase::Queued | Phase::Retrying)
-            && stop(center, project, id, &mut share, now).await?
+            && stop(center, project, id, &mut share, now, why).await?
         {
             settle(center, project, id, &share).await?;
             stopped += 1;
         }
     }
-    if stopped == 0 {
-        return Err(Refusal::Conflict {
-            code: "too_late",
-            detail: "everything of this message is already being sent or decided".into(),
-        });
+    if stopped > 0
+        && let Some(at) = head.doc.send_at.filter(|at| *at > now)
+    {
+        let mut commit = Commit::default();
+        upcoming::removed(center, &Upcoming::Message { project, id }, at, &mut commit);
+        center.store.commit(commit).await.map_err(mc_core::Error::from)?;
     }
-    message::get(center, project, id).await?.ok_or(Refusal::NotFound("message"))
+    Ok(stopped)
 }
 
 /// Decides a share's open recipients as cancelled, unless it was claimed meanwhile.
@@ -58,6 +76,7 @@ async fn stop(
     id: MessageId,
     share: &mut Share,
     now: Timestamp,
+    why: Option<(&str, &str)>,
 ) -> Result<bool, Refusal> {
     let key = if share.index == 0 {
         keys::head(project, id, center.spread)
@@ -69,6 +88,16 @@ async fn stop(
         share.decide(i, State::Canceled);
     }
     share.phase = Phase::Final;
+    if let Some((code, text)) = why {
+        share.note_attempt(Attempt {
+            at: now,
+            ms: 0,
+            outcome: Outcome::Canceled,
+            code: Some(code.to_owned()),
+            text: Some(text.to_owned()),
+            next: None,
+        });
+    }
     let mut changes = share.changes()?;
     changes.push(Change::Expire(Some(now.after(center.tuning.retention))));
     let conds = vec![
@@ -82,29 +111,8 @@ async fn stop(
     }
 }
 
-/// A new message for those who failed or are held in doubt; the answer has one outcome.
-///
-/// With an `Idempotency-Key` a repeat is answered like the first request, as for every other message.
-pub async fn retry(
-    center: &Center,
-    caller: &Caller,
-    id: MessageId,
-    idempotency: Option<Idempotency>,
-) -> Result<Answer, Refusal> {
-    if let Some(idempotency) = &idempotency
-        && let Some(answer) = repeat::replay(center, caller, idempotency).await?
-    {
-        return Ok(answer);
-    }
-    commit::within_limits(center, caller, 1, send_again(center, caller, id, idempotency)).await
-}
-
-async fn send_again(
-    center: &Center,
-    caller: &Caller,
-    id: MessageId,
-    idempotency: Option<Idempotency>,
-) -> Result<Answer, Refusal> {
+/// A new message for those who failed or are held in doubt.
+pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Accepted, Refusal> {
     let project = &*caller.project;
     let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
     let shares = message::shares(center, project, id, &head).await?;
@@ -123,9 +131,6 @@ async fn send_again(
             detail: "no recipient of this message has failed or is in doubt".into(),
         });
     }
-    for part in &parts {
-        caller.check_channel(&head.doc.deliveries[part.delivery].channel, "")?;
-    }
     parts.sort_by_key(|p| p.delivery);
     let now = center.clock.now();
     let again = MessageId::new(center.ids.ulid(now));
@@ -135,6 +140,7 @@ async fn send_again(
     }
     doc.to = Vec::new();
     doc.send_at = None;
+    doc.condition = None;
     doc.expire_at = doc.expire_at.filter(|at| *at > now.after(Duration::from_secs(1)));
     doc.created_at = now;
     doc.request_id = Some(caller.request_id.clone());
@@ -159,13 +165,10 @@ async fn send_again(
         url: format!("/v1/messages/{again}"),
     };
     let draft = Draft { id: again, project: caller.project.clone(), doc, parts, start: now };
-    let outcomes = vec![Outcome::Accepted(accepted)];
     let mut commit = Commit::default();
-    if let Some(idempotency) = &idempotency {
-        commit.guard = Some(repeat::record(caller, idempotency, &outcomes, now)?);
-    }
     draft.add_to(center, &mut commit)?;
-    commit::write(center, caller, commit, outcomes, idempotency).await
+    center.store.commit(commit).await.map_err(mc_core::Error::from)?;
+    Ok(accepted)
 }
 
 impl DraftPart {

@@ -251,6 +251,7 @@ fn request_view(doc: &MessageDoc) -> Value {
     put("tags", serde_json::to_value(&doc.tags));
     put("send_at", serde_json::to_value(doc.send_at));
     put("expire_at", serde_json::to_value(doc.expire_at));
+    put("condition", serde_json::to_value(&doc.condition));
     put("request_id", serde_json::to_value(&doc.request_id));
     put("sender", serde_json::to_value(&doc.sender));
     let channels: Vec<&str> = doc.deliveries.iter().map(|d| d.channel.as_str()).collect();

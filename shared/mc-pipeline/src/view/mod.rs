@@ -5,6 +5,7 @@ mod list;
 mod message;
 mod reschedule;
 
+pub(crate) use actions::call_off;
 pub use actions::{cancel, retry};
 pub use list::{Filter, MessagePage, list};
 pub(crate) use message::shares;

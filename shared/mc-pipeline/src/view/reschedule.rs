@@ -12,7 +12,8 @@ use super::message::{self, MessageView};
 use crate::accept::{Caller, Refusal, plan};
 use crate::center::Center;
 use crate::share::{Head, Phase, Share, attr};
-use crate::{due, keys};
+use crate::upcoming::{self, Upcoming};
+use crate::{condition, due, keys};
 
 /// Gives a message that still waits for its `send_at` another one; `None` is at once.
 pub async fn reschedule(
@@ -100,7 +101,7 @@ impl Move<'_> {
                 commit.ops.push(Op::Update(key, vec![Change::set(attr::DUE, *new)], unclaimed(share)));
                 self.keep_recipients(share, &mut commit).await?;
             }
-            if self.new < self.old {
+            if self.new < self.old && head.doc.condition.is_none() {
                 let plan = &head.doc.deliveries[share.delivery];
                 let outgoing = Outgoing {
                     family: plan.kind.family(),
@@ -122,7 +123,16 @@ impl Move<'_> {
             let forget = new.after(center.tuning.retention);
             commit.ops.push(Op::Update(key, vec![Change::Expire(Some(forget))], vec![Cond::Exists]));
         }
-        commit.ops.push(Op::put(keys::scheduled_item(project, *id, center.spread, *new)));
+        if self.new < self.old && head.doc.condition.is_some() {
+            // The shares have no tasks yet; the one that asks comes earlier.
+            due::send_at(
+                center,
+                condition::task(&(*project).into(), *id, head.doc.priority, 0),
+                *new,
+                &mut commit,
+            )?;
+        }
+        upcoming::moved(center, &Upcoming::Message { project, id: *id }, self.old, *new, &mut commit)?;
         Ok(commit)
     }
 

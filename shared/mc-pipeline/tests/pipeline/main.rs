@@ -4,15 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod accepting;
+mod asked;
 mod chatty;
+mod conditions;
 mod delivering;
 mod failing;
 mod finding;
 mod including;
-mod limits;
 mod pacing;
 mod people;
 mod receipts;
+mod schedules;
 mod scheduling;
 mod ses;
 mod suppressing;

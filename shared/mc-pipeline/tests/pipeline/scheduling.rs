@@ -203,3 +203,27 @@ async fn a_row_that_cannot_be_read_holds_nobody_up() {
     let aside = mc_core::ports::Query::prefix(keys::DUE_ASIDE, "", 10);
     assert_eq!(world.store.query(&aside).await.unwrap().items.len(), 1);
 }
+
+#[tokio::test]
+async fn years_ahead_a_message_is_listed_moved_and_cancelled_like_any_other() {
+    const YEAR: u64 = 366 * 86_400;
+    let world = World::working().await;
+    let scheduled = Filter { status: Some(MessageStatus::Scheduled), ..Filter::default() };
+    let listed = async || {
+        let page = view::list(&world.center, PROJECT, &scheduled, 10, None).await.unwrap();
+        page.items.iter().map(|m| m.id).collect::<Vec<_>>()
+    };
+    let (sent, stopped) =
+        (world.send(at(in_secs(&world, 4 * YEAR))).await, world.send(at(in_secs(&world, 5 * YEAR))).await);
+    world.advance(Duration::from_secs(3 * YEAR)).await;
+    assert_eq!(listed().await, [stopped, sent]);
+    let later = in_secs(&world, 4 * YEAR);
+    view::reschedule(&world.center, &world.caller(), sent, Some(later)).await.unwrap();
+    view::cancel(&world.center, &world.caller(), stopped).await.unwrap();
+    assert_eq!(listed().await, [sent]);
+    world.advance(Duration::from_secs(4 * YEAR) - SECOND).await;
+    assert_eq!(arrived(&world), 0, "never early");
+    world.advance(SECOND).await;
+    assert_eq!(world.finished(sent).await.status, COMPLETED);
+    assert_eq!((arrived(&world), listed().await.len()), (1, 0));
+}

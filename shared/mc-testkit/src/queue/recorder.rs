@@ -51,6 +51,11 @@ impl Consumer for Recorder {
 pub(super) fn number(task: &Task) -> u32 {
     match task {
         Task::Deliver { share, .. } => *share,
-        Task::Notify { .. } | Task::Receipt { .. } | Task::Poll { .. } | Task::Recall { .. } => u32::MAX,
+        Task::Notify { .. }
+        | Task::Receipt { .. }
+        | Task::Poll { .. }
+        | Task::Recall { .. }
+        | Task::Run { .. }
+        | Task::Ask { .. } => u32::MAX,
     }
 }

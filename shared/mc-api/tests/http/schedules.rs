@@ -1,0 +1,93 @@
+//! Schedules over HTTP: put, look, run by hand, delete, and every mistake with its place.
+
+use serde_json::{Value, json};
+
+use crate::app::App;
+
+fn body() -> Value {
+    json!({
+        "cron": "0 9 * * MON-FRI", "timezone": "Europe/Berlin",
+        "message": {"content": {"title": "Stand-up", "body": "At {{ scheduled_at }}"}, "routing": {"channels": ["im"]}},
+    })
+}
+
+async fn app() -> App {
+    let app = App::new().await;
+    app.channel("im").await;
+    app
+}
+
+#[tokio::test]
+async fn a_schedule_is_made_shown_replaced_and_deleted() {
+    let app = app().await;
+    let made = app.put("/v1/schedules/stand-up", body()).await.is(201);
+    assert_eq!(made.json["message"], body()["message"], "as it was given");
+    let runs = ["02", "03", "04", "07", "08"].map(|day| format!("2026-12-{day}T09:00:00+01:00"));
+    // The clock stands at midnight UTC of 1 December 2026, a Tuesday; that is one o'clock in Berlin.
+    let runs: Vec<String> =
+        std::iter::once("2026-12-01T09:00:00+01:00".to_owned()).chain(runs).take(5).collect();
+    assert_eq!(made.json["next_runs"], json!(runs));
+    assert_eq!((&made.json["enabled"], &made.json["catch_up"]), (&json!(true), &json!("once")));
+    assert_eq!(app.get("/v1/schedules/stand-up").await.is(200).json, made.json);
+    let mut paused = body();
+    paused["enabled"] = json!(false);
+    paused["catch_up"] = json!("skip");
+    let replaced = app.put("/v1/schedules/stand-up", paused).await.is(200);
+    assert_eq!(replaced.json["next_runs"], json!([]));
+    app.put("/v1/schedules/a", json!({"at": "2027-01-01T09:00:00+08:00", "message": body()["message"]}))
+        .await
+        .is(201);
+    assert_eq!(app.get("/v1/schedules").await.is(200).items("name"), ["stand-up", "a"]);
+    let once = app.get("/v1/schedules/a").await.is(200);
+    assert_eq!(once.json["next_runs"], json!(["2027-01-01T01:00:00+00:00"]));
+    assert!(app.get("/v1/events").await.is(200).items("type").iter().any(|kind| kind == "schedule.put"));
+    app.delete("/v1/schedules/a").await.is(204);
+    app.delete("/v1/schedules/a").await.refuses(404, "not_found", "");
+    app.get("/v1/schedules/a").await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn wrong_schedules_are_refused_with_their_place() {
+    let app = app().await;
+    for (field, value, code, pointer) in [
+        ("cron", json!("often"), "invalid_request", "/cron"),
+        ("cron", json!(7), "invalid_request", "/cron"),
+        ("at", json!("2027-01-01T00:00:00Z"), "invalid_request", "/at"),
+        ("timezone", json!("Berlin"), "invalid_request", "/timezone"),
+        ("catch_up", json!("twice"), "invalid_request", "/catch_up"),
+        ("every", json!("day"), "invalid_request", "/every"),
+        ("message", json!({"template": "no-such"}), "unknown_template", "/message/template"),
+        ("message", json!([]), "invalid_request", "/message"),
+        ("condition", json!({"url": "http://10.0.0.1/"}), "forbidden_address", "/condition/url"),
+        (
+            "condition",
+            json!({"url": "https://example.com", "on_error": "x"}),
+            "invalid_request",
+            "/condition/on_error",
+        ),
+    ] {
+        let mut body = body();
+        body[field] = value;
+        app.put("/v1/schedules/s", body).await.refuses(422, code, pointer);
+    }
+    let past = json!({"at": "2020-01-01T00:00:00Z", "message": body()["message"]});
+    app.put("/v1/schedules/s", past).await.refuses(422, "invalid_request", "/at");
+    app.put("/v1/schedules/s", json!({"cron": "* * * * *"})).await.refuses(422, "invalid_request", "");
+    assert!(app.get("/v1/schedules").await.is(200).items("name").is_empty());
+}
+
+#[tokio::test]
+async fn running_one_now_is_answered_like_a_message() {
+    let app = app().await;
+    app.put("/v1/schedules/s", body()).await.is(201);
+    let run = || app.call("POST", "/v1/schedules/s/run").header("idempotency-key", "k1");
+    let accepted = run().send().await.is(202);
+    assert_eq!(accepted.json["status"], "queued");
+    let again = run().send().await.is(202);
+    assert_eq!((again.header("idempotent-replayed"), &again.json["id"]), ("true", &accepted.json["id"]));
+    app.deliver().await;
+    let message = app.get(&accepted.text_at("/url")).await.is(200);
+    assert_eq!(message.json["status"], "completed");
+    assert_eq!(message.json["content"]["body"], "At 2026-12-01T01:00:00+01:00");
+    app.post("/v1/schedules/other/run", json!({})).await.refuses(404, "not_found", "");
+}

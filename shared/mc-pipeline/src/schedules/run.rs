@@ -1,0 +1,203 @@
+//! Making the message of a run, and moving the schedule on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mc_core::id::MessageId;
+use mc_core::model::{CatchUp, LastRun, RunOutcome};
+use mc_core::ports::{MAX_DELAY, Op, Verdict};
+use mc_core::{Result, Retry, Timestamp};
+use ring::digest;
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use super::Timetable;
+use super::check::filled;
+use super::stored::{self, Schedule};
+use crate::accept::commit::Answer;
+use crate::accept::{self, Caller, Idempotency, Refusal};
+use crate::center::Center;
+use crate::condition::{self, Asked};
+use crate::{syslog, upcoming};
+
+/// A run that is made this long after its time is still on time.
+pub const GRACE: Duration = Duration::from_secs(60);
+
+/// A condition that gives no answer is asked again for so long.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a task has come to.
+enum Ended {
+    /// The run is over.
+    Over(LastRun, Vec<Op>),
+    /// Its condition is asked again after a while.
+    Again(Duration),
+}
+
+/// A run of a schedule, as its task names it.
+struct Run<'a> {
+    center: &'a Center,
+    project: &'a Arc<str>,
+    name: &'a Arc<str>,
+    at: Timestamp,
+    tries: u32,
+}
+
+/// Works on the task of one run. It is done only when the schedule names another time.
+pub async fn run(
+    center: &Center,
+    project: &Arc<str>,
+    name: &Arc<str>,
+    at: Timestamp,
+    tries: u32,
+) -> Result<Verdict> {
+    let run = Run { center, project, name, at, tries };
+    for _ in 0..3 {
+        let Some(schedule) = stored::get(center, project, name).await? else { return Ok(Verdict::Done) };
+        if schedule.next != Some(at) {
+            return Ok(Verdict::Done);
+        }
+        let now = center.clock.now();
+        if at > now {
+            return Ok(run.again(tries, at.since(now)));
+        }
+        let ended = match Timetable::of(&schedule.doc) {
+            Ok(timetable) => (run.make(&schedule, &timetable).await?, Some(timetable)),
+            // A zone that a newer version has renamed, say. Nobody can tell when it would run again.
+            Err(refusal) => (run.failed(&refusal)?, None),
+        };
+        let (last, note) = match ended.0 {
+            Ended::Over(last, note) => (last, note),
+            Ended::Again(after) => return Ok(run.again(tries + 1, after)),
+        };
+        // After a time without a scheduler the runs between are left out.
+        let now = center.clock.now();
+        let from = if now.since(at) > GRACE { now } else { at };
+        let next = ended.1.and_then(|timetable| timetable.next(from));
+        if stored::advance(center, project, name, &schedule, next, &last, note).await? {
+            tracing::debug!(project = &**project, schedule = &**name, outcome = ?last.outcome, "a schedule ran");
+            return Ok(Verdict::Done);
+        }
+        // It was changed meanwhile, or somebody else was faster: look again.
+    }
+    Ok(run.again(tries, Duration::from_secs(1)))
+}
+
+impl Run<'_> {
+    fn again(&self, tries: u32, after: Duration) -> Verdict {
+        let outgoing = upcoming::run_task(self.project.clone(), self.name.clone(), self.at, tries);
+        Verdict::Again { task: outgoing.task, after: after.min(MAX_DELAY) }
+    }
+
+    async fn make(&self, schedule: &Schedule, timetable: &Timetable) -> Result<Ended> {
+        let now = self.center.clock.now();
+        let doc = &schedule.doc;
+        let late = self.tries == 0 && now.since(self.at) > GRACE;
+        if late && doc.cron.is_some() && doc.catch_up == CatchUp::Skip {
+            let detail = format!("it came at {now}, and catch_up is skip");
+            return self.skipped("late", detail);
+        }
+        if let Some(condition) = &doc.condition {
+            let until = match timetable.next(self.at) {
+                Some(next) => next.min(self.at.after(PATIENCE)),
+                None => self.at.after(PATIENCE),
+            };
+            let about = json!({
+                "project": **self.project, "schedule": **self.name, "scheduled_at": timetable.written(self.at),
+            });
+            match condition::decide(self.center, condition, &about, self.tries, until).await {
+                Asked::Send => {}
+                Asked::Again(after) => return Ok(Ended::Again(after)),
+                Asked::Skip(code, detail) => return self.skipped(code, detail),
+            }
+        }
+        let caller = Caller {
+            project: self.project.clone(),
+            sender: format!("schedule:{}", self.name).into(),
+            request_id: format!("{}@{}", self.name, self.at.millis()).into(),
+        };
+        let id = message_id(self.project, self.name, self.at);
+        let accepted = match filled(&doc.message, timetable, self.at) {
+            Ok(mut request) => {
+                request.send_at = Some(self.at);
+                accept::accept_once(self.center, &caller, request, id, self.at).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match accepted {
+            Ok(accepted) => {
+                Ok(Ended::Over(self.last(RunOutcome::Accepted, Some(accepted.id), None), Vec::new()))
+            }
+            Err(Refusal::Failed(error)) if error.retry != Retry::Never => Err(error),
+            Err(refusal) => self.failed(&refusal),
+        }
+    }
+
+    fn failed(&self, refusal: &Refusal) -> Result<Ended> {
+        if let Refusal::Failed(error) = refusal {
+            tracing::error!(schedule = &**self.name, error = %error, "a schedule's message could not be made");
+        }
+        let (code, detail, pointers) = refusal.told();
+        tracing::warn!(
+            project = &**self.project,
+            schedule = &**self.name,
+            code,
+            "a schedule's message is refused"
+        );
+        metrics::counter!("message_center_schedule_failures_total").increment(1);
+        self.over(RunOutcome::Failed, "schedule.failed", code, detail.to_owned(), Some(pointers))
+    }
+
+    fn skipped(&self, code: &str, detail: String) -> Result<Ended> {
+        self.over(RunOutcome::Skipped, "schedule.skipped", code, detail, None)
+    }
+
+    fn over(
+        &self,
+        outcome: RunOutcome,
+        kind: &str,
+        code: &str,
+        detail: String,
+        pointers: Option<Vec<&str>>,
+    ) -> Result<Ended> {
+        let mut data =
+            json!({"schedule": **self.name, "scheduled_at": self.at, "code": code, "detail": detail});
+        if let Some(pointers) = pointers {
+            data["pointers"] = Value::from(pointers);
+        }
+        let note = syslog::entry(self.center, self.project, kind, data)?;
+        Ok(Ended::Over(self.last(outcome, None, Some((code, detail))), vec![note]))
+    }
+
+    fn last(
+        &self,
+        outcome: RunOutcome,
+        message_id: Option<MessageId>,
+        why: Option<(&str, String)>,
+    ) -> LastRun {
+        let (code, detail) = why.map(|(code, detail)| (code.to_owned(), detail)).unzip();
+        LastRun { scheduled_at: self.at, outcome, message_id, code, detail }
+    }
+}
+
+/// The id of the message of a run: the same however often it is made.
+fn message_id(project: &str, name: &str, at: Timestamp) -> MessageId {
+    let text = format!("run\n{project}\n{name}\n{}", at.millis());
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    let random = hash.as_ref().iter().take(10).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+    MessageId::new(Ulid::from_parts(u64::try_from(at.millis()).unwrap_or(0), random))
+}
+
+/// Sends a schedule's message now. Nothing is asked, and the next run stays as it is.
+pub async fn run_now(
+    center: &Center,
+    caller: &Caller,
+    name: &str,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
+    let schedule = stored::get(center, &caller.project, name).await?.ok_or(Refusal::NotFound("schedule"))?;
+    let timetable = Timetable::of(&schedule.doc)?;
+    let under = |refusal: Refusal| refusal.under("/message");
+    let request = filled(&schedule.doc.message, &timetable, center.clock.now()).map_err(under)?;
+    accept::accept(center, caller, vec![Ok(request)], idempotency).await
+}

@@ -1,0 +1,187 @@
+//! Where schedules are kept: the document, the time of the next run, and what became of the last one.
+//!
+//! The row of a run is written before the schedule names its time. A crash between leaves a row that finds nothing to do.
+
+use mc_core::model::{LastRun, ScheduleDoc};
+use mc_core::ports::{Attr, Attrs, Change, Commit, Cond, Item, Key, Op, Query, WriteError};
+use mc_core::{Error, ErrorKind, Result, Timestamp};
+use ulid::Ulid;
+
+use crate::center::Center;
+use crate::repo::{Listed, Put};
+use crate::share;
+use crate::upcoming::{self, Upcoming};
+
+mod attr {
+    pub(super) const DOC: &str = "doc";
+    /// When it runs next; missing when it does not.
+    pub(super) const NEXT: &str = "next";
+    /// Which change of it this is.
+    pub(super) const REVISION: &str = "rev";
+    /// What became of the last run.
+    pub(super) const LAST: &str = "last";
+}
+
+/// A schedule as it is stored.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// What was put.
+    pub doc: ScheduleDoc,
+    /// When it runs next.
+    pub next: Option<Timestamp>,
+    /// What became of its last run.
+    pub last: Option<LastRun>,
+    revision: Ulid,
+}
+
+fn partition(project: &str) -> String {
+    format!("schedules#{project}")
+}
+
+fn key(project: &str, name: &str) -> Key {
+    Key::new(partition(project), name)
+}
+
+impl Schedule {
+    fn read(item: &Item) -> Result<Self> {
+        let corrupt =
+            || Error::new(ErrorKind::Corrupt, "a schedule cannot be read").with("name", &item.key.sk);
+        let revision = item.attrs.text(attr::REVISION).and_then(|text| Ulid::from_string(text).ok());
+        Ok(Self {
+            doc: share::json(&item.attrs, attr::DOC)?.ok_or_else(corrupt)?,
+            next: item.attrs.num(attr::NEXT).map(Timestamp::from_millis),
+            last: share::json(&item.attrs, attr::LAST)?,
+            revision: revision.ok_or_else(corrupt)?,
+        })
+    }
+
+    fn upcoming<'a>(&self, project: &'a str, schedule: &'a str) -> Upcoming<'a> {
+        Upcoming::Run { project, schedule, revision: self.revision }
+    }
+}
+
+/// One schedule as it is now.
+pub async fn get(center: &Center, project: &str, name: &str) -> Result<Option<Schedule>> {
+    center.store.get(&key(project, name)).await?.as_ref().map(Schedule::read).transpose()
+}
+
+/// A page of schedules, the largest name first, beginning before `cursor`.
+pub async fn list(
+    center: &Center,
+    project: &str,
+    limit: usize,
+    cursor: Option<&str>,
+) -> Result<Listed<Schedule>> {
+    let mut query = Query::prefix(partition(project), "", limit);
+    query.newest_first = true;
+    if let Some(cursor) = cursor {
+        query.to = cursor.to_owned();
+    }
+    let page = center.store.query(&query).await?;
+    let next_cursor = page.more.then(|| page.items.last().map(|i| i.key.sk.clone())).flatten();
+    let read = |item: &Item| Ok((item.key.sk.clone(), Schedule::read(item)?));
+    Ok(Listed { items: page.items.iter().map(read).collect::<Result<_>>()?, next_cursor })
+}
+
+/// Makes or replaces a schedule that runs next at `next`.
+pub(super) async fn put(
+    center: &Center,
+    project: &str,
+    name: &str,
+    mut doc: ScheduleDoc,
+    next: Option<Timestamp>,
+) -> Result<(Put, Schedule)> {
+    let now = center.clock.now();
+    let before = get(center, project, name).await?;
+    doc.created_at = before.as_ref().map_or(now, |b| b.doc.created_at);
+    doc.updated_at = now;
+    let last = before.as_ref().and_then(|b| b.last.clone());
+    let schedule = Schedule { doc, next, last, revision: center.ids.ulid(now) };
+    let mut attrs = Attrs::new()
+        .with(attr::DOC, serde_json::to_vec(&schedule.doc)?)
+        .with(attr::REVISION, schedule.revision.to_string());
+    if let Some(last) = &schedule.last {
+        attrs.set(attr::LAST, serde_json::to_vec(last)?);
+    }
+    let mut commit = Commit::default();
+    if let Some(next) = next {
+        attrs.set(attr::NEXT, next);
+        upcoming::planned(center, &schedule.upcoming(project, name), next, &mut commit)?;
+    }
+    commit.then.push(Op::put(Item::new(key(project, name), attrs)));
+    center.store.commit(commit).await?;
+    if let Some(before) = &before
+        && let Some(gone) = before.next
+    {
+        // It would find nothing to do; without it the index stays short.
+        let mut commit = Commit::default();
+        upcoming::removed(center, &before.upcoming(project, name), gone, &mut commit);
+        center.store.commit(commit).await?;
+    }
+    Ok((if before.is_some() { Put::Replaced } else { Put::Created }, schedule))
+}
+
+/// Moves a schedule on from a run that is over; answers whether it was still there as it was read. `note` is written
+/// with it.
+pub(super) async fn advance(
+    center: &Center,
+    project: &str,
+    name: &str,
+    schedule: &Schedule,
+    next: Option<Timestamp>,
+    last: &LastRun,
+    note: Vec<Op>,
+) -> Result<bool> {
+    let (what, at) = (schedule.upcoming(project, name), last.scheduled_at);
+    let mut commit = Commit::default();
+    let next_change = match next {
+        Some(next) => {
+            upcoming::moved(center, &what, at, next, &mut commit)?;
+            Change::set(attr::NEXT, next)
+        }
+        None => {
+            upcoming::removed(center, &what, at, &mut commit);
+            Change::Remove(attr::NEXT.into())
+        }
+    };
+    center.store.commit(commit).await?;
+    let changes = vec![next_change, Change::set(attr::LAST, serde_json::to_vec(last)?)];
+    let conds = vec![
+        Cond::Eq(attr::NEXT.into(), Attr::Num(at.millis())),
+        Cond::Eq(attr::REVISION.into(), schedule.revision.to_string().into()),
+    ];
+    let guard = Some(Op::Update(key(project, name), changes, conds));
+    match center.store.commit(Commit { guard, ops: note, ..Commit::default() }).await {
+        Ok(_) => Ok(true),
+        Err(WriteError::Conflict(_)) => Ok(false),
+        Err(WriteError::Failed(error)) => Err(error),
+    }
+}
+
+/// Deletes a schedule; answers whether there was one. The messages it made stay.
+pub async fn delete(center: &Center, project: &str, name: &str) -> Result<bool> {
+    let Some(schedule) = get(center, project, name).await? else { return Ok(false) };
+    let mut commit = Commit::default();
+    if let Some(next) = schedule.next {
+        upcoming::removed(center, &schedule.upcoming(project, name), next, &mut commit);
+    }
+    commit.guard = Some(Op::Delete(key(project, name), vec![Cond::Exists]));
+    match center.store.commit(commit).await {
+        Ok(_) => Ok(true),
+        Err(WriteError::Conflict(_)) => Ok(false),
+        Err(WriteError::Failed(error)) => Err(error),
+    }
+}
+
+/// Deletes all schedules of a project.
+pub async fn delete_all(center: &Center, project: &str) -> Result<()> {
+    loop {
+        let page = center.store.query(&Query::prefix(partition(project), "", 200)).await?;
+        if page.items.is_empty() {
+            return Ok(());
+        }
+        for item in page.items {
+            delete(center, project, &item.key.sk).await?;
+        }
+    }
+}
