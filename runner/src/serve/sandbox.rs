@@ -115,7 +115,7 @@ async fn put_sample(center: &Center, name: &str, body: TemplateBody) -> Result<(
     }
 }
 
-/// An app whose people read everything after a minute.
+/// An app whose people read everything within seconds.
 fn dingtalk_app(origin: &str) -> DingtalkApp {
     DingtalkApp {
         app_secret: DINGTALK_APP_SECRET.to_owned(),
@@ -123,7 +123,7 @@ fn dingtalk_app(origin: &str) -> DingtalkApp {
         corp_id: DINGTALK_CORP.to_owned(),
         departments: [(1, 300), (22, 5)].into(),
         knows_numbers: true,
-        reads_after: Some(60_000),
+        reads_after: Some(5_000),
         callback: Some(DingtalkCallback {
             url: format!("{origin}/v1/callbacks/default/sandbox-dingtalk-app"),
             token: DINGTALK_CALLBACK_TOKEN.to_owned(),

@@ -342,3 +342,16 @@ async fn events_are_encrypted_and_signed() {
     fake.sandbox.wecom_app(CORP, AGENT, WecomApp { callback: None, ..app() });
     assert!(fake.sandbox.wecom_post(CORP, AGENT, &event).is_none());
 }
+
+#[tokio::test]
+async fn who_is_behind_a_number() {
+    let fake = fake();
+    let mobiles = [("13430388888".to_owned(), "zhangsan".to_owned())].into();
+    let token = started(&fake, WecomApp { mobiles, knows_numbers: true, ..app() }).await;
+    let ask = async |mobile: &str| call(&fake, "user/getuserid", &token, &json!({"mobile": mobile})).await;
+    assert_eq!(ask("13430388888").await["userid"], "zhangsan");
+    assert_eq!(ask("13900139001").await["userid"], "user13900139001");
+    for (mobile, code) in [("13900130000", 46004), ("1", 60103), ("", 40058)] {
+        assert_eq!(ask(mobile).await["errcode"], code, "{mobile}");
+    }
+}

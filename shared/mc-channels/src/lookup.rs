@@ -9,8 +9,8 @@ use ring::digest::{SHA256, digest};
 
 /// How long somebody who was found stays found.
 const FOUND: Duration = Duration::from_secs(86_400);
-/// How long nobody is asked again for a number that is unknown: it may be entered any minute.
-const NOT_FOUND: Duration = Duration::from_secs(600);
+/// How long nobody is asked again for a number that is unknown, on most platforms: it may be entered any minute.
+pub(crate) const NOT_FOUND: Duration = Duration::from_secs(600);
 
 /// Whose numbers are looked up.
 pub(crate) struct Directory<'a> {
@@ -18,6 +18,8 @@ pub(crate) struct Directory<'a> {
     pub(crate) project: &'a str,
     /// Contains the platform and the account, because ids may be an app's own.
     pub(crate) account: &'a str,
+    /// How long a number that is unknown is not asked for again.
+    pub(crate) unknown_for: Duration,
 }
 
 /// The id of whoever has a number, from what is kept or from the platform. The number is hashed: it is nobody's business
@@ -40,7 +42,7 @@ where
                 SendFailure::Doubt => SendError { failure: SendFailure::Transient { after: None }, ..error },
                 _ => error,
             })?;
-            let lives = if found.is_some() { FOUND } else { NOT_FOUND };
+            let lives = if found.is_some() { FOUND } else { directory.unknown_for };
             // No id is empty, so an empty one is nobody's.
             Ok(Token { value: Secret::new(found.unwrap_or_default()), lives })
         })

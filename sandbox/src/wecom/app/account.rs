@@ -1,5 +1,7 @@
 //! What a registered app is like.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// An app of a corporation that the sandbox knows.
@@ -16,6 +18,10 @@ pub struct WecomApp {
     pub departments: Option<Vec<u64>>,
     /// The tags in the visible range; `None` for all.
     pub tags: Option<Vec<u64>>,
+    /// Whose mobile number is whose.
+    pub mobiles: BTreeMap<String, String>,
+    /// Every other number is somebody's, too, unless it ends with 0000.
+    pub knows_numbers: bool,
     /// The addresses that may call (企业可信IP); with an empty list any may. Calls come from 127.0.0.1 here.
     pub trusted_ips: Vec<String>,
     /// The corporation's account limit, which times 200 is how many people the app may write to in a day; `None` for
@@ -26,6 +32,14 @@ pub struct WecomApp {
     pub says_member_limit: bool,
     /// Where the app is told of clicks, as its page names it. Without one there are no cards to click.
     pub callback: Option<WecomCallback>,
+}
+
+impl WecomApp {
+    /// Whose number it is.
+    pub(super) fn of_mobile(&self, mobile: &str) -> Option<String> {
+        let any = || (self.knows_numbers && !mobile.ends_with("0000")).then(|| format!("user{mobile}"));
+        self.mobiles.get(mobile).cloned().or_else(any)
+    }
 }
 
 /// Where an app is told what happened.

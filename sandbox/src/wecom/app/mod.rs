@@ -3,6 +3,7 @@
 mod account;
 mod callback;
 mod card;
+mod contact;
 mod content;
 mod control;
 mod later;
@@ -67,6 +68,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/cgi-bin/message/send", any(send::send))
         .route("/cgi-bin/message/recall", any(later::recall))
         .route("/cgi-bin/message/update_template_card", any(later::update))
+        .route("/cgi-bin/user/getuserid", any(contact::by_mobile))
         .route("/cgi-bin/media/upload", post(media::upload))
         .route("/_wecom/{corp}/{agent}", put(control::put))
         .route("/_wecom/{corp}/{agent}/expire", post(control::expire))

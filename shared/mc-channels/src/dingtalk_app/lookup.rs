@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::DingtalkApp;
 use super::table::judge;
-use crate::lookup::{Directory, by_mobile};
+use crate::lookup::{Directory, NOT_FOUND, by_mobile};
 use crate::robot::domestic;
 
 impl DingtalkApp {
@@ -16,6 +16,7 @@ impl DingtalkApp {
             tokens: &*self.ports.tokens,
             project: &self.project,
             account: &self.config.token_name,
+            unknown_for: NOT_FOUND,
         };
         by_mobile(&directory, &mobile, || self.ask_for(json!({"mobile": mobile}).to_string())).await
     }

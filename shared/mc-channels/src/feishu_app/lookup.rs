@@ -4,7 +4,7 @@ use mc_core::ports::SendError;
 use serde_json::{Value, json};
 
 use super::FeishuApp;
-use crate::lookup::{Directory, by_mobile};
+use crate::lookup::{Directory, NOT_FOUND, by_mobile};
 use crate::robot::domestic;
 
 impl FeishuApp {
@@ -15,6 +15,7 @@ impl FeishuApp {
             tokens: &*self.ports.tokens,
             project: &self.project,
             account: &self.config.token_name,
+            unknown_for: NOT_FOUND,
         };
         let body = json!({"mobiles": [mobile]});
         by_mobile(&directory, &mobile, || self.ask_for(&body)).await
