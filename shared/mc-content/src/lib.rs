@@ -9,6 +9,7 @@ pub mod dialect;
 mod engine;
 mod error;
 mod inline;
+mod schema;
 mod shield;
 mod snippet;
 pub mod split;

@@ -3,7 +3,6 @@
 mod includes;
 mod layer;
 mod library;
-mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,11 +15,11 @@ use serde_json::{Map, Value as Json};
 
 use crate::FieldError;
 use crate::engine::{self, Budget, Text};
+use crate::schema::Schema;
 use crate::value::Context;
 pub use includes::{included_names, names_in_body};
 use layer::{Compilation, Layer, LayerSource};
 pub use library::Library;
-use schema::Schema;
 
 /// For whom a template is rendered: overrides may differ per kind and per channel.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +46,8 @@ impl CompiledTemplate {
     /// and overrides of fields that cannot be overridden.
     pub fn compile(body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let schema =
-            body.variables.as_ref().and_then(|v| Schema::compile(v).map_err(|e| errors.push(e)).ok());
+        let schema = body.variables.as_ref();
+        let schema = schema.and_then(|v| Schema::compile(v, "/variables").map_err(|e| errors.extend(e)).ok());
         if body.category.as_deref().is_some_and(|category| !mc_core::id::is_name(category)) {
             errors.push(FieldError::new("/category", "a category is 1 to 64 letters, digits and . _ ~ -"));
         }

@@ -9,6 +9,7 @@ mod jinja2;
 mod snippets;
 mod splitting;
 mod templates;
+mod variables;
 
 use mc_content::{CompiledTemplate, Library, Target};
 use mc_core::model::{Content, Format, Kind, TemplateBody};
