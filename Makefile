@@ -29,7 +29,7 @@ TEST_BINARY := MESSAGE_CENTER_BIN='$(abspath $(TARGET))/debug/message-center' TE
 # $(call begin,number,name) prints the stage, and how long it took at its end, however it ends.
 begin = printf '==> [%s/%s] %s\n' '$(1)' '$(STAGES)' '$(2)'; trap 'echo "    $$SECONDS s"' EXIT;
 
-.PHONY: help run build test bench bench-render fmt lint tidy clean-tests \
+.PHONY: help run build functions test bench bench-lambda bench-render fmt lint tidy clean-tests \
         test-format test-lint test-build test-tidy test-crates test-python test-whole test-template test-stack test-aws test-browser cargo components compiler python node
 
 help: ## list what there is to do
@@ -49,6 +49,22 @@ bench-render: cargo compiler python ## measure rendering on this machine beside 
 	@cargo build --release --locked --package mc-content --example render_bench
 	@$(call install_into,$(BENCH_VENV),bench/requirements.txt); \
 	'$(BENCH_VENV)/bin/python' bench/render.py '$(TARGET)/release/examples/render_bench'
+
+# The functions of AWS, each a package of its own.
+FUNCTIONS    := $(notdir $(wildcard functions/*))
+ARCHITECTURE := arm64
+
+functions: cargo compiler ## build the functions of AWS for deployment into target/lambda (ARCHITECTURE=x86_64 for the other one)
+	@command -v cargo-lambda >/dev/null || { echo 'cargo-lambda is missing: pip install cargo-lambda brings it.' >&2; exit 1; }
+	@cargo lambda build --profile release-lambda --locked $(if $(filter x86_64,$(ARCHITECTURE)),--x86-64,--arm64) \
+	    --lambda-dir target/lambda $(addprefix --package ,$(FUNCTIONS))
+
+bench-lambda: cargo compiler ## measure the functions of AWS and count what messages cost there; writes docs/COSTS.md
+	@command -v valgrind >/dev/null || { echo 'valgrind is missing; it counts the instructions.' >&2; exit 1; }
+	@cargo build --profile release-lambda --locked $(addprefix --package ,$(FUNCTIONS))
+	@cargo build --profile release-lambda --locked --package mc-lambda --example hello
+	@cargo run --locked --package mc-bench --bin mc-bench-lambda -- --bin '$(TARGET)/release-lambda' \
+	    --hello '$(TARGET)/release-lambda/examples/hello' --costs docs/COSTS.md $(ARGS)
 
 fmt: cargo components ## format the code
 	@cargo fmt --all

@@ -12,6 +12,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod lambda;
 pub mod load;
 pub mod measure;
 pub mod payload;

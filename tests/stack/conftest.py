@@ -13,6 +13,7 @@ from local_aws import ROOT, LocalAws, Program, answers, deploy, free_port, lay_o
 
 # The words of docs/DEPLOY.md, and what only a local place needs besides: its functions may reach this machine.
 DEPLOY = "sam deploy --config-env dev"
+assert f"\n{DEPLOY}\n" in (ROOT / "docs/DEPLOY.md").read_text(), "the guide deploys in other words"
 LOCAL = " --parameter-overrides Architecture=x86_64 Protect=false EgressAllow=127.0.0.0/8 SesIdentity=example.com"
 
 

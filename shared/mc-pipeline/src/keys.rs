@@ -17,6 +17,7 @@
 //! | telling of an event to a webhook | `wn#project#webhook` | event id |
 //! | due task | `due#spread` | `millis#ulid` |
 //! | schedule | `schedules#project` | name |
+//! | how far lost tasks were looked for | `swept` | look |
 //! | dead letter | `dead#project` | ulid |
 //! | pace of a channel | `pace#project#channel` | `p` |
 //! | token of a platform's account | `tok#project` | name |
@@ -152,6 +153,9 @@ pub fn due_partition(shard: u8) -> String {
 
 /// The partition of due rows that cannot be read.
 pub const DUE_ASIDE: &str = "due-aside";
+
+/// How far the looks for lost tasks came.
+pub const SWEPT: &str = "swept";
 
 /// A due task's place in time.
 pub fn due_sort(at: Timestamp, unique: &str) -> String {

@@ -19,6 +19,7 @@ pub mod seal;
 pub mod share;
 pub mod standard_webhooks;
 pub mod suppress;
+pub mod sweep;
 pub mod syslog;
 pub mod tell;
 pub mod tokens;

@@ -151,6 +151,14 @@ pub async fn remaining(center: &Center, project: &str, entry: &ChannelEntry) -> 
     Ok(Some(left.sum()))
 }
 
+/// Whether more than half of a channel's slots are taken, so that what waits for it may be waiting for one.
+pub async fn is_busy(center: &Center, project: &str, channel: &str) -> Result<bool> {
+    let Some(entry) = center.channels.get(project, channel).await? else { return Ok(false) };
+    let Some(left) = remaining(center, project, &entry).await? else { return Ok(false) };
+    let tightest = entry.limits.iter().map(|limit| limit.count).min().unwrap_or(0);
+    Ok(left.saturating_mul(2) < tightest.saturating_mul(u32::from(entry.channel.lanes().max(1))))
+}
+
 /// Takes up to `n` slots within the horizon, each through the robot that is free first.
 fn take_slots(
     lanes: &mut Vec<Lane>,

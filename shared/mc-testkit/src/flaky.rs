@@ -1,28 +1,45 @@
 //! A store that fails when it is told to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mc_core::ports::{Change, Commit, Item, Key, Op, Page, Query, Store, WriteError};
 use mc_core::{Error, ErrorKind};
 
-/// Hands everything to another store, but fails some writes first. A failed write changes nothing.
+/// Where a commit breaks off, in a store whose commits are several calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// Behind its guard.
+    BehindGuard,
+    /// Before its last writes.
+    BeforeHeads,
+    /// Behind all writes, before its tasks.
+    BeforeTasks,
+}
+
+/// Hands everything to another store, but fails some writes first, or breaks off a commit. A failed write changes nothing.
 pub struct FlakyStore {
     inner: Arc<dyn Store>,
     attribute: &'static str,
     failures: AtomicUsize,
+    crash: Mutex<Option<Crash>>,
 }
 
 impl FlakyStore {
     /// Fails writes that set `attribute`, once [`fail`](Self::fail) says how many.
     pub fn new(inner: Arc<dyn Store>, attribute: &'static str) -> Self {
-        Self { inner, attribute, failures: AtomicUsize::new(0) }
+        Self { inner, attribute, failures: AtomicUsize::new(0), crash: Mutex::default() }
     }
 
     /// The next so many such writes fail as if the store could not be reached.
     pub fn fail(&self, times: usize) {
         self.failures.store(times, Ordering::SeqCst);
+    }
+
+    /// The next commit breaks off, as if the process had ended; nobody hears of it.
+    pub fn crash(&self, crash: Crash) {
+        *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(crash);
     }
 
     /// How many writes are still going to fail.
@@ -68,7 +85,16 @@ impl Store for FlakyStore {
         self.inner.write(op).await
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Option<Item>, WriteError> {
+    async fn commit(&self, mut commit: Commit) -> Result<Option<Item>, WriteError> {
+        if let Some(crash) = self.crash.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            commit.tasks.clear();
+            if crash != Crash::BeforeTasks {
+                commit.then.clear();
+            }
+            if crash == Crash::BehindGuard {
+                commit.ops.clear();
+            }
+        }
         self.admit(commit.guard.iter().chain(&commit.ops))?;
         self.inner.commit(commit).await
     }

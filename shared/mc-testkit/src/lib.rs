@@ -15,5 +15,5 @@ mod tokens;
 
 pub use ambient::{MockClock, SeqIds, SeqRandom};
 pub use faults::Fault;
-pub use flaky::FlakyStore;
+pub use flaky::{Crash, FlakyStore};
 pub use tokens::MemoryTokens;

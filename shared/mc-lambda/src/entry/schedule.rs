@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mc_api::first_start::{Chosen, first_start};
 use mc_core::{Error, ErrorKind, Result, Secret};
-use mc_pipeline::{Center, due};
+use mc_pipeline::{Center, due, sweep};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::place::Place;
 use crate::runtime::{Done, Handler, Invocation};
 
-/// Crash loops are counted every so many minutes. That nobody counts them any more shows that this function has stopped.
+/// Crash loops are counted and lost tasks looked for every so many minutes. That nobody counts any more shows that this
+/// function has stopped.
 const COUNT_EVERY: i64 = 5;
 
 /// The handler.
@@ -32,6 +33,7 @@ impl Handler for Schedule {
         }
         let promoted = due::promote(&center).await?;
         if place.clock.now().seconds() / 60 % COUNT_EVERY == 0 {
+            sweep::sweep(&center).await?;
             for depth in center.queue.depths().await? {
                 metrics::gauge!("message_center_queue_crash_loops", "family" => depth.family.as_str())
                     .set(depth.crash_loops as f64);

@@ -11,17 +11,15 @@ use mc_core::state::{MessageStatus, State};
 use mc_core::{Error, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
+use super::earlier::{Earlier, record};
 use super::plan::{self, Plan};
 use super::request::SendRequest;
-use super::{Caller, Refusal};
+use super::{Caller, Idempotency, Refusal};
 use crate::center::Center;
 use crate::people::Suppressed;
 use crate::share::{self, Share, attr};
 use crate::upcoming::{self, Upcoming};
 use crate::{condition, due, keys};
-
-/// For how long a repeated request is recognised.
-const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(86_400);
 
 /// The answer to a message that was accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,28 +46,6 @@ pub struct AcceptedDelivery {
     pub channel: String,
     /// How many recipients.
     pub recipients: usize,
-}
-
-/// What makes a repeated request the same request.
-#[derive(Clone, Debug)]
-pub struct Idempotency {
-    /// The caller's key.
-    pub key: String,
-    /// A hash of path and body.
-    pub hash: String,
-}
-
-/// A record of what a key was used for.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    hash: String,
-    results: Vec<RecordedResult>,
-}
-
-#[derive(Serialize, Deserialize)]
-enum RecordedResult {
-    Accepted(Accepted),
-    Refused { code: String, detail: String },
 }
 
 /// What became of one message of a request.
@@ -100,7 +76,7 @@ pub struct Answer {
 /// Accepts messages: each by itself, all that pass in one commit.
 ///
 /// With an `Idempotency-Key` the record of the key is written in the same commit; a second request with the key and
-/// the same body is answered from it.
+/// the same body is answered from it, and completes what a crash behind the record has left out.
 pub async fn accept(
     center: &Center,
     caller: &Caller,
@@ -109,9 +85,9 @@ pub async fn accept(
 ) -> Result<Answer, Refusal> {
     let now = center.clock.now();
     if let Some(idempotency) = &idempotency
-        && let Some(answer) = replay(center, caller, idempotency).await?
+        && let Some(earlier) = Earlier::find(center, caller, idempotency, now).await?
     {
-        return Ok(answer);
+        return earlier.complete(center, caller, requests, now).await;
     }
     let mut commit = Commit::default();
     let mut outcomes = Vec::with_capacity(requests.len());
@@ -145,9 +121,19 @@ pub async fn accept(
         }
         // The same key at the same instant: the other one won, answer what it answered.
         Err(WriteError::Conflict(_)) => match idempotency {
-            Some(idempotency) => replay(center, caller, &idempotency).await?.ok_or_else(|| {
-                Refusal::Failed(Error::new(mc_core::ErrorKind::Internal, "an idempotency record vanished"))
-            }),
+            Some(idempotency) => {
+                let earlier = Earlier::find(center, caller, &idempotency, now).await?;
+                // It may still be at it. Whoever comes again later completes what it has not.
+                match earlier {
+                    Some(Earlier { outcomes, missing }) if missing.is_empty() => {
+                        Ok(Answer { outcomes, replayed: true })
+                    }
+                    Some(_) | None => Err(Refusal::Failed(Error::new(
+                        mc_core::ErrorKind::Unavailable,
+                        "the same request is being carried out; send it again",
+                    ))),
+                }
+            }
             None => Err(Refusal::Failed(Error::new(
                 mc_core::ErrorKind::Internal,
                 "a commit without guard conflicted",
@@ -161,64 +147,6 @@ pub async fn accept(
 pub(super) fn note_accepted(accepted: &Accepted) {
     metrics::counter!("message_center_messages_accepted_total").increment(1);
     tracing::debug!(message.id = %accepted.id, "accepted");
-}
-
-async fn replay(
-    center: &Center,
-    caller: &Caller,
-    idempotency: &Idempotency,
-) -> Result<Option<Answer>, Refusal> {
-    let key = keys::idempotency(&caller.project, &idempotency.key);
-    let Some(item) = center.store.get(&key).await? else { return Ok(None) };
-    let record: Record = share::json(&item.attrs, attr::DOC)?
-        .ok_or_else(|| Error::new(mc_core::ErrorKind::Corrupt, "an idempotency record has no document"))?;
-    if record.hash != idempotency.hash {
-        return Err(Refusal::Conflict {
-            code: "idempotency_key_reused",
-            detail:
-                "this Idempotency-Key was used for another request within the last 24 hours; use a new one"
-                    .into(),
-        });
-    }
-    let outcomes = record
-        .results
-        .into_iter()
-        .map(|r| match r {
-            RecordedResult::Accepted(accepted) => Outcome::Accepted(accepted),
-            RecordedResult::Refused { code, detail } => Outcome::RefusedBefore { code, detail },
-        })
-        .collect();
-    Ok(Some(Answer { outcomes, replayed: true }))
-}
-
-fn record(
-    caller: &Caller,
-    idempotency: &Idempotency,
-    outcomes: &[Outcome],
-    now: Timestamp,
-) -> CoreResult<Op> {
-    let results = outcomes
-        .iter()
-        .map(|o| match o {
-            Outcome::Accepted(accepted) => RecordedResult::Accepted(accepted.clone()),
-            Outcome::Refused(Refusal::Invalid { code, detail, .. } | Refusal::Conflict { code, detail }) => {
-                RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() }
-            }
-            Outcome::Refused(Refusal::NotFound(code)) => {
-                RecordedResult::Refused { code: "not_found".to_owned(), detail: (*code).to_owned() }
-            }
-            Outcome::Refused(Refusal::Failed(_)) => {
-                RecordedResult::Refused { code: "internal".to_owned(), detail: String::new() }
-            }
-            Outcome::RefusedBefore { code, detail } => {
-                RecordedResult::Refused { code: code.clone(), detail: detail.clone() }
-            }
-        })
-        .collect();
-    let doc = serde_json::to_vec(&Record { hash: idempotency.hash.clone(), results })?;
-    let item =
-        Item::new(keys::idempotency(&caller.project, &idempotency.key), Attrs::new().with(attr::DOC, doc));
-    Ok(Op::put_new(item.expiring(now.after(IDEMPOTENCY_LIFE))))
 }
 
 /// Adds a planned message to the commit.

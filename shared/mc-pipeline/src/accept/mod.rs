@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod commit;
+mod earlier;
 mod once;
 pub mod part;
 pub mod plan;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 use mc_content::FieldError;
 use mc_core::Error;
 
-pub use commit::{Accepted, AcceptedDelivery, Idempotency, accept};
+pub use commit::{Accepted, AcceptedDelivery, accept};
+pub use earlier::Idempotency;
 pub use once::accept_once;
 pub use preview::{DryRun, Preview, QuotaUse, dry_run};
 pub use request::SendRequest;

@@ -18,6 +18,7 @@ mod schedules;
 mod scheduling;
 mod ses;
 mod suppressing;
+mod sweeping;
 mod telling;
 mod tokens;
 mod world;

@@ -1,0 +1,150 @@
+//! Requests with an `Idempotency-Key`: what makes them happen once, and what completes them after a crash.
+
+use std::time::Duration;
+
+use mc_core::ports::{Attrs, Commit, Item, Op};
+use mc_core::{Error, Result as CoreResult, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::commit::{Accepted, Answer, Outcome, lay_out};
+use super::request::SendRequest;
+use super::{Caller, Refusal, plan};
+use crate::center::Center;
+use crate::keys;
+use crate::share::{self, attr};
+
+/// For how long a repeated request is recognised.
+const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(86_400);
+
+/// What makes a repeated request the same request.
+#[derive(Clone, Debug)]
+pub struct Idempotency {
+    /// The caller's key.
+    pub key: String,
+    /// A hash of path and body.
+    pub hash: String,
+}
+
+/// A record of what a key was used for.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    hash: String,
+    results: Vec<RecordedResult>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum RecordedResult {
+    Accepted(Accepted),
+    Refused { code: String, detail: String },
+}
+
+/// An earlier request with the same key.
+pub(super) struct Earlier {
+    /// What it was answered.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Which of its messages were accepted and are not there, because it ended before it had written them.
+    pub(super) missing: Vec<usize>,
+}
+
+impl Earlier {
+    pub(super) async fn find(
+        center: &Center,
+        caller: &Caller,
+        idempotency: &Idempotency,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Refusal> {
+        let key = keys::idempotency(&caller.project, &idempotency.key);
+        let Some(item) = center.store.get(&key).await? else { return Ok(None) };
+        let record: Record = share::json(&item.attrs, attr::DOC)?.ok_or_else(|| {
+            Error::new(mc_core::ErrorKind::Corrupt, "an idempotency record has no document")
+        })?;
+        if record.hash != idempotency.hash {
+            return Err(Refusal::Conflict {
+                code: "idempotency_key_reused",
+                detail:
+                    "this Idempotency-Key was used for another request within the last 24 hours; use a new one"
+                        .into(),
+            });
+        }
+        // What is old enough to have been forgotten is not missed.
+        let accepted = record.results.iter().enumerate().filter_map(|(n, result)| match result {
+            RecordedResult::Accepted(accepted) => Some((n, accepted.id)),
+            RecordedResult::Refused { .. } => None,
+        });
+        let young = accepted.filter(|(_, id)| now.since(id.time()) < center.tuning.retention);
+        let (places, heads): (Vec<usize>, Vec<_>) =
+            young.map(|(n, id)| (n, keys::head(&caller.project, id, center.spread))).unzip();
+        let found = center.store.get_many(&heads).await?;
+        let missing =
+            places.into_iter().zip(found).filter(|(_, head)| head.is_none()).map(|(n, _)| n).collect();
+        let outcomes = record.results.into_iter().map(|result| match result {
+            RecordedResult::Accepted(accepted) => Outcome::Accepted(accepted),
+            RecordedResult::Refused { code, detail } => Outcome::RefusedBefore { code, detail },
+        });
+        Ok(Some(Self { outcomes: outcomes.collect(), missing }))
+    }
+
+    /// Writes what is missing, under the ids it was accepted with. The earlier request may be at it at the same time: each
+    /// item is written by one of the two, and a task that is queued twice is worked on once.
+    pub(super) async fn complete(
+        mut self,
+        center: &Center,
+        caller: &Caller,
+        requests: Vec<Result<SendRequest, Refusal>>,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let mut commit = Commit::default();
+        for (n, request) in requests.into_iter().enumerate().filter(|(n, _)| self.missing.contains(n)) {
+            let Some(Outcome::Accepted(accepted)) = self.outcomes.get(n) else { continue };
+            let id = accepted.id;
+            let planned = match request {
+                Ok(request) => plan::plan(center, caller, request, id, now).await,
+                Err(refusal) => Err(refusal),
+            };
+            self.outcomes[n] = match planned {
+                Ok(plan) => Outcome::Accepted(lay_out(center, caller, plan, id, now, &mut commit).await?),
+                Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
+                Err(refusal) => Outcome::Refused(refusal),
+            };
+        }
+        if !self.missing.is_empty() {
+            tracing::warn!(
+                messages = self.missing.len(),
+                "a repeated request completes what it had left out"
+            );
+            center.store.commit(commit).await.map_err(|error| Refusal::Failed(error.into()))?;
+        }
+        Ok(Answer { outcomes: self.outcomes, replayed: true })
+    }
+}
+
+/// The record of a request.
+pub(super) fn record(
+    caller: &Caller,
+    idempotency: &Idempotency,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> CoreResult<Op> {
+    let results = outcomes
+        .iter()
+        .map(|o| match o {
+            Outcome::Accepted(accepted) => RecordedResult::Accepted(accepted.clone()),
+            Outcome::Refused(Refusal::Invalid { code, detail, .. } | Refusal::Conflict { code, detail }) => {
+                RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() }
+            }
+            Outcome::Refused(Refusal::NotFound(code)) => {
+                RecordedResult::Refused { code: "not_found".to_owned(), detail: (*code).to_owned() }
+            }
+            Outcome::Refused(Refusal::Failed(_)) => {
+                RecordedResult::Refused { code: "internal".to_owned(), detail: String::new() }
+            }
+            Outcome::RefusedBefore { code, detail } => {
+                RecordedResult::Refused { code: code.clone(), detail: detail.clone() }
+            }
+        })
+        .collect();
+    let doc = serde_json::to_vec(&Record { hash: idempotency.hash.clone(), results })?;
+    let item =
+        Item::new(keys::idempotency(&caller.project, &idempotency.key), Attrs::new().with(attr::DOC, doc));
+    Ok(Op::put_new(item.expiring(now.after(IDEMPOTENCY_LIFE))))
+}
