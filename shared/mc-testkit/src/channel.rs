@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use mc_core::id::MessageId;
-use mc_core::model::{Content, Format, Recipient};
+use mc_core::model::{AddressKind, Content, Format, Recipient};
 use mc_core::ports::{
     Batching, Part, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure,
     SharedChannel,
@@ -104,6 +104,12 @@ pub trait Harness: Send + Sync {
         None
     }
 
+    /// A mobile number that the platform knows somebody by, without its country's code, and one that is nobody's; `None` if
+    /// it finds nobody by numbers.
+    fn numbers(&self) -> Option<[&'static str; 2]> {
+        None
+    }
+
     /// The longest body it takes, in characters, if it neither splits what is longer nor takes long ones anyway.
     fn longest(&self) -> Option<usize> {
         None
@@ -165,6 +171,7 @@ pub async fn all(harness: &dyn Harness) {
     a_check_sends_nothing_and_helps(harness).await;
     a_token_serves_many_and_is_renewed_once(harness).await;
     refused_recipients_fail_alone(harness).await;
+    people_are_found_by_their_number(harness).await;
 }
 
 fn context<'a>(
@@ -376,4 +383,25 @@ async fn refused_recipients_fail_alone(harness: &dyn Harness) {
     let result = push_to(&channel, harness, part, "some-1", &[unknown]).await;
     let all = matches!(&result, Ok(receipt) if receipt.refused.len() == 1);
     assert!(all || Expected::of(&result) == Expected::Permanent, "{result:?}");
+}
+
+async fn people_are_found_by_their_number(harness: &dyn Harness) {
+    let channel = harness.channel();
+    let Some([known, unknown]) = harness.numbers() else {
+        assert!(channel.lookups().is_none(), "whom does it find?");
+        return;
+    };
+    assert_eq!(channel.capability().addresses.last(), Some(&AddressKind::Mobile));
+    let lookups = channel.lookups().expect("it finds people");
+    let id = lookups.by_mobile(known).await.unwrap();
+    assert!(id.as_ref().is_some_and(|id| !id.is_empty()), "{id:?}");
+    assert_eq!(
+        lookups.by_mobile(&format!("+86{known}")).await.unwrap(),
+        id,
+        "the mainland's code changes nothing"
+    );
+    assert_eq!(lookups.by_mobile(unknown).await.unwrap(), None);
+    let unreachable = harness.unreachable();
+    let error = unreachable.lookups().expect("it would").by_mobile(known).await.unwrap_err();
+    assert!(matches!(error.failure, SendFailure::Transient { .. }), "{error:?}");
 }

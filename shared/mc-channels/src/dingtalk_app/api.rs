@@ -37,15 +37,19 @@ impl DingtalkApp {
         let file = push.attachments.get(at);
         let missing = || failure(SendFailure::Permanent, "no_file", "the file of this message is not there");
         let file = file.ok_or_else(missing)?;
-        let id = self.media(file, kind, None).await?;
-        body["msg"][kind]["media_id"] = id.expose().into();
-        match self.about("asyncsend_v2", body).await {
-            Err(error) if media::is_unknown(&error) => {
-                let id = self.media(file, kind, Some(&id)).await?;
-                body["msg"][kind]["media_id"] = id.expose().into();
-                self.about("asyncsend_v2", body).await
+        let began = self.ports.clock.now();
+        let mut rejected = None;
+        loop {
+            let id = self.media(file, kind, rejected.as_ref()).await?;
+            if self.ports.clock.now().since(began) > media::PATIENCE {
+                let text = "uploading took long; the file is sent by the next try, which finds it uploaded";
+                return Err(failure(SendFailure::Transient { after: None }, "slow_upload", text));
             }
-            result => result,
+            body["msg"][kind]["media_id"] = id.expose().into();
+            match self.about("asyncsend_v2", body).await {
+                Err(error) if media::is_unknown(&error) && rejected.is_none() => rejected = Some(id),
+                result => return result,
+            }
         }
     }
 

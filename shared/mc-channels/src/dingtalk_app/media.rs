@@ -18,6 +18,8 @@ use crate::upload::{form, hash};
 const LIVES: Duration = Duration::from_secs(3 * 86_400);
 /// An upload takes no longer than the lease under which it is made.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// After so long with an upload the push is left to the next try, so that it never ends after its own lease.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A message takes no larger file, though more may be uploaded.
 const LARGEST_FILE: u64 = 10 << 20;

@@ -306,6 +306,7 @@ pub fn feishu_app() -> FeishuApp {
         app_secret: FEISHU_APP_SECRET.to_owned(),
         verification_token: FEISHU_TOKEN.to_owned(),
         encrypt_key: Some(FEISHU_KEY.to_owned()),
+        mobiles: [("13800000000".to_owned(), "ou_7d8a6e6df7621556ce0d21922b676706".to_owned())].into(),
         ..FeishuApp::default()
     }
 }
@@ -403,6 +404,11 @@ impl Harness for Fake<'_> {
         self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
         self.world.sandbox.dingtalk_end_tokens(DINGTALK_APP, true);
         self.app_id().into_iter().for_each(|app_id| self.world.sandbox.wechat_expire_tokens(app_id, false));
+    }
+
+    fn numbers(&self) -> Option<[&'static str; 2]> {
+        let finds = matches!(self.kind, Kind::DingtalkApp | Kind::FeishuApp);
+        finds.then_some(["13800000000", "13900000000"])
     }
 
     fn longest(&self) -> Option<usize> {
