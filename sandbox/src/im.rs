@@ -1,4 +1,4 @@
-//! A self-built IM: takes any JSON and demands only what it was told to demand.
+//! A self-built IM: takes any JSON, demands only what it was told to demand, and answers what it was told to answer.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -9,13 +9,14 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, Uri};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer::{Refusal, Verdict};
 use crate::item::{Item, Platform};
 use crate::sandbox::Sandbox;
+use crate::sigv4::{Arrived, Sigv4Rule};
 use crate::{mask, request, signing};
 
 /// What a path under `/im/` demands; a request that does not comply is answered 401.
@@ -28,6 +29,12 @@ pub struct ImExpectation {
     pub standard_webhooks: Option<String>,
     /// A plain HMAC over the body.
     pub hmac: Option<HmacRule>,
+    /// AWS Signature Version 4.
+    pub sigv4: Option<Sigv4Rule>,
+    /// The whole body.
+    pub body: Option<Value>,
+    /// What a request that complies is answered, in place of the usual answer.
+    pub answer: Option<Value>,
 }
 
 /// An HMAC-SHA256 in a header.
@@ -88,6 +95,7 @@ pub(crate) async fn receive(
     State(sandbox): State<Sandbox>,
     Path(path): Path<String>,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -100,7 +108,8 @@ pub(crate) async fn receive(
     let now = sandbox.now();
     sandbox
         .receive(item, |item| {
-            let checked = expectation.check(&headers, &body, now);
+            let arrived = Arrived { method: &method, uri: &uri, headers: &headers, body: &body };
+            let checked = expectation.check(&arrived, json.as_ref(), now);
             if expectation.signs() {
                 item.verified = Some(checked.is_ok());
             }
@@ -110,7 +119,7 @@ pub(crate) async fn receive(
                 Ok(()) if json.is_none() && !(method == Method::GET && body.is_empty()) => {
                     Verdict::Refused(Refusal::new(400, "the body is not JSON"))
                 }
-                Ok(()) => Verdict::Accepted,
+                Ok(()) => expectation.answer.clone().map_or(Verdict::Accepted, Verdict::Answered),
             }
         })
         .await
@@ -118,10 +127,16 @@ pub(crate) async fn receive(
 
 impl ImExpectation {
     fn signs(&self) -> bool {
-        self.standard_webhooks.is_some() || self.hmac.is_some()
+        self.standard_webhooks.is_some() || self.hmac.is_some() || self.sigv4.is_some()
     }
 
-    fn check(&self, headers: &HeaderMap, body: &[u8], now_ms: u64) -> Result<(), Cow<'static, str>> {
+    fn check(
+        &self,
+        arrived: &Arrived<'_>,
+        json: Option<&Value>,
+        now_ms: u64,
+    ) -> Result<(), Cow<'static, str>> {
+        let Arrived { headers, body, .. } = *arrived;
         for (name, wanted) in &self.headers {
             let Some(value) = headers.get(name) else { return Err(format!("{name} is missing").into()) };
             if wanted.as_ref().is_some_and(|wanted| value.as_bytes() != wanted.as_bytes()) {
@@ -130,6 +145,12 @@ impl ImExpectation {
         }
         if let Some(secret) = &self.standard_webhooks {
             signing::standard_webhook(secret, headers, body, now_ms)?;
+        }
+        if let Some(rule) = &self.sigv4 {
+            rule.check(arrived, now_ms)?;
+        }
+        if self.body.is_some() && self.body.as_ref() != json {
+            return Err("the body is not the one that was agreed on".into());
         }
         self.hmac.as_ref().map_or(Ok(()), |rule| rule.check(headers, body).map_err(Cow::Borrowed))
     }

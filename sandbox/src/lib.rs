@@ -45,6 +45,7 @@ mod receive;
 mod request;
 mod sandbox;
 mod signing;
+mod sigv4;
 mod slack;
 mod smtp;
 mod wechat;
@@ -58,6 +59,7 @@ pub use im::{HmacEncoding, HmacRule, ImExpectation};
 pub use item::{Attachment, Item, Mail, Platform};
 pub use options::{Clock, RateLimit, SandboxOptions, SmtpOptions};
 pub use sandbox::Sandbox;
+pub use sigv4::Sigv4Rule;
 pub use wechat::{
     WechatAccount, WechatCallback, WechatEvent, WechatPopup, WechatPost, WechatStanding, WechatTemplate,
 };

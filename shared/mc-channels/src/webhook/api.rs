@@ -1,12 +1,15 @@
 //! One call, and what its answer means.
 
 use bytes::Bytes;
+use mc_content::Escape;
 use mc_core::Secret;
 use mc_core::ports::{HttpRequest, HttpResponse, Push, Receipt, Route, SendError, SendFailure};
 use serde_json::Value;
+use url::form_urlencoded;
 
-use super::config::Config;
+use super::config::{BodyTemplate, Config};
 use super::login;
+use super::sign::ToSign;
 use crate::outcome::{failure, unanswered, words};
 use crate::registry::Ports;
 use crate::token::{TokenOf, with_token};
@@ -46,6 +49,7 @@ async fn once(
         return Err(failure(SendFailure::Channel, login::OVER, text));
     }
     judge(config, &response).map_err(|mut error| {
+        error.code = words(&error.code, token);
         error.text = words(&error.text, token);
         error
     })
@@ -53,24 +57,68 @@ async fn once(
 
 fn request(config: &Config, ports: &Ports, push: &Push<'_>, token: Option<&Secret>) -> Option<HttpRequest> {
     let payload = &push.part.payload;
+    let fill = Fill::of(config, push, token);
     let body = match payload.get("body")? {
         Value::Null => Bytes::new(),
-        Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
-        document => serde_json::to_vec(document).ok()?.into(),
+        Value::String(text) => fill.bytes(text.clone(), body_escape(&config.body)),
+        document => fill.bytes(serde_json::to_string(document).ok()?, Escape::Json),
     };
     let given = payload.get("headers")?.as_object()?;
-    let mut headers = Vec::with_capacity(given.len() + 3);
+    let mut headers = Vec::with_capacity(given.len() + 4);
     for (name, value) in given {
-        headers.push((name.clone(), value.as_str()?.to_owned()));
+        headers.push((name.clone(), fill.text(value.as_str()?.to_owned(), Escape::None)));
     }
     headers.push(("webhook-id".to_owned(), push.push_id.to_owned()));
-    config.signer.sign(push.push_id, ports.clock.now(), &body, &mut headers);
-    let url = payload.get("url")?.as_str()?;
+    let url = fill.text(payload.get("url")?.as_str()?.to_owned(), Escape::Url);
     let url = match (&config.login, token) {
-        (Some(login), Some(token)) => login.apply(token, url, &mut headers),
+        (Some(login), Some(token)) => login.apply(token, &url, &mut headers),
         _ => Secret::new(url),
     };
+    let (id, now) = (push.push_id, ports.clock.now());
+    let what = ToSign { id, now, method: config.method, url: url.expose(), body: &body };
+    config.signer.sign(&what, &mut headers)?;
     Some(HttpRequest { method: config.method, headers, ..HttpRequest::post_json(url, body) })
+}
+
+fn body_escape(body: &BodyTemplate) -> Escape {
+    match body {
+        BodyTemplate::Text { escape, .. } => *escape,
+        BodyTemplate::Default | BodyTemplate::Json(_) => Escape::Json,
+    }
+}
+
+/// Puts the login's token where templates named it. It is not known when they are rendered, and no preview shows it.
+struct Fill<'a>(Option<(String, &'a Secret)>);
+
+impl<'a> Fill<'a> {
+    fn of(config: &Config, push: &Push<'_>, token: Option<&'a Secret>) -> Self {
+        let login = config.login.as_ref().filter(|login| login.is_named());
+        Self(login.zip(token).map(|(login, token)| (login.mark(&push.message.to_string()), token)))
+    }
+
+    fn text(&self, text: String, escape: Escape) -> String {
+        match &self.0 {
+            Some((mark, token)) if text.contains(mark.as_str()) => {
+                text.replace(mark.as_str(), &escaped(token.expose(), escape))
+            }
+            _ => text,
+        }
+    }
+
+    fn bytes(&self, text: String, escape: Escape) -> Bytes {
+        self.text(text, escape).into()
+    }
+}
+
+fn escaped(token: &str, escape: Escape) -> String {
+    match escape {
+        Escape::None => token.to_owned(),
+        Escape::Url => form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>().replace('+', "%20"),
+        Escape::Json => {
+            let quoted = Value::from(token).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+    }
 }
 
 pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt, SendError> {

@@ -51,8 +51,8 @@ pub(super) struct UrlTemplate {
 pub(super) enum BodyTemplate {
     /// Everything we know of the message, as JSON.
     Default,
-    /// A text; `json` when it must turn out as JSON.
-    Text { template: Box<Snippet>, json: bool },
+    /// A text; with [`Escape::Json`] it must turn out as JSON.
+    Text { template: Box<Snippet>, escape: Escape },
     /// A JSON document whose texts are templates.
     Json(JsonTemplate),
 }
@@ -92,13 +92,24 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let message_id = read_pointer(&mut fields, "message_id_pointer");
     let password = secret(setup.secrets, "password").cloned();
     let secret = secret(setup.secrets, "secret").cloned();
-    let login = Login::read(&mut fields, secret.as_ref(), password.as_ref(), setup.base_url);
+    let names_token = in_templates(setup.settings, "login.token");
+    let login = Login::read(&mut fields, secret.as_ref(), password.as_ref(), setup.base_url, names_token);
+    if names_token && !setup.settings.contains_key("login") {
+        fields.problem("login", "is required: a template names login.token");
+    }
     if let Some(login) = &login
         && headers.iter().any(|(name, _)| login.uses_header(name))
     {
         fields.problem("login/header", "is among headers already; remove it there");
     }
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
+    let own_header = |name: &str| headers.iter().any(|(given, _)| given == name);
+    let of_login = |name: &str| login.as_ref().is_some_and(|login| login.uses_header(name));
+    if let Some(name) = OF_SIGNERS.iter().find(|name| {
+        signer.writes(name) && (own_header(name) || of_login(name))
+    }) {
+        fields.problem("sign", &format!("writes the header {name}, which headers or login write too"));
+    }
     let wants_receipts: bool = fields.or_default("receipts");
     let mut problems = fields.finish();
     problems.extend(secret_problem);
@@ -122,13 +133,20 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
             has_templates: ["url", "headers"]
                 .iter()
                 .any(|name| setup.settings.get(*name).is_some_and(|v| is_template(&v.to_string()))),
-            wants_html: ["url", "headers", "body"]
-                .iter()
-                .any(|name| setup.settings.get(*name).is_some_and(|v| v.to_string().contains("html"))),
+            wants_html: in_templates(setup.settings, "html"),
             secret: secret.unwrap_or_default(),
         }),
         _ => Err(problems),
     }
+}
+
+/// Headers that a signature may stand in and a channel may set otherwise.
+const OF_SIGNERS: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
+
+/// Whether any template of the push has this word.
+fn in_templates(settings: &Map<String, Value>, word: &str) -> bool {
+    let has = |name: &&str| settings.get(**name).is_some_and(|value| value.to_string().contains(word));
+    ["url", "headers", "body"].iter().any(|name| has(&name))
 }
 
 /// Splits a URL behind its authority.
@@ -220,15 +238,15 @@ fn read_body(fields: &mut Fields<'_>, content_type: Option<&str>) -> BodyTemplat
     match fields.optional::<Value>("body") {
         None => BodyTemplate::Default,
         Some(Value::String(text)) => {
-            let (escape, json) = match content_type {
-                Some(t) if t.contains("json") => (Escape::Json, true),
-                Some(t) if t.contains("x-www-form-urlencoded") => (Escape::Url, false),
-                Some(_) => (Escape::None, false),
-                None if looks_like_json(&text) => (Escape::Json, true),
-                None => (Escape::None, false),
+            let escape = match content_type {
+                Some(t) if t.contains("json") => Escape::Json,
+                Some(t) if t.contains("x-www-form-urlencoded") => Escape::Url,
+                Some(_) => Escape::None,
+                None if looks_like_json(&text) => Escape::Json,
+                None => Escape::None,
             };
             match Snippet::compile(&text, escape) {
-                Ok(template) => BodyTemplate::Text { template: Box::new(template), json },
+                Ok(template) => BodyTemplate::Text { template: Box::new(template), escape },
                 Err(error) => {
                     fields.problem("body", error.detail);
                     BodyTemplate::Default

@@ -1,4 +1,5 @@
-//! Signing in before sending: one call that gives a token, which then goes into a header or the query of every push.
+//! Signing in before sending: one call that gives a token, which then goes into a header, the query or wherever the
+//! templates of every push name it.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use mc_content::{Escape, Snippet};
 use mc_core::Secret;
 use mc_core::ports::{Fetching, Http, HttpRequest, HttpResponse, Route, SendError, SendFailure, Token};
 use ring::digest::{SHA256, digest};
+use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
@@ -39,12 +41,16 @@ pub(super) struct Login {
     secrets: Vec<Secret>,
     /// What the token is shared under: the account and the way to it.
     pub(super) name: String,
+    /// Makes what stands for the token until it is sent.
+    marks: hmac::Key,
 }
 
 /// Where a push carries the token.
 enum Place {
     Header { name: String, prefix: String },
     Query(String),
+    /// Where its templates name it.
+    Named,
 }
 
 /// How the receiver says that a token is over.
@@ -99,6 +105,7 @@ impl Login {
         secret: Option<&Secret>,
         password: Option<&Secret>,
         base_url: Option<&str>,
+        is_named: bool,
     ) -> Option<Self> {
         let given: Given = fields.optional("login")?;
         let view =
@@ -139,7 +146,7 @@ impl Login {
                 fields.problem(name, "is a JSON pointer, like /data/token");
             }
         }
-        let place = read_place(fields, given.header, given.prefix, given.query);
+        let place = read_place(fields, given.header, given.prefix, given.query, is_named);
         let over = read_over(fields, given.over);
         let mut account = format!("{}\n{url}\n{}", method.unwrap_or_default(), body.expose());
         for (name, value) in &headers {
@@ -159,12 +166,25 @@ impl Login {
             over,
             secrets: [secret, password].into_iter().flatten().cloned().collect(),
             name: format!("webhook:{short}"),
+            marks: hmac::Key::new(hmac::HMAC_SHA256, account.as_bytes()),
         })
     }
 
     /// Whether a push carries the token in this header.
     pub(super) fn uses_header(&self, header: &str) -> bool {
         matches!(&self.place, Place::Header { name, .. } if name == header)
+    }
+
+    /// Whether templates name the token.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.place, Place::Named)
+    }
+
+    /// What stands for the token in the rendered parts of a message. It depends on the message's id, which nobody knows
+    /// beforehand, so no value can hold it and have the token shown in its place.
+    pub(super) fn mark(&self, message: &str) -> String {
+        let tag = hmac::sign(&self.marks, message.as_bytes());
+        tag.as_ref().iter().take(16).fold("login-token-".to_owned(), |mark, byte| format!("{mark}{byte:02x}"))
     }
 
     /// Signs in, past everything that is shared.
@@ -233,6 +253,7 @@ impl Login {
                 }
                 Err(_) => Secret::new(url),
             },
+            Place::Named => Secret::new(url),
         }
     }
 
@@ -297,7 +318,14 @@ fn read_place(
     header: Option<String>,
     prefix: Option<String>,
     query: Option<String>,
+    is_named: bool,
 ) -> Place {
+    if is_named {
+        if header.is_some() || prefix.is_some() || query.is_some() {
+            fields.problem("login", "a template names login.token; remove header, prefix and query");
+        }
+        return Place::Named;
+    }
     if let Some(query) = query {
         if header.is_some() || prefix.is_some() {
             fields.problem("login/query", "give either query or header and prefix, not both");

@@ -1,6 +1,6 @@
 //! From a content to a request.
 
-use mc_content::dialect;
+use mc_content::{Escape, dialect};
 use mc_core::model::{Addresses, Content, Fact};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit};
 use serde::Serialize;
@@ -29,6 +29,14 @@ struct View<'a> {
     message: Id<'a>,
     delivery: Id<'a>,
     project: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<LoginView>,
+}
+
+/// What stands for the token until it is sent.
+#[derive(Serialize)]
+struct LoginView {
+    token: String,
 }
 
 #[derive(Serialize)]
@@ -58,6 +66,7 @@ pub(super) fn render(
         message: Id { id: &message },
         delivery: Id { id: context.delivery },
         project: context.project,
+        login: config.login.as_ref().map(|login| LoginView { token: login.mark(&message) }),
     };
     let url = render_url(config, &view)?;
     let mut headers = render_headers(config, &view)?;
@@ -152,9 +161,10 @@ fn render_body(template: &BodyTemplate, view: &View<'_>) -> Result<Value, Render
             "delivery": view.delivery,
             "project": view.project,
         })),
-        BodyTemplate::Text { template, json } => {
+        BodyTemplate::Text { template, escape } => {
             let text = template.render(view)?;
-            if *json && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+            if *escape == Escape::Json
+                && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
                 return Err(RenderError::new(
                     "bad_body",
                     format!(
@@ -198,7 +208,9 @@ fn patch(body: Value, patch: Option<&Value>) -> Result<Value, RenderError> {
 
 fn content_type(template: &BodyTemplate, body: &Value) -> &'static str {
     match (template, body) {
-        (BodyTemplate::Text { json: false, .. }, Value::String(_)) => "text/plain; charset=utf-8",
+        (BodyTemplate::Text { escape: Escape::None | Escape::Url, .. }, Value::String(_)) => {
+            "text/plain; charset=utf-8"
+        }
         _ => "application/json; charset=utf-8",
     }
 }

@@ -1,5 +1,11 @@
 //! Signing what is sent, so that the receiver knows it is from us.
 
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4::SigningParams;
+use aws_smithy_runtime_api::client::identity::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
@@ -7,6 +13,7 @@ use mc_content::FieldError;
 use mc_core::{Secret, Timestamp};
 use ring::hmac;
 use serde::Deserialize;
+use url::Url;
 
 use crate::fields::Fields;
 
@@ -18,7 +25,23 @@ pub(super) enum Signer {
     StandardWebhooks(hmac::Key),
     /// HMAC-SHA256 of the body in hex, in a header of its own.
     HmacSha256 { key: hmac::Key, header: String, prefix: String },
+    /// AWS Signature Version 4, as API Gateway and its like want it.
+    AwsSigv4 { identity: Identity, region: String, service: String },
 }
+
+/// What is signed.
+pub(super) struct ToSign<'a> {
+    /// The push.
+    pub(super) id: &'a str,
+    /// When it is tried.
+    pub(super) now: Timestamp,
+    pub(super) method: &'a str,
+    pub(super) url: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+/// Headers that Signature Version 4 writes itself.
+const SIGV4_HEADERS: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,6 +50,7 @@ enum Scheme {
     None,
     StandardWebhooks,
     HmacSha256,
+    AwsSigv4,
 }
 
 #[derive(Deserialize)]
@@ -36,25 +60,32 @@ enum Given {
     Full(Full),
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Full {
     #[serde(rename = "type")]
     scheme: Scheme,
     header: Option<String>,
     prefix: Option<String>,
+    access_key_id: Option<String>,
+    region: Option<String>,
+    service: Option<String>,
 }
 
 impl Signer {
     /// Reads `sign`; answers a problem of the secret, which has a place of its own.
     pub(super) fn read(fields: &mut Fields<'_>, secret: Option<&Secret>) -> (Self, Option<FieldError>) {
         let full = match fields.optional::<Given>("sign") {
-            None => Full { scheme: Scheme::None, header: None, prefix: None },
-            Some(Given::Name(scheme)) => Full { scheme, header: None, prefix: None },
+            None => Full::default(),
+            Some(Given::Name(scheme)) => Full { scheme, ..Full::default() },
             Some(Given::Full(full)) => full,
         };
         if !matches!(full.scheme, Scheme::HmacSha256) && (full.header.is_some() || full.prefix.is_some()) {
             fields.problem("sign", "only hmac_sha256 has a header and a prefix");
+        }
+        let of_aws = [&full.access_key_id, &full.region, &full.service];
+        if !matches!(full.scheme, Scheme::AwsSigv4) && of_aws.iter().any(|given| given.is_some()) {
+            fields.problem("sign", "only aws_sigv4 has an access_key_id, a region and a service");
         }
         if matches!(full.scheme, Scheme::None) {
             return (Self::None, None);
@@ -70,6 +101,21 @@ impl Signer {
                 _ => problem("is whsec_ and the base64 of 24 to 64 random bytes"),
             };
         }
+        if matches!(full.scheme, Scheme::AwsSigv4) {
+            let mut required = |name: &str, given: Option<String>, what: &str| {
+                let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+                given.filter(|text| plain(text)).unwrap_or_else(|| {
+                    fields.problem(&format!("sign/{name}"), what);
+                    String::new()
+                })
+            };
+            let id = required("access_key_id", full.access_key_id, "is required: the key's id, like AKIA…");
+            let region = required("region", full.region, "is required, like eu-central-1");
+            let service = full.service.unwrap_or_else(|| "execute-api".to_owned());
+            let service = required("service", Some(service), "is a service's name, like execute-api");
+            let identity = Credentials::new(id, secret.expose(), None, None, "webhook").into();
+            return (Self::AwsSigv4 { identity, region, service }, None);
+        }
         let header = full.header.unwrap_or_else(|| "x-signature-256".to_owned());
         if HeaderName::from_bytes(header.as_bytes()).is_err() {
             fields.problem("sign/header", "is not the name of a header");
@@ -82,14 +128,24 @@ impl Signer {
         (Self::HmacSha256 { key, header, prefix }, None)
     }
 
-    /// Adds the headers that sign `body`. The time is that of the try, so every try is signed anew.
-    pub(super) fn sign(&self, id: &str, now: Timestamp, body: &[u8], headers: &mut Vec<(String, String)>) {
+    /// Whether the signature stands in this header.
+    pub(super) fn writes(&self, header: &str) -> bool {
+        match self {
+            Self::None | Self::StandardWebhooks(_) => false,
+            Self::HmacSha256 { header: own, .. } => own.eq_ignore_ascii_case(header),
+            Self::AwsSigv4 { .. } => SIGV4_HEADERS.contains(&header),
+        }
+    }
+
+    /// Adds the headers that sign a request; nothing if its address cannot be signed. The time is that of the try, so
+    /// every try is signed anew.
+    pub(super) fn sign(&self, what: &ToSign<'_>, headers: &mut Vec<(String, String)>) -> Option<()> {
         match self {
             Self::None => {}
             Self::StandardWebhooks(key) => {
-                let timestamp = now.seconds().to_string();
+                let timestamp = what.now.seconds().to_string();
                 let mut context = hmac::Context::with_key(key);
-                for piece in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+                for piece in [what.id.as_bytes(), b".", timestamp.as_bytes(), b".", what.body] {
                     context.update(piece);
                 }
                 let signature = format!("v1,{}", STANDARD.encode(context.sign()));
@@ -97,7 +153,7 @@ impl Signer {
                 headers.push(("webhook-signature".to_owned(), signature));
             }
             Self::HmacSha256 { key, header, prefix } => {
-                let tag = hmac::sign(key, body);
+                let tag = hmac::sign(key, what.body);
                 let mut value = prefix.clone();
                 for byte in tag.as_ref() {
                     value.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
@@ -105,8 +161,40 @@ impl Signer {
                 }
                 headers.push((header.clone(), value));
             }
+            Self::AwsSigv4 { identity, region, service } => {
+                let signature = sigv4(identity, region, service, what, headers)?;
+                headers.extend(signature);
+            }
         }
+        Some(())
     }
+}
+
+/// Method, address, body, and the headers that nothing between us and the receiver changes.
+fn sigv4(
+    identity: &Identity,
+    region: &str,
+    service: &str,
+    what: &ToSign<'_>,
+    headers: &[(String, String)],
+) -> Option<Vec<(String, String)>> {
+    let millis = u64::try_from(what.now.millis()).ok()?;
+    let params = SigningParams::builder()
+        .identity(identity)
+        .region(region)
+        .name(service)
+        .time(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
+        .settings(SigningSettings::default())
+        .build()
+        .ok()?;
+    // As the client will write it.
+    let url = Url::parse(what.url).ok()?;
+    let signed = headers.iter().filter(|(name, _)| name == "content-type" || name == "webhook-id");
+    let signed = signed.map(|(name, value)| (name.as_str(), value.as_str()));
+    let request =
+        SignableRequest::new(what.method, url.as_str(), signed, SignableBody::Bytes(what.body)).ok()?;
+    let (instructions, _signature) = sign(request, &params.into()).ok()?.into_parts();
+    Some(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 #[cfg(test)]
@@ -119,8 +207,20 @@ mod tests {
         let mut fields = Fields::new("/settings", settings.as_object().unwrap());
         let (signer, problem) = Signer::read(&mut fields, Some(&Secret::new(secret)));
         assert_eq!(problem, None);
+        signed_by(&signer, id, seconds, "POST", "https://h/x", body)
+    }
+
+    fn signed_by(
+        signer: &Signer,
+        id: &str,
+        seconds: i64,
+        method: &str,
+        url: &str,
+        body: &str,
+    ) -> Vec<(String, String)> {
         let mut headers = Vec::new();
-        signer.sign(id, Timestamp::from_millis(seconds * 1000), body.as_bytes(), &mut headers);
+        let now = Timestamp::from_millis(seconds * 1000);
+        signer.sign(&ToSign { id, now, method, url, body: body.as_bytes() }, &mut headers).unwrap();
         headers
     }
 
@@ -175,9 +275,31 @@ mod tests {
         let settings = json!({"sign": {"type": "hmac_sha256", "header": "X-Hub-Signature-256"}});
         let mut fields = Fields::new("/settings", settings.as_object().unwrap());
         let (signer, _) = Signer::read(&mut fields, Some(&Secret::new("It's a Secret to Everybody")));
-        let mut headers = Vec::new();
-        signer.sign("id", Timestamp::EPOCH, b"Hello, World!", &mut headers);
+        let headers = signed_by(&signer, "id", 0, "POST", "https://h/x", "Hello, World!");
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         assert_eq!(headers, [("X-Hub-Signature-256".to_owned(), expected.to_owned())]);
+    }
+    #[test]
+    fn aws_signatures_agree_with_the_published_vectors() {
+        let settings = json!({"sign": {"type": "aws_sigv4", "access_key_id": "AKIDEXAMPLE", "region": "us-east-1", "service": "service"}});
+        let mut fields = Fields::new("/settings", settings.as_object().unwrap());
+        let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+        let (signer, problem) = Signer::read(&mut fields, Some(&secret));
+        assert_eq!(problem, None);
+        for (method, url, signature) in [
+            ("GET", "https://example.amazonaws.com/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+            ("POST", "https://example.amazonaws.com", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        ] {
+            let headers = signed_by(&signer, "id", 1_440_938_160, method, url, "");
+            let header = |name: &str| &headers.iter().find(|(found, _)| found == name).unwrap().1;
+            assert_eq!(header("x-amz-date"), "20150830T123600Z");
+            assert_eq!(
+                header("authorization"),
+                &format!(
+                    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature={signature}"
+                )
+            );
+        }
     }
 }

@@ -48,7 +48,10 @@ async fn login(State(im): State<Shared>, request: Request) -> Response {
 async fn send(State(im): State<Shared>, request: Request) -> Response {
     let header = request.headers().get("authorization").map(|v| v.to_str().unwrap().to_owned());
     let query = request.uri().query().map(str::to_owned);
-    let presented = header.or(query).unwrap_or_default();
+    let body = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let inside = body["session"].as_str().map(str::to_owned);
+    let presented = header.or(query).or(inside).unwrap_or_default();
     let mut im = im.lock().unwrap();
     im.seen.push(presented.clone());
     let good = presented.ends_with(&format!("t{}", im.logins)) && !im.stubborn;
@@ -110,6 +113,34 @@ async fn one_signs_in_once_and_sends_with_the_token() {
     let seen = im.lock().unwrap().seen[4..].to_vec();
     let login = format!("application/x-www-form-urlencoded grant=client&secret={PASSWORD}");
     assert_eq!(seen, [login, "Token t2".to_owned()]);
+}
+
+#[tokio::test]
+async fn a_token_goes_where_templates_name_it_and_no_value_can_ask_for_it() {
+    let (world, im, url) = start().await;
+    let named = |settings: Value| {
+        let mut all = json!({
+            "url": format!("{url}/send"),
+            "login": {"url": format!("{url}/login"), "token_pointer": "/data/token", "body": {"p": "{{ password }}"}},
+        });
+        all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        world.build(Kind::Webhook, all, &[("password", PASSWORD)], "")
+    };
+    for (settings, expected) in [
+        (json!({"body": {"session": "is {{ login.token }}", "t": "{{ text }}"}}), "is t1"),
+        (json!({"body": "{\"session\": \"{{ login.token }}\"}"}), "t1"),
+        (json!({"headers": {"Authorization": "Custom {{ login.token }}"}}), "Custom t1"),
+        (json!({"url": format!("{url}/send?a={{{{ login.token }}}}")}), "a=t1"),
+    ] {
+        let channel = named(settings.clone());
+        let context = Content::new("Hello", Format::Text, "{{ login.token }} login-token-00");
+        deliver(&*channel, &context, &[], &[]).await.unwrap();
+        assert_eq!(im.lock().unwrap().seen.last().unwrap(), expected, "{settings}");
+    }
+    let channel = named(json!({"body": {"session": "{{ login.token }}"}}));
+    im.lock().unwrap().stubborn = true;
+    let error = format!("{:?}", push(&channel).await.unwrap_err());
+    assert!(!error.contains("t1") && !error.contains("t2"), "{error}");
 }
 
 #[tokio::test]

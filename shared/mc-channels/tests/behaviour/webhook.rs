@@ -3,8 +3,10 @@
 use mc_channels::{admit, capability, secret_names, url_fields};
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Format, Kind};
-use mc_core::ports::{Channel, RenderContext, RenderError, Rendered, SendFailure};
-use mc_sandbox::{Fault, HmacEncoding, HmacRule, ImExpectation, Platform, RetryAfter};
+use mc_core::ports::{
+    Channel, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure,
+};
+use mc_sandbox::{Fault, HmacEncoding, HmacRule, ImExpectation, Platform, RetryAfter, Sigv4Rule};
 use serde_json::{Value, json};
 
 use crate::suite::deliver;
@@ -99,7 +101,7 @@ async fn every_problem_has_its_place() {
     type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let world = World::start(false).await;
     let url = "https://im.example.com/send";
-    let cases: [Case<'_>; 15] = [
+    let cases: [Case<'_>; 20] = [
         (json!({}), &[], &["/settings/url"]),
         (json!({"url": "https://{{ data.host }}/x"}), &[], &["/settings/url"]),
         (json!({"url": "ftp://h/x"}), &[], &["/settings/url"]),
@@ -133,6 +135,23 @@ async fn every_problem_has_its_place() {
             ],
         ),
         (json!({"url": url, "sign": "hmac_sha256"}), &[], &["/secrets/secret"]),
+        (
+            json!({"url": url, "sign": {"type": "aws_sigv4", "region": "", "service": "a b"}}),
+            &[("secret", "s")],
+            &["/settings/sign/access_key_id", "/settings/sign/region", "/settings/sign/service"],
+        ),
+        (json!({"url": url, "sign": {"type": "hmac_sha256", "region": "r"}}), &[("secret", "s")], &["/settings/sign"]),
+        (
+            json!({"url": url, "headers": {"Authorization": "x"}, "sign": {"type": "aws_sigv4", "access_key_id": "A", "region": "r"}}),
+            &[("secret", "s")],
+            &["/settings/sign"],
+        ),
+        (json!({"url": url, "body": {"t": "{{ login.token }}"}}), &[], &["/settings/login"]),
+        (
+            json!({"url": url, "body": "{{ login.token }}", "login": {"url": "https://h/l", "token_pointer": "/t", "query": "t"}}),
+            &[],
+            &["/settings/login"],
+        ),
         (json!({"url": url, "other": 1}), &[("token", "t")], &["/secrets/token", "/settings/other"]),
     ];
     for (settings, secrets, expected) in cases {
@@ -170,6 +189,57 @@ async fn plain_hmac_and_own_headers_are_understood() {
     let item = &world.sandbox.accepted(Platform::Im)[0];
     assert_eq!(item.verified, Some(true));
     assert_eq!(item.headers.as_ref().unwrap()["webhook-id"], "psh_1");
+}
+
+#[tokio::test]
+async fn aws_signatures_hold_over_address_and_body() {
+    let world = World::start(false).await;
+    let rule = |secret: &str| Sigv4Rule {
+        access_key_id: "AKIDEXAMPLE".into(),
+        secret_access_key: secret.into(),
+        region: "eu-central-1".into(),
+        service: "execute-api".into(),
+    };
+    let expects = |secret: &str| ImExpectation { sigv4: Some(rule(secret)), ..ImExpectation::default() };
+    world.sandbox.im_expect("rooms/a b/send", expects("s3cret"));
+    let settings = json!({
+        "url": format!("{}/im/rooms/{{{{ data.room }}}}/send?z=1&q={{{{ title }}}}", world.http_url()),
+        "sign": {"type": "aws_sigv4", "access_key_id": "AKIDEXAMPLE", "region": "eu-central-1"},
+    });
+    let channel = world.build(Kind::Webhook, settings, &[("secret", "s3cret")], "");
+    let data = json!({"room": "a b"});
+    let content = Content::new("部署 done", Format::Text, "body");
+    deliver_with(&*channel, &content, &data).await.unwrap();
+    assert_eq!(world.sandbox.accepted(Platform::Im)[0].verified, Some(true));
+    world.sandbox.im_expect("rooms/a b/send", expects("another"));
+    assert_eq!(deliver_with(&*channel, &content, &data).await.unwrap_err().failure, SendFailure::Channel);
+}
+
+async fn deliver_with(channel: &dyn Channel, content: &Content, data: &Value) -> Result<Receipt, SendError> {
+    let params = serde_json::Map::new();
+    let message = "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap();
+    let context = RenderContext {
+        project: "default",
+        message,
+        delivery: "dlv_1",
+        to: &[],
+        data: data.as_object().unwrap(),
+        params: &params,
+        overrides: None,
+        files: &[],
+    };
+    let rendered = channel.render(content, &context).unwrap();
+    let push = Push {
+        project: "default",
+        message,
+        delivery: "dlv_1",
+        push_id: "psh_1",
+        part: &rendered.parts[0],
+        to: &[],
+        attachments: &[],
+        slot: None,
+    };
+    channel.send(push).await
 }
 
 #[tokio::test]
