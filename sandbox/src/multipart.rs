@@ -1,4 +1,4 @@
-//! Just enough `multipart/form-data` to find one file.
+//! Just enough `multipart/form-data` to find one file and the texts beside it.
 
 /// A file in a form.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,18 +10,33 @@ pub(crate) struct File<'a> {
 
 /// The part `name`, if it carries a `filename`.
 pub(crate) fn file<'a>(content_type: &str, body: &'a [u8], name: &str) -> Option<File<'a>> {
-    let delimiter = format!("--{}", boundary(content_type)?);
-    let mut rest = after(body, delimiter.as_bytes())?;
+    let mut parts = parts(content_type, body).into_iter();
+    parts.find_map(|(head, content)| Some(File { name: file_name(head, name)?, content }))
+}
+
+/// The text of the part `name`, if it is no file.
+pub(crate) fn text(content_type: &str, body: &[u8], name: &str) -> Option<String> {
+    let named = format!("name=\"{name}\"");
+    parts(content_type, body).into_iter().find_map(|(head, content)| {
+        let head = String::from_utf8_lossy(head);
+        let wanted = head.split([';', '\r', '\n']).any(|piece| piece.trim() == named);
+        (wanted && !head.contains("filename=")).then(|| String::from_utf8_lossy(content).into_owned())
+    })
+}
+
+/// Heads and contents, as far as the form is well made.
+fn parts<'a>(content_type: &str, body: &'a [u8]) -> Vec<(&'a [u8], &'a [u8])> {
+    let mut found = Vec::new();
+    let Some(boundary) = boundary(content_type) else { return found };
+    let delimiter = format!("--{boundary}");
     let end = format!("\r\n{delimiter}");
+    let mut rest = after(body, delimiter.as_bytes()).unwrap_or_default();
     while let Some(part) = rest.strip_prefix(b"\r\n") {
-        let length = find(part, end.as_bytes())?;
-        let (head, content) = split_head(&part[..length])?;
-        if let Some(name) = file_name(head, name) {
-            return Some(File { name, content });
-        }
+        let Some(length) = find(part, end.as_bytes()) else { break };
+        found.extend(split_head(&part[..length]));
         rest = &part[length + end.len()..];
     }
-    None
+    found
 }
 
 fn boundary(content_type: &str) -> Option<&str> {
@@ -61,7 +76,7 @@ fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{File, file};
+    use super::{File, file, text};
 
     const TYPE: &str = "multipart/form-data; boundary=xx";
 
@@ -72,6 +87,8 @@ mod tests {
             Content-Type: text/plain\r\n\r\nline\r\n2\r\n--xx--\r\n";
         assert_eq!(file(TYPE, body, "media"), Some(File { name: "a.txt".to_owned(), content: b"line\r\n2" }));
         assert_eq!(file(TYPE, body, "note"), None, "a part without a file name is no file");
+        assert_eq!(text(TYPE, body, "note").as_deref(), Some("hi"));
+        assert_eq!(text(TYPE, body, "media"), None, "a file is no text");
         assert_eq!(file("application/json", body, "media"), None);
     }
 }

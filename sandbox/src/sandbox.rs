@@ -21,8 +21,8 @@ use crate::wecom::Wecom;
 use crate::wecom::app::Apps;
 use crate::{control, dingtalk, feishu, hook, im, slack, wechat, wecom};
 
-/// Room for a 20 MB file in a multipart body, the largest thing any of the platforms takes.
-const LARGEST_BODY: usize = 28 << 20;
+/// Room for a 30 MB file in a multipart body, the largest thing any of the platforms takes.
+const LARGEST_BODY: usize = 32 << 20;
 
 /// A set of fake platforms with one inbox. Clones share everything.
 #[derive(Clone)]

@@ -36,11 +36,11 @@ impl Sigv4Rule {
         let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = header("authorization").ok_or("Missing Authentication Token")?;
         let parts = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or("Missing Authentication Token")?;
-        let part = |name: &str| {
-            parts.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-        };
+        let part =
+            |name: &str| parts.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
         let credential = part("Credential").ok_or("Authorization header requires 'Credential' parameter.")?;
-        let signed = part("SignedHeaders").ok_or("Authorization header requires 'SignedHeaders' parameter.")?;
+        let signed =
+            part("SignedHeaders").ok_or("Authorization header requires 'SignedHeaders' parameter.")?;
         let signature = part("Signature").ok_or("Authorization header requires 'Signature' parameter.")?;
         let date = header("x-amz-date").ok_or("Authorization header requires existence of 'X-Amz-Date'.")?;
         if !is_near(date, now_ms) {
@@ -105,7 +105,8 @@ fn is_near(date: &str, now_ms: u64) -> bool {
 fn encode(text: &str, also: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
-        let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.as_bytes().contains(&byte);
+        let plain =
+            byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.as_bytes().contains(&byte);
         if plain {
             out.push(char::from(byte));
         } else {
@@ -149,7 +150,10 @@ mod tests {
         );
         let headers = HeaderMap::from_iter([
             (http::header::HOST, HeaderValue::from_static("example.amazonaws.com")),
-            (http::header::HeaderName::from_static("x-amz-date"), HeaderValue::from_static("20150830T123600Z")),
+            (
+                http::header::HeaderName::from_static("x-amz-date"),
+                HeaderValue::from_static("20150830T123600Z"),
+            ),
             (http::header::AUTHORIZATION, HeaderValue::from_str(&authorization).unwrap()),
         ]);
         let uri = Uri::from_static(uri);

@@ -1,6 +1,6 @@
 //! Apps: who they are, their tokens, and what they have sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ impl Default for FeishuApp {
                 "im:message:send_multi_users",
                 "im:message:send_multi_depts",
                 "contact:user.id:readonly",
+                "im:resource",
             ]
             .map(str::to_owned)
             .into(),
@@ -99,6 +100,8 @@ pub(super) struct AppState {
     minute: Limiter,
     near: Limiter,
     pub(super) sent: u64,
+    /// Keys of what it uploaded.
+    pub(super) uploaded: HashSet<String>,
     /// Messages by id.
     pub(super) messages: HashMap<String, Sent>,
     /// When a uuid was taken, and as which message.
@@ -137,6 +140,7 @@ impl Apps {
             minute: limiter(MINUTE),
             near: limiter(NEAR),
             sent: 0,
+            uploaded: HashSet::new(),
             messages: HashMap::new(),
             seen: HashMap::new(),
         };

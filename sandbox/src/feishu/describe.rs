@@ -54,6 +54,7 @@ fn say(item: &mut Item, content: &Value) {
         "post" => post(item, content),
         "interactive" => card(item, content),
         "image" => item.text = shown(content, "image_key").unwrap_or_default(),
+        "file" => item.text = shown(content, "file_key").unwrap_or_default(),
         "share_chat" => item.text = shown(content, "share_chat_id").unwrap_or_default(),
         _ => {}
     }

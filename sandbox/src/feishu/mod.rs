@@ -7,6 +7,7 @@ mod content;
 mod control;
 mod describe;
 mod events;
+mod media;
 mod robot;
 mod send;
 mod status;
@@ -38,6 +39,8 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/open-apis/im/v1/messages", post(send::single))
         .route("/open-apis/im/v1/messages/{id}", delete(status::recall))
         .route("/open-apis/im/v1/messages/{id}/read_users", get(status::readers))
+        .route("/open-apis/im/v1/images", post(media::image))
+        .route("/open-apis/im/v1/files", post(media::file))
         .route("/open-apis/message/v4/batch_send/", post(send::batch))
         .route("/open-apis/im/v1/batch_messages/{id}", delete(status::recall_batch))
         .route("/open-apis/im/v1/batch_messages/{id}/get_progress", get(status::progress))

@@ -97,6 +97,7 @@ impl AppState {
         let content: Value =
             serde_json::from_str(content).map_err(|_| parameter("content is not a string in json format"))?;
         check_content(&msg_type, &content, SINGLE)?;
+        self.check_owner(&msg_type, &content)?;
         self.seen.retain(|_, (at, _)| now.saturating_sub(*at) < DEDUPE_MS);
         if let Some((_, message_id)) = uuid.as_ref().and_then(|uuid| self.seen.get(uuid)) {
             return Ok(Verdict::Repeated(self.answer(message_id, &msg_type)));
@@ -193,7 +194,10 @@ impl AppState {
         match msg_type.as_str() {
             "interactive" => card::check(message.get("card").unwrap_or(&null), BATCH.card)?,
             "post" => content::post(content.get("post").unwrap_or(&null), BATCH)?,
-            "text" | "image" | "share_chat" => check_content(&msg_type, content, BATCH)?,
+            "text" | "image" | "share_chat" => {
+                check_content(&msg_type, content, BATCH)?;
+                self.check_owner(&msg_type, content)?;
+            }
             _ => return Err(invalid("msg_type")),
         }
         let message_id = self.next_id("bm-");

@@ -140,9 +140,11 @@ pub(crate) fn html_warning() -> Warning {
     Warning::new("html_as_text", "robots show no HTML; its text is sent")
 }
 
-/// The note that a button was left away.
+/// The note that a button was left away. A label that is an address is not repeated: it may hold a secret.
 pub(crate) fn button_warning(label: &str) -> Warning {
-    let detail = format!("the button \"{label}\" has no address that may be opened; it is left away");
+    let label =
+        if label.contains("://") { "with an address for a label".to_owned() } else { format!("\"{label}\"") };
+    let detail = format!("the button {label} has no address that may be opened; it is left away");
     Warning::new("button_dropped", detail)
 }
 

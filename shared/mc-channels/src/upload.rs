@@ -1,4 +1,4 @@
-//! Files as platforms want them uploaded: `multipart/form-data` with one part.
+//! Files as platforms want them uploaded: `multipart/form-data`.
 
 use bytes::Bytes;
 use mc_core::ports::Attachment;
@@ -15,15 +15,30 @@ pub(crate) fn hash(file: &Attachment, kind: &str) -> String {
 
 /// The form with the file as its part `media`. The file's own hash is a boundary that it cannot contain.
 pub(crate) fn form(file: &Attachment, boundary: &str) -> Bytes {
-    let bad = |c: char| c.is_control() || matches!(c, '"' | '\\' | '/' | ';');
-    let name: String = file.filename.chars().map(|c| if bad(c) { '_' } else { c }).collect();
+    form_with(&[], "media", file, boundary)
+}
+
+/// The form with some texts and the file, under a name of the platform's.
+pub(crate) fn form_with(texts: &[(&str, &str)], name: &str, file: &Attachment, boundary: &str) -> Bytes {
+    let mut head = String::new();
+    for (name, text) in texts {
+        let disposition = format!("Content-Disposition: form-data; name=\"{name}\"");
+        head.push_str(&format!("--{boundary}\r\n{disposition}\r\n\r\n{text}\r\n"));
+    }
+    let filename = plain_name(file);
     let content_type: String = file.content_type.chars().filter(char::is_ascii_graphic).collect();
-    let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"media\"; filename=\"{name}\"\r\n\
+    head.push_str(&format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\n\
          Content-Type: {content_type}\r\n\r\n"
-    );
+    ));
     let end = format!("\r\n--{boundary}--\r\n");
     [head.as_bytes(), &file.bytes, end.as_bytes()].concat().into()
+}
+
+/// A file's name without what would end its place in a form.
+pub(crate) fn plain_name(file: &Attachment) -> String {
+    let bad = |c: char| c.is_control() || matches!(c, '"' | '\\' | '/' | ';');
+    file.filename.chars().map(|c| if bad(c) { '_' } else { c }).collect()
 }
 
 #[cfg(test)]

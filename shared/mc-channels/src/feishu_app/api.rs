@@ -38,7 +38,7 @@ impl FeishuApp {
         let kind = kind.ok_or_else(|| {
             bad_push("this address cannot be written to one by one; departments need the setting batch")
         })?;
-        let mut body = push.part.payload.clone();
+        let mut body = self.message(push).await?;
         body["receive_id"] = id.into();
         // For an hour Feishu sends a message at most once under the same uuid.
         body["uuid"] = uuid(push.push_id).into();
@@ -48,7 +48,7 @@ impl FeishuApp {
     }
 
     async fn push_batch(&self, push: &Push<'_>) -> Result<Receipt, SendError> {
-        let mut body = push.part.payload.clone();
+        let mut body = self.message(push).await?;
         let mut refused = Vec::new();
         for (index, recipient) in push.to.iter().enumerate() {
             let id = address(recipient);
@@ -75,13 +75,37 @@ impl FeishuApp {
         Ok(Receipt { platform_id: message_id(&answer), refused })
     }
 
-    /// One call with the app's token, and once more if the token turns out to be over.
+    /// The part's message; a file is uploaded first.
+    async fn message(&self, push: &Push<'_>) -> Result<Value, SendError> {
+        let Some(at) = push.part.file else { return Ok(push.part.payload.clone()) };
+        match push.attachments.get(at) {
+            Some(file) => self.with_file(&push.part.payload, file).await,
+            None => Err(failure(SendFailure::Permanent, "bad_push", "the file of this part is missing")),
+        }
+    }
+
+    /// One call of JSON with the app's token, and once more if the token turns out to be over.
     pub(super) async fn call(
         &self,
         method: &'static str,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, SendError> {
+        self.with_app_token(|token| async move {
+            let response = self.request(method, path, body, Some(&token)).await?;
+            judge(&response, &self.config)
+        })
+        .await
+    }
+
+    /// Makes a call with the app's token, and once more if the token turns out to be over.
+    pub(super) async fn with_app_token<F>(
+        &self,
+        call: impl Fn(Secret) -> F + Send,
+    ) -> Result<Answer, SendError>
+    where
+        F: Future<Output = Result<Answer, SendError>> + Send,
+    {
         let fetch = || -> Fetching<'_> { Box::pin(self.fetch_token()) };
         let of = TokenOf {
             tokens: &*self.ports.tokens,
@@ -89,11 +113,7 @@ impl FeishuApp {
             name: &self.config.token_name,
             fetch: &fetch,
         };
-        with_token(&of, is_over, |token| async move {
-            let response = self.request(method, path, body, Some(&token)).await?;
-            judge(&response, &self.config)
-        })
-        .await
+        with_token(&of, is_over, call).await
     }
 
     /// Asks for a token. Nothing was pushed when this fails, so its failures are never doubt.
@@ -108,11 +128,20 @@ impl FeishuApp {
             answer.token().ok_or_else(missing)
         };
         result.await.map_err(|error| match error.failure {
-            SendFailure::Doubt => SendError { failure: SendFailure::Transient { after: None }, ..error },
             // What is wrong with asking for a token is wrong with the channel.
             SendFailure::Permanent => SendError { failure: SendFailure::Channel, ..error },
-            _ => error,
+            _ => before_push(error),
         })
+    }
+
+    pub(super) fn url(&self, path: &str) -> Secret {
+        Secret::new(format!("{}{path}", self.config.base_url))
+    }
+
+    /// Makes a request and reads its answer.
+    pub(super) async fn judged(&self, request: HttpRequest) -> Result<Answer, SendError> {
+        let response = self.ports.http.call(&self.route, request).await.map_err(unanswered)?;
+        judge(&response, &self.config)
     }
 
     pub(super) async fn request(
@@ -122,13 +151,20 @@ impl FeishuApp {
         body: Option<&Value>,
         token: Option<&Secret>,
     ) -> Result<HttpResponse, SendError> {
-        let url = Secret::new(format!("{}{path}", self.config.base_url));
         let body = body.map(Value::to_string).unwrap_or_default();
-        let mut request = HttpRequest { method, ..HttpRequest::post_json(url, body) };
+        let mut request = HttpRequest { method, ..HttpRequest::post_json(self.url(path), body) };
         if let Some(token) = token {
             request.headers.push(("authorization".to_owned(), format!("Bearer {}", token.expose())));
         }
         self.ports.http.call(&self.route, request).await.map_err(unanswered)
+    }
+}
+
+/// A failure of what comes before a push: nothing was pushed, so there is nothing to be in doubt about.
+pub(super) fn before_push(error: SendError) -> SendError {
+    match error.failure {
+        SendFailure::Doubt => SendError { failure: SendFailure::Transient { after: None }, ..error },
+        _ => error,
     }
 }
 

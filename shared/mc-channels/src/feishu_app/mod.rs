@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod crypt;
 mod lookup;
+mod media;
 mod render;
 mod status;
 mod table;

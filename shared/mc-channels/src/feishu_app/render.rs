@@ -4,6 +4,7 @@ use mc_core::model::Content;
 use mc_core::ports::{RenderContext, RenderError, Rendered};
 
 use super::config::Config;
+use super::media;
 use crate::feishu::{self, Manner};
 
 pub(super) fn render(
@@ -13,7 +14,13 @@ pub(super) fn render(
 ) -> Result<Rendered, RenderError> {
     let clicks = config.encrypt_key.is_some() || config.verification_token.is_some();
     let manner = Manner { form: config.form, markdown: config.markdown, clicks };
-    feishu::render(manner, content, context, &[], Vec::new())
+    let mut warnings = Vec::new();
+    let files = media::parts(context.files, config.form, &mut warnings)?;
+    let context = RenderContext { files: &[], ..*context };
+    let mut rendered = feishu::render(manner, content, &context, &[], warnings)?;
+    // Each file is a message below the text.
+    rendered.parts.extend(files);
+    Ok(rendered)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) fn is_over(error: &SendError) -> bool {
     matches!(error.code.as_str(), "99991663" | "99991664" | "99991665" | "99991671")
 }
 
-/// The message pages (`im/v1/messages`, `message/v4/batch_send`) and the general list.
+/// The message pages (`im/v1/messages`, `message/v4/batch_send`), those of uploads, and the general list.
 fn classify(code: i64, response: &HttpResponse) -> SendFailure {
     let second = Some(Duration::from_secs(1));
     match code {
@@ -55,6 +55,7 @@ fn classify(code: i64, response: &HttpResponse) -> SendFailure {
         | 230_006
         | 230_027
         | 230_036
+        | 234_007
         | 99_991_401
         | 99_991_403
         | 99_991_543

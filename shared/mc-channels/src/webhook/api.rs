@@ -113,7 +113,9 @@ impl<'a> Fill<'a> {
 fn escaped(token: &str, escape: Escape) -> String {
     match escape {
         Escape::None => token.to_owned(),
-        Escape::Url => form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>().replace('+', "%20"),
+        Escape::Url => {
+            form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>().replace('+', "%20")
+        }
         Escape::Json => {
             let quoted = Value::from(token).to_string();
             quoted[1..quoted.len() - 1].to_owned()

@@ -105,9 +105,9 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
     let own_header = |name: &str| headers.iter().any(|(given, _)| given == name);
     let of_login = |name: &str| login.as_ref().is_some_and(|login| login.uses_header(name));
-    if let Some(name) = OF_SIGNERS.iter().find(|name| {
-        signer.writes(name) && (own_header(name) || of_login(name))
-    }) {
+    if let Some(name) =
+        OF_SIGNERS.iter().find(|name| signer.writes(name) && (own_header(name) || of_login(name)))
+    {
         fields.problem("sign", &format!("writes the header {name}, which headers or login write too"));
     }
     let wants_receipts: bool = fields.or_default("receipts");
@@ -145,8 +145,8 @@ const OF_SIGNERS: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-to
 
 /// Whether any template of the push has this word.
 fn in_templates(settings: &Map<String, Value>, word: &str) -> bool {
-    let has = |name: &&str| settings.get(**name).is_some_and(|value| value.to_string().contains(word));
-    ["url", "headers", "body"].iter().any(|name| has(&name))
+    let has = |name: &str| settings.get(name).is_some_and(|value| value.to_string().contains(word));
+    ["url", "headers", "body"].into_iter().any(has)
 }
 
 /// Splits a URL behind its authority.

@@ -47,7 +47,10 @@ pub(super) struct Login {
 
 /// Where a push carries the token.
 enum Place {
-    Header { name: String, prefix: String },
+    Header {
+        name: String,
+        prefix: String,
+    },
     Query(String),
     /// Where its templates name it.
     Named,

@@ -164,7 +164,8 @@ fn render_body(template: &BodyTemplate, view: &View<'_>) -> Result<Value, Render
         BodyTemplate::Text { template, escape } => {
             let text = template.render(view)?;
             if *escape == Escape::Json
-                && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+                && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text)
+            {
                 return Err(RenderError::new(
                     "bad_body",
                     format!(

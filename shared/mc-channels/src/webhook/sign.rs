@@ -287,8 +287,16 @@ mod tests {
         let (signer, problem) = Signer::read(&mut fields, Some(&secret));
         assert_eq!(problem, None);
         for (method, url, signature) in [
-            ("GET", "https://example.amazonaws.com/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
-            ("POST", "https://example.amazonaws.com", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+            (
+                "GET",
+                "https://example.amazonaws.com/",
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
+            (
+                "POST",
+                "https://example.amazonaws.com",
+                "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+            ),
         ] {
             let headers = signed_by(&signer, "id", 1_440_938_160, method, url, "");
             let header = |name: &str| &headers.iter().find(|(found, _)| found == name).unwrap().1;

@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mc_channels::{Setup, build};
 use mc_core::Secret;
 use mc_core::model::{Addresses, Content, Format, Kind, Limits, Recipient};
 use mc_core::ports::{CallbackRequest, News, Push, RenderContext, Route, SharedChannel};
 use mc_core::state::State;
-use mc_channels::{Setup, build};
 use mc_sandbox::{ImExpectation, Platform};
 use ring::hmac;
 use serde_json::{Value, json};
@@ -53,7 +53,8 @@ async fn the_documents_example_works_as_it_is_written() {
     world.sandbox.im_expect("login", takes(&login, &session));
     let headers = [("x-app", Some("message-center".to_owned())), ("x-trace", None), ("webhook-id", None)];
     let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
-    let room = ImExpectation { headers, standard_webhooks: Some(secret.to_owned()), ..takes(&pushed, &taken) };
+    let room =
+        ImExpectation { headers, standard_webhooks: Some(secret.to_owned()), ..takes(&pushed, &taken) };
     world.sandbox.im_expect("rooms/ops/messages", room);
 
     // The message of the document's sentence.
@@ -105,6 +106,8 @@ async fn the_documents_example_works_as_it_is_written() {
     ];
     let request = CallbackRequest { method: "POST", query: "", headers: &headers, body: body.as_bytes() };
     let answer = channel.callbacks().unwrap().callback(&request).await.unwrap();
-    let [News::Receipt { platform_id, state, .. }] = answer.news.as_slice() else { panic!("{:?}", answer.news) };
+    let [News::Receipt { platform_id, state, .. }] = answer.news.as_slice() else {
+        panic!("{:?}", answer.news)
+    };
     assert_eq!((platform_id, *state), (&receipt.platform_id.unwrap(), State::Read));
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use mc_core::model::{AddressKind, Addresses, Content, Format, Kind, Recipient};
 use mc_core::ports::{
-    Batching, CallbackAnswer, CallbackError, CallbackRequest, News, Receipt, SendError, SendFailure,
-    SharedChannel,
+    Attachment, Batching, CallbackAnswer, CallbackError, CallbackRequest, FileInfo, News, Part, Push,
+    Receipt, RenderContext, SendError, SendFailure, SharedChannel,
 };
 use mc_core::state::State;
 use mc_sandbox::{Fault, FeishuApp, FeishuEvent, FeishuPost, Platform};
@@ -307,4 +307,95 @@ async fn people_are_found_by_their_number() {
     let error = channel.lookups().unwrap().by_mobile("13700000000").await.unwrap_err();
     assert_eq!((error.failure, error.code.as_str()), (SendFailure::Channel, "99991672"));
     assert!(channel_with(&world, json!({"find_by_mobile": false})).lookups().is_none());
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_once_and_sent_as_what_it_is() {
+    let world = World::start(false).await;
+    let channel = channel_with(&world, json!({}));
+    let file = |name: &str, content_type: &str, bytes: &'static [u8]| Attachment {
+        filename: name.into(),
+        content_type: content_type.into(),
+        bytes: bytes::Bytes::from_static(bytes),
+    };
+    let files = [file("图.png", "image/png", b"\x89PNG..."), file("a.pdf", "application/pdf", b"%PDF")];
+    let infos: Vec<FileInfo> = files
+        .iter()
+        .map(|file| FileInfo {
+            filename: file.filename.clone(),
+            content_type: file.content_type.clone(),
+            size: Some(file.bytes.len() as u64),
+        })
+        .collect();
+    let empty = serde_json::Map::new();
+    let message = "msg_01HF7YAT31000000000000001A".parse().unwrap();
+    let to = [somebody(PERSON)];
+    let context = RenderContext {
+        project: "default",
+        message,
+        delivery: "dlv_1",
+        to: &to,
+        data: &empty,
+        params: &empty,
+        overrides: None,
+        files: &infos,
+    };
+    let rendered = channel.render(&Content::new("Hello", Format::Text, "world"), &context).unwrap();
+    assert!(rendered.warnings.is_empty(), "nothing is left out: {:?}", rendered.warnings);
+    for round in ["first", "second"] {
+        for (n, part) in rendered.parts.iter().enumerate() {
+            let push = Push {
+                project: "default",
+                message,
+                delivery: "dlv_1",
+                push_id: &format!("{round}-{n}"),
+                part,
+                to: &to,
+                attachments: &files,
+                slot: None,
+            };
+            channel.send(push).await.unwrap();
+        }
+    }
+    let items = world.sandbox.accepted(Platform::FeishuApp);
+    let kinds: Vec<&str> = items.iter().map(|item| item.kind.as_str()).collect();
+    assert_eq!(kinds, ["text", "image", "file", "text", "image", "file"]);
+    assert_eq!((&items[1].text, &items[2].text), (&items[4].text, &items[5].text), "the same keys");
+    let uploads = world.tokens.fetches().iter().filter(|name| name.starts_with("media:")).count();
+    assert_eq!(uploads, 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_leaves_no_doubt() {
+    let world = World::start(false).await;
+    let channel = channel_with(&world, json!({}));
+    let push = async |bytes: &'static [u8]| {
+        let file = Attachment {
+            filename: "a.png".into(),
+            content_type: "image/png".into(),
+            bytes: bytes::Bytes::from_static(bytes),
+        };
+        let payload = json!({"msg_type": "image", "content": "{\"image_key\":\"\"}"});
+        let part = Part { file: Some(0), ..Part::new(payload) };
+        let push = Push {
+            project: "default",
+            message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
+            delivery: "dlv_1",
+            push_id: "psh_1",
+            part: &part,
+            to: &[somebody(PERSON)],
+            attachments: &[file],
+            slot: None,
+        };
+        channel.send(push).await
+    };
+    let error = push(b"no picture").await.unwrap_err();
+    assert_eq!((error.failure, error.code.as_str()), (SendFailure::Permanent, "234011"));
+    world.sandbox.push_fault(Fault {
+        call: Some("images".to_owned()),
+        cut: true,
+        ..Fault::on(Platform::FeishuApp)
+    });
+    assert_eq!(push(b"GIF8..").await.unwrap_err().failure, SendFailure::Transient { after: None });
+    push(b"GIF8..").await.unwrap();
 }

@@ -3,9 +3,7 @@
 use mc_channels::{admit, capability, secret_names, url_fields};
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Format, Kind};
-use mc_core::ports::{
-    Channel, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure,
-};
+use mc_core::ports::{Channel, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure};
 use mc_sandbox::{Fault, HmacEncoding, HmacRule, ImExpectation, Platform, RetryAfter, Sigv4Rule};
 use serde_json::{Value, json};
 
@@ -140,7 +138,11 @@ async fn every_problem_has_its_place() {
             &[("secret", "s")],
             &["/settings/sign/access_key_id", "/settings/sign/region", "/settings/sign/service"],
         ),
-        (json!({"url": url, "sign": {"type": "hmac_sha256", "region": "r"}}), &[("secret", "s")], &["/settings/sign"]),
+        (
+            json!({"url": url, "sign": {"type": "hmac_sha256", "region": "r"}}),
+            &[("secret", "s")],
+            &["/settings/sign"],
+        ),
         (
             json!({"url": url, "headers": {"Authorization": "x"}, "sign": {"type": "aws_sigv4", "access_key_id": "A", "region": "r"}}),
             &[("secret", "s")],

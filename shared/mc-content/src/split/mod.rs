@@ -6,11 +6,14 @@ use mc_core::ports::SizeUnit;
 
 use atoms::{Atom, atoms, clusters};
 
+/// A line end where a dialect writes a paragraph on one line.
+const BREAK: &str = "<br>";
+
 /// Cuts a text into parts that fit, each headed by its number: `(1/3)` and a line end. A text that fits is one part
 /// without a number.
 ///
 /// # Behavior
-/// - Cut between paragraphs if it can be, else between lines, words, characters.
+/// - Cut between paragraphs if it can be, else between lines, also those written `<br>`, else between words, characters.
 /// - A fenced block of code that is cut is closed in the one part and opened again in the next; the head of a table is
 ///   repeated; bold text is closed and opened again.
 /// - A link, a bare address and a tag are never cut. One that fits in no part is an error with the size a part would need.
@@ -147,10 +150,38 @@ impl Packer {
         self.append(quote);
         let rest = &line[quote.len()..];
         let pieces = if in_code { clusters(rest).map(Atom::Soft).collect() } else { atoms(rest) };
-        for piece in pieces {
-            self.atom(piece, quote)?;
+        let mut rest = pieces.as_slice();
+        while !rest.is_empty() {
+            let end = rest.iter().position(|piece| piece.text() == BREAK).map_or(rest.len(), |at| at + 1);
+            let (row, others) = rest.split_at(end);
+            let marks = |piece: &Atom<'_>| if matches!(piece, Atom::Bold(_)) { 4 } else { 0 };
+            let size = row.iter().map(|piece| self.size(piece.text()) + marks(piece)).sum::<usize>();
+            if size <= self.whole_part(quote) && !self.fits(size) && self.has_own_text() {
+                self.drop_break();
+                self.next_part(quote);
+            }
+            for piece in row {
+                self.atom(*piece, quote)?;
+            }
+            rest = others;
         }
         Ok(())
+    }
+
+    /// A written line end at the end of a part would only be an empty line.
+    fn drop_break(&mut self) {
+        if self.current.ends_with(BREAK) {
+            self.current.truncate(self.current.len() - BREAK.len());
+            self.used -= self.size(BREAK);
+        }
+    }
+
+    /// Goes on in a new part, in the quotation and the bold text that are open.
+    fn next_part(&mut self, quote: &str) {
+        self.end_part();
+        self.append(quote);
+        self.append(self.mark);
+        self.repeated = self.used;
     }
 
     fn atom(&mut self, atom: Atom<'_>, quote: &str) -> Result<(), usize> {
@@ -160,9 +191,7 @@ impl Packer {
                 // The opening mark must not be left alone at the end of a part.
                 let first = pieces.first().map_or(0, |piece| self.size(piece.text()));
                 if !self.fits(first + 4) && self.has_own_text() {
-                    self.end_part();
-                    self.append(quote);
-                    self.repeated = self.used;
+                    self.next_part(quote);
                 }
                 self.unbroken("**", quote)?;
                 self.mark = "**";
@@ -192,10 +221,7 @@ impl Packer {
         let size = self.size(text.trim_end());
         if !self.fits(size) {
             if self.has_own_text() {
-                self.end_part();
-                self.append(quote);
-                self.append(self.mark);
-                self.repeated = self.used;
+                self.next_part(quote);
                 if text.trim().is_empty() {
                     return Ok(());
                 }

@@ -40,11 +40,14 @@ fn what_fits_is_left_alone() {
 #[test]
 fn cuts_where_it_hurts_least() {
     // A number takes six: the parts have so much less.
-    let table: [(&str, usize, &[&str]); 8] = [
+    let table: [(&str, usize, &[&str]); 10] = [
         // Between paragraphs.
         ("aaaa\n\nbbbb\n\ncccc\n\ndddd", 16, &["aaaa\n\nbbbb", "cccc\n\ndddd"]),
         // Between lines, when a paragraph does not fit.
         ("aaaa\nbbbb\ncccc\ndddd", 15, &["aaaa\nbbbb", "cccc\ndddd"]),
+        // Between written line ends, when a paragraph is one line.
+        ("aa aa<br>bb bb<br>cc cc<br>dd dd", 24, &["aa aa<br>bb bb", "cc cc<br>dd dd"]),
+        ("> aa aa<br>bb bb<br>cc cc", 22, &["> aa aa", "> bb bb<br>cc cc"]),
         // Between words, when a line does not fit.
         ("aaaa bbbb cccc dddd", 15, &["aaaa bbbb", "cccc dddd"]),
         // Between characters, when a word does not fit.
