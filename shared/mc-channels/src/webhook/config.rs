@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::callback;
 use super::login::{self, Login};
 use super::sign::Signer;
+use super::sigv4;
 use crate::fields::{Fields, escape, secret};
 use crate::http::check_url;
 use crate::registry::Setup;
@@ -106,9 +107,9 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let own_header = |name: &str| headers.iter().any(|(given, _)| given == name);
     let of_login = |name: &str| login.as_ref().is_some_and(|login| login.uses_header(name));
     if let Some(name) =
-        OF_SIGNERS.iter().find(|name| signer.writes(name) && (own_header(name) || of_login(name)))
+        sigv4::HEADERS.iter().find(|name| signer.writes(name) && (own_header(name) || of_login(name)))
     {
-        fields.problem("sign", &format!("writes the header {name}, which headers or login write too"));
+        fields.problem("sign", format!("writes the header {name}, which headers or login write too"));
     }
     let wants_receipts: bool = fields.or_default("receipts");
     let mut problems = fields.finish();
@@ -139,9 +140,6 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         _ => Err(problems),
     }
 }
-
-/// Headers that a signature may stand in and a channel may set otherwise.
-const OF_SIGNERS: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
 
 /// Whether any template of the push has this word.
 fn in_templates(settings: &Map<String, Value>, word: &str) -> bool {

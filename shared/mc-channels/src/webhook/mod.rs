@@ -6,6 +6,7 @@ mod config;
 mod login;
 mod render;
 mod sign;
+mod sigv4;
 #[cfg(test)]
 mod tests;
 

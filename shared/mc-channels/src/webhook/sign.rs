@@ -1,11 +1,5 @@
 //! Signing what is sent, so that the receiver knows it is from us.
 
-use std::time::{Duration, SystemTime};
-
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4::SigningParams;
-use aws_smithy_runtime_api::client::identity::Identity;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
@@ -13,8 +7,8 @@ use mc_content::FieldError;
 use mc_core::{Secret, Timestamp};
 use ring::hmac;
 use serde::Deserialize;
-use url::Url;
 
+use super::sigv4;
 use crate::fields::Fields;
 
 /// How a request is signed.
@@ -26,7 +20,7 @@ pub(super) enum Signer {
     /// HMAC-SHA256 of the body in hex, in a header of its own.
     HmacSha256 { key: hmac::Key, header: String, prefix: String },
     /// AWS Signature Version 4, as API Gateway and its like want it.
-    AwsSigv4 { identity: Identity, region: String, service: String },
+    AwsSigv4(sigv4::Key),
 }
 
 /// What is signed.
@@ -39,9 +33,6 @@ pub(super) struct ToSign<'a> {
     pub(super) url: &'a str,
     pub(super) body: &'a [u8],
 }
-
-/// Headers that Signature Version 4 writes itself.
-const SIGV4_HEADERS: [&str; 3] = ["authorization", "x-amz-date", "x-amz-security-token"];
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -113,8 +104,8 @@ impl Signer {
             let region = required("region", full.region, "is required, like eu-central-1");
             let service = full.service.unwrap_or_else(|| "execute-api".to_owned());
             let service = required("service", Some(service), "is a service's name, like execute-api");
-            let identity = Credentials::new(id, secret.expose(), None, None, "webhook").into();
-            return (Self::AwsSigv4 { identity, region, service }, None);
+            let key = sigv4::Key { id, secret: secret.clone(), region, service };
+            return (Self::AwsSigv4(key), None);
         }
         let header = full.header.unwrap_or_else(|| "x-signature-256".to_owned());
         if HeaderName::from_bytes(header.as_bytes()).is_err() {
@@ -133,7 +124,7 @@ impl Signer {
         match self {
             Self::None | Self::StandardWebhooks(_) => false,
             Self::HmacSha256 { header: own, .. } => own.eq_ignore_ascii_case(header),
-            Self::AwsSigv4 { .. } => SIGV4_HEADERS.contains(&header),
+            Self::AwsSigv4(_) => sigv4::HEADERS.contains(&header),
         }
     }
 
@@ -161,40 +152,13 @@ impl Signer {
                 }
                 headers.push((header.clone(), value));
             }
-            Self::AwsSigv4 { identity, region, service } => {
-                let signature = sigv4(identity, region, service, what, headers)?;
+            Self::AwsSigv4(key) => {
+                let signature = key.sign(what, headers)?;
                 headers.extend(signature);
             }
         }
         Some(())
     }
-}
-
-/// Method, address, body, and the headers that nothing between us and the receiver changes.
-fn sigv4(
-    identity: &Identity,
-    region: &str,
-    service: &str,
-    what: &ToSign<'_>,
-    headers: &[(String, String)],
-) -> Option<Vec<(String, String)>> {
-    let millis = u64::try_from(what.now.millis()).ok()?;
-    let params = SigningParams::builder()
-        .identity(identity)
-        .region(region)
-        .name(service)
-        .time(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
-        .settings(SigningSettings::default())
-        .build()
-        .ok()?;
-    // As the client will write it.
-    let url = Url::parse(what.url).ok()?;
-    let signed = headers.iter().filter(|(name, _)| name == "content-type" || name == "webhook-id");
-    let signed = signed.map(|(name, value)| (name.as_str(), value.as_str()));
-    let request =
-        SignableRequest::new(what.method, url.as_str(), signed, SignableBody::Bytes(what.body)).ok()?;
-    let (instructions, _signature) = sign(request, &params.into()).ok()?.into_parts();
-    Some(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 #[cfg(test)]

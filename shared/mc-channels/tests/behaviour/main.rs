@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod dingtalk;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod fakes;
