@@ -11,7 +11,7 @@ use mc_pipeline::Center;
 use mc_pipeline::repo::PutError;
 use mc_sandbox::{
     DingtalkApp, DingtalkCallback, FeishuApp, FeishuRobot, Sandbox, SandboxOptions, WechatAccount,
-    WechatCallback, WechatTemplate,
+    WechatCallback, WechatTemplate, WecomApp, WecomCallback,
 };
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -29,6 +29,12 @@ const DINGTALK_CORP: &str = "dingsandboxcorp00000";
 const DINGTALK_APP_SECRET: &str = "sandbox-dingtalk-app-secret";
 const DINGTALK_CALLBACK_TOKEN: &str = "sandboxDingtalkToken";
 const DINGTALK_AES_KEY: &str = "sandbox0dingtalk0aes0key0000000000000000000";
+/// The WeCom app that the sandbox knows.
+const WECOM_CORP: &str = "wwsandbox000000000";
+const WECOM_AGENT: u64 = 1_000_002;
+const WECOM_APP_SECRET: &str = "sandbox-wecom-app-secret";
+const WECOM_TOKEN: &str = "sandboxwecomtoken";
+const WECOM_AES_KEY: &str = "sandbox0wecom0encoding0aes0key0000000000000";
 /// The WeCom robot's key; the sandbox takes any key of this form.
 const WECOM_KEY: &str = "5a1db0c5-0000-4000-8000-000000000001";
 
@@ -62,6 +68,7 @@ pub async fn start(
     let clock = center.clock.clone();
     let sandbox =
         Sandbox::new(SandboxOptions::new(Arc::new(move || u64::try_from(clock.now().millis()).unwrap_or(0))));
+    sandbox.wecom_app(WECOM_CORP, WECOM_AGENT, wecom_app(&origin(address)));
     sandbox.dingtalk_robot(DINGTALK_TOKEN, Some(DINGTALK_SECRET));
     sandbox.dingtalk_app(DINGTALK_APP, dingtalk_app(&origin(address)));
     let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
@@ -134,6 +141,19 @@ fn dingtalk_app(origin: &str) -> DingtalkApp {
     }
 }
 
+/// An app that tells its channel of clicks.
+fn wecom_app(origin: &str) -> WecomApp {
+    WecomApp {
+        secret: WECOM_APP_SECRET.to_owned(),
+        callback: Some(WecomCallback {
+            url: format!("{origin}/v1/callbacks/default/sandbox-wecom-app"),
+            token: WECOM_TOKEN.to_owned(),
+            encoding_aes_key: WECOM_AES_KEY.to_owned(),
+        }),
+        ..WecomApp::default()
+    }
+}
+
 /// An account that tells the channel what became of each message.
 fn wechat_account(origin: &str, channel: &str, mini: bool) -> WechatAccount {
     let template = WechatTemplate {
@@ -189,9 +209,13 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
         ("verification_token", FEISHU_VERIFICATION),
         ("encrypt_key", FEISHU_ENCRYPT),
     ];
+    let wecom_app = json!({"corp_id": WECOM_CORP, "agent_id": WECOM_AGENT});
+    let wecom_secrets =
+        vec![("secret", WECOM_APP_SECRET), ("token", WECOM_TOKEN), ("encoding_aes_key", WECOM_AES_KEY)];
     let im = json!({"url": format!("{base}/im/messages")});
     vec![
         ("sandbox-wecom", Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
+        ("sandbox-wecom-app", Kind::WecomApp, wecom_app, wecom_secrets),
         ("sandbox-dingtalk-app", Kind::DingtalkApp, dingtalk_settings, dingtalk_app),
         ("sandbox-dingtalk", Kind::DingtalkRobot, json!({}), dingtalk),
         ("sandbox-feishu-app", Kind::FeishuApp, json!({"app_id": FEISHU_APP}), app),

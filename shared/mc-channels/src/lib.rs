@@ -21,7 +21,6 @@ mod robot;
 mod token;
 mod upload;
 mod wxcrypt;
-#[cfg_attr(not(test), expect(dead_code, reason = "the kinds with callbacks come next"))]
 mod xml;
 
 mod dingtalk_app;
@@ -35,6 +34,7 @@ mod webhook;
 mod wechat;
 mod wechat_mini;
 mod wechat_official;
+mod wecom_app;
 mod wecom_robot;
 
 pub use email_ses::{SesEvent, read_ses_event};

@@ -72,6 +72,7 @@ pub(crate) struct Entry {
 /// One line per kind.
 pub(crate) const fn entry(kind: Kind) -> &'static Entry {
     match kind {
+        Kind::WecomApp => &crate::wecom_app::ENTRY,
         Kind::WecomRobot => &crate::wecom_robot::ENTRY,
         Kind::DingtalkApp => &crate::dingtalk_app::ENTRY,
         Kind::DingtalkRobot => &crate::dingtalk_robot::ENTRY,

@@ -85,6 +85,14 @@ fn is_bad(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t')
 }
 
+/// Whether what follows a `<` makes one of these tags of it.
+pub(crate) fn is_tag(text: &str, tags: &[&str]) -> bool {
+    let text = text.strip_prefix('/').unwrap_or(text);
+    let end = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let ends = text[end..].chars().next().is_none_or(|c| c == '>' || c == '/' || c.is_whitespace());
+    ends && tags.iter().any(|tag| tag.eq_ignore_ascii_case(&text[..end]))
+}
+
 /// Which robot of a pool pushes. A pool may have shrunk since the slot was reserved.
 pub(crate) fn lane(slot: Option<Slot>, robots: usize) -> usize {
     slot.map_or(0, |slot| usize::from(slot.lane) % robots.max(1))

@@ -28,8 +28,9 @@ pub(crate) fn form_with(texts: &[(&str, &str)], name: &str, file: &Attachment, b
     let filename = plain_name(file);
     let content_type: String = file.content_type.chars().filter(char::is_ascii_graphic).collect();
     head.push_str(&format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\n\
-         Content-Type: {content_type}\r\n\r\n"
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"; filelength={}\r\n\
+         Content-Type: {content_type}\r\n\r\n",
+        file.bytes.len(),
     ));
     let end = format!("\r\n--{boundary}--\r\n");
     [head.as_bytes(), &file.bytes, end.as_bytes()].concat().into()
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn no_name_breaks_out_of_the_form() {
         let form = form(&file("../\"报告\"\r\n.txt", b"123"), "b0");
-        let expected = "--b0\r\nContent-Disposition: form-data; name=\"media\"; filename=\".._\u{5f}报告_\u{5f}_.txt\"\r\n\
+        let expected = "--b0\r\nContent-Disposition: form-data; name=\"media\"; filename=\".._\u{5f}报告_\u{5f}_.txt\"; filelength=3\r\n\
                         Content-Type: text/plain\r\n\r\n123\r\n--b0--\r\n";
         assert_eq!(String::from_utf8_lossy(&form), expected);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use mc_core::Timestamp;
-use mc_core::ports::{CallbackAnswer, CallbackError, CallbackRequest};
+use mc_core::ports::{CallbackAnswer, CallbackError, CallbackRequest, SendError};
 use mc_pipeline::repo::ChannelEntry;
 use mc_pipeline::{receipts, syslog};
 use serde_json::json;
@@ -112,12 +112,25 @@ async fn receive(call: Call) -> Answer {
         body: &call.body,
     };
     match callbacks.callback(&request).await {
-        Ok(CallbackAnswer { status, content_type, body, news }) => {
+        Ok(CallbackAnswer { status, content_type, body, news, then }) => {
             receipts::apply(call.center(), project, &entry, news).await?;
+            if let Some(then) = then
+                && let Err(error) = callbacks.follow(&then).await
+            {
+                not_followed(&call, project, &entry, &error).await;
+            }
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
             Ok(bytes_of(status, content_type, body))
         }
         Err(error) => Err(refuse(&call, project, &entry, error).await),
+    }
+}
+
+/// What was told is stored and is answered as such; that the platform does not show it is only noted.
+async fn not_followed(call: &Call, project: &str, entry: &ChannelEntry, error: &SendError) {
+    let data = json!({"channel": entry.name, "code": error.code, "text": error.text});
+    if let Err(error) = syslog::note(call.center(), project, "callback.not_followed", data).await {
+        tracing::warn!(error = %error, "what a callback asked for failed and could not be noted");
     }
 }
 

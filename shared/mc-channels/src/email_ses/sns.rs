@@ -119,12 +119,7 @@ pub(super) async fn read(
 
 fn later(error: &HttpError) -> CallbackAnswer {
     tracing::warn!(error = %error, "a notification of SNS could not be checked, and is asked for again");
-    CallbackAnswer {
-        status: 503,
-        content_type: "text/plain; charset=utf-8",
-        body: String::new(),
-        news: Vec::new(),
-    }
+    CallbackAnswer { status: 503, ..CallbackAnswer::text("", Vec::new()) }
 }
 
 /// The events in a notification. SNS also passes on texts that are none.

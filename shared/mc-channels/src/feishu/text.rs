@@ -3,6 +3,8 @@
 use mc_core::model::{AddressKind, Recipient};
 use mc_core::ports::Warning;
 
+use crate::robot::is_tag;
+
 /// What Feishu reads as a mark in a text: a mention, and in an app's messages bold, italic, underlined and struck out.
 const TAGS: [&str; 5] = ["at", "b", "i", "u", "s"];
 
@@ -14,7 +16,7 @@ pub(super) fn literal(text: &str) -> String {
     while let Some(at) = rest.find(['<', ']']) {
         let (before, after) = rest.split_at(at + 1);
         out.push_str(before);
-        let is_mark = if before.ends_with(']') { after.starts_with('(') } else { is_tag(after) };
+        let is_mark = if before.ends_with(']') { after.starts_with('(') } else { is_tag(after, &TAGS) };
         if is_mark {
             out.push('\u{200B}');
         }
@@ -22,14 +24,6 @@ pub(super) fn literal(text: &str) -> String {
     }
     out.push_str(rest);
     out
-}
-
-/// Whether what follows a `<` makes a tag of it.
-fn is_tag(text: &str) -> bool {
-    let text = text.strip_prefix('/').unwrap_or(text);
-    let end = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let ends = text[end..].chars().next().is_none_or(|c| c == '>' || c == '/' || c.is_whitespace());
-    ends && TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(&text[..end]))
 }
 
 /// Somebody to mention, by open id or user id.

@@ -25,7 +25,7 @@ pub(super) fn render(
     context: &RenderContext<'_>,
 ) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
-    let mentions = Mentions::of(context.to, AddressKind::Wecom);
+    let mentions = mentions(context, &mut warnings);
     let plain = robot::plain(content);
     let (payloads, allowed) = match (content.body.format, markdown) {
         (Format::Text, _) => (text(&plain, &mentions)?, TEXT_LIMIT),
@@ -63,6 +63,18 @@ pub(super) fn render(
         parts.push(Part::new(payload));
     }
     Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, allowed) })
+}
+
+/// The people to mention. A department or a tag (`party:2`) is for apps; a robot cannot mention it.
+fn mentions(context: &RenderContext<'_>, warnings: &mut Vec<Warning>) -> Mentions {
+    let mut mentions = Mentions::of(context.to, AddressKind::Wecom);
+    let all = mentions.ids.len();
+    mentions.ids.retain(|id| !id.contains(':'));
+    if mentions.ids.len() < all {
+        let detail = "a robot mentions people; departments and tags are not mentioned";
+        warnings.push(Warning::new("mention_dropped", detail));
+    }
+    mentions
 }
 
 /// The size of what a payload says, which an override may have changed.
@@ -192,6 +204,15 @@ mod tests {
                 "mentioned_mobile_list": ["13900000000"],
             }})
         );
+    }
+
+    #[test]
+    fn departments_and_tags_are_not_mentioned() {
+        let addresses = Addresses { wecom: Some("party:2".into()), ..Addresses::default() };
+        let to = [Recipient { addresses, ..Recipient::default() }];
+        let rendered = rendered(Markdown::V1, &Content::new("", Format::Text, "done"), &to, None).unwrap();
+        assert_eq!(rendered.parts[0].payload, json!({"msgtype": "text", "text": {"content": "done"}}));
+        assert_eq!(rendered.warnings[0].code, "mention_dropped");
     }
 
     #[test]

@@ -4,13 +4,18 @@ use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
 use mc_sandbox::{
     DingtalkApp, DingtalkCallback, Fault, FeishuApp, FeishuRobot, Platform, SmtpStage, WechatAccount,
-    WechatTemplate,
+    WechatTemplate, WecomApp, WecomCallback,
 };
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
 use crate::world::World;
 
+pub const WECOM_CORP: &str = "ww1234567890abcdef";
+pub const WECOM_AGENT: u64 = 1_000_002;
+pub const WECOM_SECRET: &str = "wecom-app-secret-0123456789";
+pub const WECOM_TOKEN: &str = "QDG6eKwecomtoken";
+pub const WECOM_AES_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 pub const WECOM_KEY: &str = "693a91f6-7777-4bc4-97a0-0ec2sifa5aaa";
 pub const DINGTALK_TOKEN: &str = "566cc69da782ec77a6";
 pub const DINGTALK_SECRET: &str = "SEC9b1e7f0a55c24";
@@ -50,6 +55,7 @@ impl<'w> Fake<'w> {
         let robot = FeishuRobot { secret: Some(FEISHU_SECRET.to_owned()), ..FeishuRobot::default() };
         world.sandbox.feishu_robot(FEISHU_HOOK, robot);
         world.sandbox.feishu_app(FEISHU_APP, feishu_app());
+        world.sandbox.wecom_app(WECOM_CORP, WECOM_AGENT, wecom_app());
         world.sandbox.smtp_account("alerts@example.com", SMTP_PASSWORD);
         let expectation = mc_sandbox::ImExpectation {
             standard_webhooks: Some(WEBHOOK_SECRET.to_owned()),
@@ -76,6 +82,7 @@ impl<'w> Fake<'w> {
 
     pub fn platform(&self) -> Platform {
         match self.kind {
+            Kind::WecomApp => Platform::WecomApp,
             Kind::WecomRobot => Platform::Wecom,
             Kind::DingtalkApp => Platform::DingtalkApp,
             Kind::DingtalkRobot => Platform::Dingtalk,
@@ -102,6 +109,7 @@ impl<'w> Fake<'w> {
     /// The secrets of this kind's channel.
     pub fn own_secrets(&self) -> Vec<String> {
         let own: &[&str] = match self.kind {
+            Kind::WecomApp => &[WECOM_SECRET, WECOM_TOKEN, WECOM_AES_KEY],
             Kind::WecomRobot => &[WECOM_KEY],
             Kind::DingtalkApp => &[DINGTALK_APP_SECRET, DINGTALK_CALLBACK_TOKEN, DINGTALK_AES_KEY],
             Kind::DingtalkRobot => &[DINGTALK_TOKEN, DINGTALK_SECRET],
@@ -118,6 +126,7 @@ impl<'w> Fake<'w> {
 
     fn at(&self, url: &str, smtp_port: u16) -> SharedChannel {
         match self.kind {
+            Kind::WecomApp => wecom_channel(self.world, json!({}), url),
             Kind::WecomRobot => self.world.build(self.kind, json!({}), &[("key", WECOM_KEY)], url),
             Kind::DingtalkApp => {
                 let settings =
@@ -196,6 +205,20 @@ impl<'w> Fake<'w> {
             (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
             (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
             (Trouble::EndsToken, Kind::FeishuApp) => coded(400, 99_991_663),
+            (
+                Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin,
+                Kind::WecomApp,
+            ) => {
+                self.end_tokens();
+                let login = Fault { call: Some("token".to_owned()), ..fault };
+                match trouble {
+                    Trouble::CutsLogin => Fault { cut: true, ..login },
+                    Trouble::BusyLogin => Fault { errcode: Some(-1), ..login },
+                    Trouble::RefusesLogin => Fault { errcode: Some(40001), ..login },
+                    // Nothing else goes wrong.
+                    _ => Fault { delay_ms: 1, ..login },
+                }
+            }
             (Trouble::CutsLogin, Kind::FeishuApp) => {
                 self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
                 Fault { cut: true, call: Some("token".to_owned()), ..fault }
@@ -241,14 +264,17 @@ impl<'w> Fake<'w> {
             }
             (Trouble::Page, _) => Fault { status: Some(200), body: page, ..fault },
             (Trouble::Gateway, _) => Fault { status: Some(502), body: page, ..fault },
-            (Trouble::Busy, Kind::WecomRobot | Kind::DingtalkApp | Kind::DingtalkRobot) => errcode(-1),
+            (Trouble::Busy, Kind::WecomApp | Kind::WecomRobot | Kind::DingtalkApp | Kind::DingtalkRobot) => {
+                errcode(-1)
+            }
             (Trouble::TooFast, Kind::DingtalkApp) => errcode(90_018),
             (Trouble::Refuses, Kind::DingtalkApp) => errcode(41_049),
             (Trouble::Disowns, Kind::DingtalkApp) => errcode(60_020),
-            (Trouble::TooFast, Kind::WecomRobot) => errcode(45009),
+            (Trouble::TooFast, Kind::WecomApp | Kind::WecomRobot) => errcode(45009),
             (Trouble::TooFast, Kind::DingtalkRobot) => errcode(410_100),
-            (Trouble::Refuses, Kind::WecomRobot) => errcode(40058),
+            (Trouble::Refuses, Kind::WecomApp | Kind::WecomRobot) => errcode(40058),
             (Trouble::Refuses, Kind::DingtalkRobot) => errcode(430_104),
+            (Trouble::Disowns, Kind::WecomApp) => errcode(60020),
             (Trouble::Disowns, Kind::WecomRobot) => errcode(93000),
             (Trouble::Disowns, Kind::DingtalkRobot) => errcode(400_102),
             (Trouble::Busy, Kind::FeishuApp) => coded(500, 10_500),
@@ -311,6 +337,29 @@ pub fn feishu_app() -> FeishuApp {
     }
 }
 
+/// The app as its page says: it does not know everybody.
+pub fn wecom_app() -> WecomApp {
+    WecomApp {
+        secret: WECOM_SECRET.to_owned(),
+        users: Some(vec!["zhangsan".to_owned(), "LiSi".to_owned()]),
+        unlicensed: vec!["wangwu".to_owned()],
+        callback: Some(WecomCallback {
+            url: "http://127.0.0.1:9/callback".to_owned(),
+            token: WECOM_TOKEN.to_owned(),
+            encoding_aes_key: WECOM_AES_KEY.to_owned(),
+        }),
+        ..WecomApp::default()
+    }
+}
+
+/// A channel of that app, with more settings.
+pub fn wecom_channel(world: &World, mut settings: Value, url: &str) -> SharedChannel {
+    settings["corp_id"] = WECOM_CORP.into();
+    settings["agent_id"] = WECOM_AGENT.into();
+    let secrets = [("secret", WECOM_SECRET), ("token", WECOM_TOKEN), ("encoding_aes_key", WECOM_AES_KEY)];
+    world.build(Kind::WecomApp, settings, &secrets, url)
+}
+
 impl Harness for Fake<'_> {
     fn channel(&self) -> SharedChannel {
         self.at(&self.world.http_url(), self.world.smtp_port)
@@ -354,6 +403,7 @@ impl Harness for Fake<'_> {
 
     fn forbidden_override(&self) -> Option<Value> {
         match self.kind {
+            Kind::WecomApp => Some(json!({"touser": "@all"})),
             Kind::WecomRobot => Some(json!({"text": {"mentioned_list": ["@all"]}})),
             Kind::DingtalkApp => Some(json!({"userid_list": "boss"})),
             Kind::DingtalkRobot => Some(json!({"at": {"isAtAll": true}})),
@@ -371,6 +421,9 @@ impl Harness for Fake<'_> {
     fn secrets(&self) -> Vec<String> {
         // The start of the tokens that the sandbox gives out is one too.
         let all = [
+            WECOM_SECRET,
+            WECOM_TOKEN,
+            WECOM_AES_KEY,
             WECOM_KEY,
             DINGTALK_TOKEN,
             DINGTALK_SECRET,
@@ -388,6 +441,7 @@ impl Harness for Fake<'_> {
             SLACK_HOOK_KEY,
             "access-token-0",
             "sandbox-access-token",
+            "sandbox-token-",
         ];
         all.map(Into::into).into()
     }
@@ -395,6 +449,7 @@ impl Harness for Fake<'_> {
     fn tokens_given(&self) -> Option<u64> {
         match self.kind {
             Kind::DingtalkApp => Some(self.world.sandbox.dingtalk_tokens_made(DINGTALK_APP)),
+            Kind::WecomApp => Some(self.world.sandbox.wecom_tokens_given(WECOM_CORP, WECOM_AGENT)),
             Kind::FeishuApp => Some(self.world.sandbox.feishu_tokens_issued(FEISHU_APP)),
             _ => self.app_id().map(|app_id| self.world.sandbox.wechat_tokens_issued(app_id)),
         }
@@ -403,12 +458,18 @@ impl Harness for Fake<'_> {
     fn end_tokens(&self) {
         self.world.sandbox.feishu_expire_tokens(FEISHU_APP);
         self.world.sandbox.dingtalk_end_tokens(DINGTALK_APP, true);
+        self.world.sandbox.wecom_end_tokens(WECOM_CORP, WECOM_AGENT, false);
         self.app_id().into_iter().for_each(|app_id| self.world.sandbox.wechat_expire_tokens(app_id, false));
     }
 
     fn numbers(&self) -> Option<[&'static str; 2]> {
         let finds = matches!(self.kind, Kind::DingtalkApp | Kind::FeishuApp);
         finds.then_some(["13800000000", "13900000000"])
+    }
+
+    fn unknown_recipient(&self) -> Option<Recipient> {
+        let addresses = Addresses { wecom: Some("Nobody".into()), ..Addresses::default() };
+        (self.kind == Kind::WecomApp).then(|| Recipient { addresses, ..Recipient::default() })
     }
 
     fn longest(&self) -> Option<usize> {

@@ -30,4 +30,6 @@ mod webhook;
 #[cfg(test)]
 mod wechat;
 #[cfg(test)]
+mod wecom;
+#[cfg(test)]
 mod world;

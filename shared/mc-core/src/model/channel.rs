@@ -12,6 +12,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// An app of one's own on WeCom.
+    WecomApp,
     /// A robot in a WeCom group.
     WecomRobot,
     /// An app of one's own on DingTalk.
@@ -38,7 +40,8 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
+        Kind::WecomApp,
         Kind::WecomRobot,
         Kind::DingtalkApp,
         Kind::DingtalkRobot,
@@ -66,6 +69,7 @@ impl Kind {
     /// The word the API uses.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Kind::WecomApp => "wecom_app",
             Kind::WecomRobot => "wecom_robot",
             Kind::DingtalkApp => "dingtalk_app",
             Kind::DingtalkRobot => "dingtalk_robot",
@@ -83,7 +87,7 @@ impl Kind {
     /// The queue its messages wait in.
     pub const fn family(self) -> Family {
         match self {
-            Kind::WecomRobot => Family::Wecom,
+            Kind::WecomApp | Kind::WecomRobot => Family::Wecom,
             Kind::DingtalkApp | Kind::DingtalkRobot => Family::Dingtalk,
             Kind::FeishuApp | Kind::FeishuRobot => Family::Feishu,
             Kind::EmailSes | Kind::EmailSmtp => Family::Email,

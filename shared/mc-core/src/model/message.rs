@@ -20,7 +20,7 @@ pub enum AddressKind {
     Email,
     /// A mobile number, E.164 or national.
     Mobile,
-    /// A WeCom user id.
+    /// A WeCom user id; `party:2` is a department, `tag:3` a tag, `@all` everybody.
     Wecom,
     /// A DingTalk user id.
     Dingtalk,

@@ -41,17 +41,19 @@ pub struct CallbackAnswer {
     pub body: String,
     /// What the platform told. The answer leaves after all of it is stored.
     pub news: Vec<News>,
+    /// What the channel has still to do on the platform, in its own words: see [`Callbacks::follow`].
+    pub then: Option<Value>,
 }
 
 impl CallbackAnswer {
     /// 200 with a plain text, as WeCom and WeChat want it.
     pub fn text(body: impl Into<String>, news: Vec<News>) -> Self {
-        Self { status: 200, content_type: "text/plain; charset=utf-8", body: body.into(), news }
+        Self { status: 200, content_type: "text/plain; charset=utf-8", body: body.into(), news, then: None }
     }
 
     /// 200 with a JSON document, as DingTalk and Feishu want it.
     pub fn json(body: &Value, news: Vec<News>) -> Self {
-        Self { status: 200, content_type: "application/json", body: body.to_string(), news }
+        Self { status: 200, content_type: "application/json", body: body.to_string(), news, then: None }
     }
 }
 
@@ -123,6 +125,16 @@ pub trait Callbacks: Send + Sync {
     /// - Never panics, whatever the bytes are.
     /// - Calls nobody but for keys that the check needs (certificates, tokens).
     async fn callback(&self, request: &CallbackRequest<'_>) -> Result<CallbackAnswer, CallbackError>;
+
+    /// Does on the platform what an answer's [`then`](CallbackAnswer::then) asks for: a card whose button was pressed
+    /// shows that.
+    ///
+    /// # Behavior
+    /// - Called once the news is stored and before the platform is answered, which waits for a few seconds only.
+    /// - A platform that repeats its call has it done again, and that is no failure. A failure changes nothing else.
+    async fn follow(&self, _then: &Value) -> Result<(), SendError> {
+        Ok(())
+    }
 }
 
 /// A channel that can take a message back.

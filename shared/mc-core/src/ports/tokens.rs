@@ -34,6 +34,8 @@ pub type Fetch<'a> = dyn Fn() -> Fetching<'a> + Send + Sync + 'a;
 /// - A value is fetched anew a little before its end; while that goes on, others go on with the old one.
 /// - A failed fetch is answered to all that waited for it, and is not repeated within a second.
 /// - A process that dies while it fetches holds the others up for 20 s at most.
+/// - A fetch may ask for another name (an upload needs the access token), as each name has a turn and a lease of its own.
+///   It must not ask in a circle: what it asks for never asks back.
 #[async_trait]
 pub trait Tokens: Send + Sync {
     /// The value kept under `name` in `project`, fetched if there is none or if the one there is `rejected`.

@@ -14,7 +14,7 @@ pub fn problem(kind: AddressKind, address: &str) -> Option<&'static str> {
             let digits = address.strip_prefix('+').unwrap_or(address);
             (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
         }
-        AddressKind::Wecom => plain(64, "-_.@"),
+        AddressKind::Wecom => wecom_group(address).unwrap_or_else(|| plain(64, "-_.@")),
         AddressKind::Dingtalk => {
             (1..=64).contains(&address.len())
                 && !address.chars().any(|c| c.is_control() || c == ',' || c == '|')
@@ -26,12 +26,20 @@ pub fn problem(kind: AddressKind, address: &str) -> Option<&'static str> {
         AddressKind::Email | AddressKind::Mobile => {
             "a mobile number is 5 to 15 digits, with + for the country code"
         }
-        AddressKind::Wecom => "a WeCom user id is 1 to 64 letters, digits and - _ . @",
+        AddressKind::Wecom => {
+            "a WeCom user id is 1 to 64 letters, digits and - _ . @; a department is party:2, a tag is tag:3, everybody is @all"
+        }
         AddressKind::Dingtalk => "a DingTalk user id is 1 to 64 characters without commas",
         AddressKind::Wechat => "a WeChat openid is 1 to 64 letters, digits and - _",
         AddressKind::Feishu => "a Feishu id is letters, digits and - _ . @",
     };
     (!ok).then_some(problem)
+}
+
+/// Whether a department or a tag of WeCom is a number; `None` if it is neither of the two.
+fn wecom_group(address: &str) -> Option<bool> {
+    let id = address.strip_prefix("party:").or_else(|| address.strip_prefix("tag:"))?;
+    Some((1..=18).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn email_problem(address: &str) -> Option<&'static str> {
@@ -80,6 +88,9 @@ mod tests {
             (AddressKind::Mobile, "+8613800138000"),
             (AddressKind::Mobile, "13800138000"),
             (AddressKind::Wecom, "zhang.san@corp"),
+            (AddressKind::Wecom, "@all"),
+            (AddressKind::Wecom, "party:2"),
+            (AddressKind::Wecom, "tag:12"),
             (AddressKind::Dingtalk, "manager4220"),
             (AddressKind::Feishu, "ou_7d8a6e6df7621556ce0d21922b676706ccs"),
         ] {
@@ -102,6 +113,9 @@ mod tests {
             (AddressKind::Mobile, "+86 138"),
             (AddressKind::Wecom, "a|b"),
             (AddressKind::Wecom, ""),
+            (AddressKind::Wecom, "party:"),
+            (AddressKind::Wecom, "party:two"),
+            (AddressKind::Wecom, "group:2"),
             (AddressKind::Dingtalk, "a,b"),
         ] {
             assert!(problem(kind, bad).is_some(), "{bad}");

@@ -107,6 +107,33 @@ async fn two_processes_that_ask_at_once_make_one_fetch() {
 }
 
 #[tokio::test]
+async fn a_fetch_may_ask_for_another_name() {
+    let shared = Shared::new();
+    let processes = [shared.process(), shared.process()];
+    let uploads = AtomicUsize::new(0);
+    let shared = &shared;
+    let upload = async |tokens: &StoreTokens| {
+        let fetch = || -> Fetching<'_> {
+            Box::pin(async {
+                let token = shared.ask(tokens, None).await?;
+                uploads.fetch_add(1, Ordering::SeqCst);
+                Ok(Token { value: Secret::new(format!("file-{token}")), lives: Duration::from_secs(259_200) })
+            })
+        };
+        tokens.get("default", "media:wecom_app:corp:hash", None, &fetch).await
+    };
+    // Files and tokens are asked for at once and in every order, by two processes.
+    let [a, b] = &processes;
+    let files = futures_util::future::join_all([upload(a), upload(b), upload(a), upload(b)]);
+    let asked = futures_util::future::join_all([a, b, a, b].map(|tokens| shared.ask(tokens, None)));
+    let (files, asked) = tokio::join!(files, asked);
+    for (file, token) in files.into_iter().zip(asked) {
+        assert_eq!((file.unwrap().expose(), token.unwrap().as_str()), ("file-t1", "t1"));
+    }
+    assert_eq!((uploads.load(Ordering::SeqCst), shared.platform.calls()), (1, 1));
+}
+
+#[tokio::test]
 async fn a_rejected_token_is_fetched_once_for_all() {
     let shared = Shared::new();
     let (a, b) = (shared.process(), shared.process());

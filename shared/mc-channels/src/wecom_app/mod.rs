@@ -1,0 +1,121 @@
+//! A self-built app of a corporation on WeCom (企业微信自建应用): messages to its people.
+
+mod api;
+mod callback;
+mod card;
+mod check;
+mod config;
+mod media;
+mod recipients;
+mod render;
+mod table;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mc_content::FieldError;
+use mc_core::model::{AddressKind, Content, Kind};
+use mc_core::ports::{
+    Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
+    Push, Quota, QuotaUnit, Recalls, Receipt, RenderContext, RenderError, Rendered, Route, SendError,
+    SharedChannel, Window,
+};
+use serde_json::{Value, json};
+
+use crate::registry::{Entry, Ports, Setup, effective_limit};
+use config::Config;
+
+pub(crate) const ENTRY: Entry = Entry {
+    secrets: &["secret", "token", "encoding_aes_key"],
+    takes_base_url: true,
+    capability,
+    urls: |_| Vec::new(),
+    neutral: || {
+        let settings = json!({"corp_id": "ww0000000000000000", "agent_id": 1_000_000});
+        (settings, &[("secret", "0000000000000000")])
+    },
+    build,
+};
+
+fn capability() -> Capability {
+    Capability {
+        kind: Kind::WecomApp,
+        batching: Batching::UpTo(1000),
+        addresses: &[AddressKind::Wecom],
+        // Its duplicate check compares contents, and two equal alarms are two messages.
+        dedupe: None,
+        // Sending is not counted by calls but by people: so many in a day for the app, 30 a minute for each member.
+        limit: None,
+        // 200 for each account of the corporation, whose number nobody tells.
+        quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Recipients, documented: None }],
+        concurrency: 16,
+        // No event and no call tells of one message.
+        receipts: false,
+        recall: true,
+    }
+}
+
+fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
+    let config = config::read(setup)?;
+    let capability = Capability { limit: effective_limit(None, &setup.limits), ..capability() };
+    Ok(Arc::new(WecomApp {
+        config,
+        capability,
+        project: setup.project.to_owned(),
+        route: setup.route.clone(),
+        ports: ports.clone(),
+    }))
+}
+
+struct WecomApp {
+    config: Config,
+    capability: Capability,
+    project: String,
+    route: Route,
+    ports: Ports,
+}
+
+#[async_trait]
+impl Channel for WecomApp {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    fn render(&self, content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
+        render::render(&self.config, content, context)
+    }
+
+    async fn send(&self, push: Push<'_>) -> Result<Receipt, SendError> {
+        self.push(&push).await
+    }
+
+    async fn check(&self) -> Vec<CheckStep> {
+        self.look().await
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+
+    fn recalls(&self) -> Option<&dyn Recalls> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Callbacks for WecomApp {
+    async fn callback(&self, request: &CallbackRequest<'_>) -> Result<CallbackAnswer, CallbackError> {
+        callback::read(&self.config, request)
+    }
+
+    async fn follow(&self, then: &Value) -> Result<(), SendError> {
+        self.change_card(then).await
+    }
+}
+
+#[async_trait]
+impl Recalls for WecomApp {
+    async fn recall(&self, platform_id: &str) -> Result<(), SendError> {
+        self.take_back(platform_id).await
+    }
+}
