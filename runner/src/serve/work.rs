@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mc_core::ports::Family;
-use mc_pipeline::{Center, deliver::Deliverer, due};
+use mc_pipeline::{Center, deliver::Deliverer, due, quota};
 use mc_store_embedded::{Drive, Embedded, run};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
@@ -37,6 +37,8 @@ pub fn start(
         })
         .collect();
     workers.push(tokio::spawn(promote(center.clone(), stopping.clone())));
+    workers.push(tokio::spawn(keep_ledger(center.clone(), stopping.clone())));
+    workers.push(tokio::spawn(ask_platforms(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(keep_house(center.clone(), data.store(), metrics, stopping)));
     workers
 }
@@ -54,6 +56,43 @@ async fn promote(center: Arc<Center>, stopping: watch::Receiver<bool>) {
         }
         if let Err(error) = due::promote(&center).await {
             tracing::warn!(error = %error, "due tasks could not be promoted and will be in a second");
+        }
+    }
+}
+
+/// Every two seconds, and at the end: what was counted of quotas is written.
+async fn keep_ledger(center: Arc<Center>, stopping: watch::Receiver<bool>) {
+    let mut tick = interval(Duration::from_secs(2));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    loop {
+        let last = tokio::select! {
+            () = &mut stop => true,
+            _ = tick.tick() => false,
+        };
+        if let Err(error) = quota::flush(&center).await {
+            tracing::warn!(error = %error, "what was counted of quotas could not be written and will be later");
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+/// Every 15 seconds: platforms that were not asked for five minutes are asked what is left of their quotas.
+async fn ask_platforms(center: Arc<Center>, stopping: watch::Receiver<bool>) {
+    let mut tick = interval(Duration::from_secs(15));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = quota::poll(&center, quota::PATIENCE).await {
+            tracing::warn!(error = %error, "the platforms could not be asked for quotas and will be later");
         }
     }
 }

@@ -103,6 +103,8 @@ pub struct Center {
     pub public_url: Option<String>,
     /// One reservation at a time per channel.
     pub(crate) pacing: crate::pace::Locks,
+    /// What was counted of quotas, and is known of them.
+    pub(crate) ledger: crate::quota::Ledger,
     /// One receipt at a time per message.
     pub(crate) receipts: crate::receipts::Turns,
 }
@@ -132,6 +134,7 @@ impl Center {
             suppressions: Suppressions::new(store.clone()),
             public_url: None,
             pacing: crate::pace::Locks::default(),
+            ledger: crate::quota::Ledger::default(),
             receipts: crate::receipts::Turns::default(),
             store,
             queue,

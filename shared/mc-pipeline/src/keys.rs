@@ -19,7 +19,10 @@
 //! | schedule | `schedules#project` | name |
 //! | how far lost tasks were looked for | `swept` | look |
 //! | dead letter | `dead#project` | ulid |
-//! | pace of a channel | `pace#project#channel` | `p` |
+//! | pace of a channel, and what it counted | `pace#project#channel` | `p` |
+//! | notes on a channel's quotas | `quota#project` | channel |
+//! | what scheduled sends have reserved | `promise#project#channel` | day |
+//! | lease of whoever asks the platforms | `quota-lease` | `p` |
 //! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
 //! | suppressed addresses | `suppressed#project` | address |
@@ -170,6 +173,21 @@ pub fn dead_partition(project: &str) -> String {
 /// The slots a channel has used.
 pub fn pace(project: &str, channel: &str) -> Key {
     Key::new(format!("pace#{project}#{channel}"), "p")
+}
+
+/// What is noted of a channel's quotas.
+pub fn quota_notes(project: &str, channel: &str) -> Key {
+    Key::new(format!("quota#{project}"), channel)
+}
+
+/// The lease of whoever asks the platforms.
+pub fn quota_lease() -> Key {
+    Key::new("quota-lease", "p")
+}
+
+/// The partition of what scheduled sends of a channel have reserved.
+pub fn promises_partition(project: &str, channel: &str) -> String {
+    format!("promise#{project}#{channel}")
 }
 
 /// A value that a platform gave for a while.

@@ -11,6 +11,7 @@ pub mod due;
 pub mod keys;
 pub mod pace;
 pub mod people;
+pub mod quota;
 pub mod receipts;
 pub mod repo;
 pub mod retry;

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mc_core::model::Priority;
-use mc_core::ports::{Attr, Attrs, Cond, Item, Op, RateLimit, Slot, WriteError};
+use mc_core::ports::{Attr, Change, Cond, Item, Op, QuotaUnit, RateLimit, Slot, Window, WriteError};
 use mc_core::{Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::center::Center;
 use crate::keys;
+use crate::quota::{self, Counters, Full, QuotaItem, Source, Why};
 use crate::repo::ChannelEntry;
 
 /// A slot is reserved at most this far ahead; who would wait longer comes back later.
@@ -83,9 +84,26 @@ fn kept_for_high(count: u32) -> u32 {
     count / 10
 }
 
+/// No slot now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// When to come back.
+    pub after: Duration,
+    /// The quota that leaves nothing, if it is not only the pace.
+    pub full: Option<Full>,
+}
+
+impl Wait {
+    /// A wait for the pace alone.
+    pub const fn of(after: Duration) -> Self {
+        Self { after, full: None }
+    }
+}
+
 /// Reserves up to `n` slots not further ahead than `horizon`; with none, the answer says when to come back.
 ///
-/// A channel without limits gives slots at once and remembers nothing.
+/// What is reserved counts against the channel's quotas: in the same write where there is one. A channel without limits
+/// gives slots at once; without quotas it remembers nothing.
 pub async fn reserve(
     center: &Center,
     project: &str,
@@ -93,62 +111,161 @@ pub async fn reserve(
     n: usize,
     priority: Priority,
     horizon: Duration,
-) -> Result<std::result::Result<Vec<Slot>, Duration>> {
-    let now = center.clock.now();
-    if entry.limits.is_empty() {
-        let lanes = entry.channel.lanes().max(1);
-        return Ok(Ok((0..n).map(|i| Slot { at: now, lane: (i % usize::from(lanes)) as u16 }).collect()));
+) -> Result<std::result::Result<Vec<Slot>, Wait>> {
+    let is_set = entry.allowances.iter().any(|a| a.declared.is_some());
+    let reserved = if !entry.limits.is_empty() || is_set {
+        by_write(center, project, entry, n, priority, horizon).await?
+    } else if entry.allowances.is_empty() {
+        Ok(at_once(center, entry, n))
+    } else {
+        let some = quota::take_up_to(center, project, entry, n, priority).await?;
+        some.map(|some| at_once(center, entry, some)).map_err(|full| full_now(center, full))
+    };
+    if let Err(Wait { full: Some(Full { why: Why::UsedUp, window, .. }), .. }) = &reserved
+        && let Err(error) = quota::used_up(center, project, entry, *window, false).await
+    {
+        tracing::warn!(error = %error, channel = &*entry.name, "nobody could be told of a quota that is used up");
     }
+    Ok(reserved)
+}
+
+fn at_once(center: &Center, entry: &ChannelEntry, n: usize) -> Vec<Slot> {
+    let (now, lanes) = (center.clock.now(), usize::from(entry.channel.lanes().max(1)));
+    (0..n).map(|i| Slot { at: now, lane: (i % lanes) as u16 }).collect()
+}
+
+fn full_now(center: &Center, full: Full) -> Wait {
+    Wait { after: full.until.since(center.clock.now()), full: Some(full) }
+}
+
+/// Reserves where a limit is to be kept exactly: slots and counts in one conditional write.
+async fn by_write(
+    center: &Center,
+    project: &str,
+    entry: &ChannelEntry,
+    n: usize,
+    priority: Priority,
+    horizon: Duration,
+) -> Result<std::result::Result<Vec<Slot>, Wait>> {
+    let now = center.clock.now();
     let key = keys::pace(project, &entry.name);
     let lock = center.pacing.of(&key.pk);
     let _held = lock.lock().await;
+    let counts = !entry.allowances.is_empty();
     loop {
         let stored = center.store.get(&key).await?;
         let version = stored.as_ref().and_then(|i| i.attrs.num("v"));
-        let mut lanes: Vec<Lane> = stored
-            .as_ref()
-            .and_then(|i| i.attrs.bytes("l"))
-            .and_then(|b| serde_json::from_slice(b).ok())
-            .unwrap_or_default();
+        let counters = stored.as_ref().map(|i| Counters::read(&i.attrs)).unwrap_or_default();
+        let mut some = n;
+        if counts {
+            let known = quota::known(center, project, entry).await?;
+            let pending = center.ledger.pending(project, entry);
+            match known.book(entry, &counters, pending).room(priority, now) {
+                Ok(room) => some = n.min(usize::try_from(room).unwrap_or(usize::MAX)),
+                Err(full) => return Ok(Err(full_now(center, full))),
+            }
+        }
+        let mut lanes = lanes_of(stored.as_ref());
         let slots =
-            take_slots(&mut lanes, entry.channel.lanes().max(1), &entry.limits, n, priority, now, horizon);
-        let Ok(slots) = slots else { return Ok(slots) };
+            take_slots(&mut lanes, entry.channel.lanes().max(1), &entry.limits, some, priority, now, horizon);
+        let slots = match slots {
+            Ok(slots) => slots,
+            Err(after) => return Ok(Err(Wait::of(after))),
+        };
         let longest = entry.limits.iter().map(|l| l.per).max().unwrap_or_default();
-        let attrs = Attrs::new().with("v", version.unwrap_or(0) + 1).with("l", serde_json::to_vec(&lanes)?);
-        let item = Item::new(key.clone(), attrs).expiring(now.after(longest * 2 + HORIZON));
-        let cond = version.map_or(Cond::NotExists, |v| Cond::Eq("v".into(), Attr::Num(v)));
-        match center.store.write(Op::Put(item, vec![cond])).await {
-            Ok(_) => return Ok(Ok(slots)),
+        let keep = (longest * 2 + HORIZON).max(quota::keep_for(&entry.allowances));
+        let mut changes = vec![
+            Change::set("v", version.unwrap_or(0) + 1),
+            Change::set("l", serde_json::to_vec(&lanes)?),
+            Change::Expire(Some(now.after(keep))),
+        ];
+        // What this process counted by the way rides along.
+        let by_the_way = center.ledger.take(project, entry);
+        if counts {
+            let mut all = by_the_way.clone();
+            *all.entry(quota::hour_of(now)).or_default() += slots.len() as u64;
+            changes.extend(quota::changes(&entry.allowances, &counters, &all, now));
+        }
+        let cond = version.map_or(Cond::Absent("v".into()), |v| Cond::Eq("v".into(), Attr::Num(v)));
+        let failed = match center.store.write(Op::Update(key.clone(), changes, vec![cond])).await {
+            Ok(item) => {
+                if let Some(item) = item.filter(|_| counts) {
+                    center.ledger.learn(project, entry, Counters::read(&item.attrs));
+                }
+                return Ok(Ok(slots));
+            }
             // Another process took slots at the same time: look again.
-            Err(WriteError::Conflict(_)) => {}
-            Err(WriteError::Failed(error)) => return Err(error),
+            Err(WriteError::Conflict(_)) => None,
+            Err(WriteError::Failed(error)) => Some(error),
+        };
+        center.ledger.put_back(project, entry, &by_the_way);
+        if let Some(error) = failed {
+            return Err(error);
         }
     }
 }
 
-/// How many slots are left now under the tightest limit, over all lanes; `None` without limits.
-pub async fn remaining(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Option<u32>> {
+fn lanes_of(stored: Option<&Item>) -> Vec<Lane> {
+    let log = stored.and_then(|i| i.attrs.bytes("l"));
+    log.and_then(|b| serde_json::from_slice(b).ok()).unwrap_or_default()
+}
+
+/// How many slots each limit leaves now, over all lanes.
+async fn left(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Vec<(RateLimit, u32)>> {
     if entry.limits.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let stored = center.store.get(&keys::pace(project, &entry.name)).await?;
-    let lanes: Vec<Lane> = stored
-        .as_ref()
-        .and_then(|i| i.attrs.bytes("l"))
-        .and_then(|b| serde_json::from_slice(b).ok())
-        .unwrap_or_default();
-    let now = center.clock.now().millis();
-    let left = (0..usize::from(entry.channel.lanes().max(1))).map(|lane| {
-        let of = |(i, limit): (usize, &RateLimit)| {
-            let window = limit.per.as_millis() as i64;
-            let log = lanes.get(lane).and_then(|l| l.get(i));
+    let (lanes, now) = (lanes_of(stored.as_ref()), center.clock.now().millis());
+    let left = entry.limits.iter().enumerate().map(|(i, limit)| {
+        let window = limit.per.as_millis() as i64;
+        let of = |lane: usize| {
+            let log = lanes.get(lane).and_then(|l: &Lane| l.get(i));
             let used: u32 =
                 log.map_or(0, |log| log.0.iter().filter(|(t, _)| *t > now - window).map(|(_, n)| n).sum());
             limit.count.saturating_sub(used)
         };
-        entry.limits.iter().enumerate().map(of).min().unwrap_or(0)
+        (*limit, (0..usize::from(entry.channel.lanes().max(1))).map(of).sum())
     });
-    Ok(Some(left.sum()))
+    Ok(left.collect())
+}
+
+/// How many slots are left now under the tightest limit, over all lanes; `None` without limits.
+pub(crate) async fn remaining(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Option<u32>> {
+    Ok(left(center, project, entry).await?.into_iter().map(|(_, left)| left).min())
+}
+
+/// How the channel's minute stands, if it has a limit of one.
+pub(crate) async fn minute(
+    center: &Center,
+    project: &str,
+    entry: &ChannelEntry,
+) -> Result<Option<QuotaItem>> {
+    let minutes = left(center, project, entry).await?.into_iter();
+    let tightest = minutes.filter(|(limit, _)| limit.per.as_secs() == 60).min_by_key(|(_, left)| *left);
+    Ok(tightest.map(|(limit, left)| {
+        let all = limit.count * u32::from(entry.channel.lanes().max(1));
+        let is_declared = entry.doc.limits.per_minute == Some(limit.count);
+        QuotaItem {
+            channel: entry.name.to_string(),
+            kind: entry.doc.kind,
+            window: Window::Minute,
+            rolling: true,
+            unit: QuotaUnit::Calls,
+            limit: Some(u64::from(all)),
+            used: u64::from(all - left),
+            reserved: 0,
+            remaining: Some(u64::from(left)),
+            remaining_percent: Some(quota::percent(u64::from(all), u64::from(left))),
+            source: if is_declared { Source::Declared } else { Source::Documented },
+            checked_at: center.clock.now(),
+            resets_at: None,
+            per_hour: None,
+            forecast: None,
+            exhausted_at: None,
+            trouble: None,
+        }
+    }))
 }
 
 /// Whether more than half of a channel's slots are taken, so that what waits for it may be waiting for one.

@@ -63,7 +63,26 @@ pub(crate) struct Opened {
     pub(crate) proxy: Option<Secret>,
 }
 
+/// The threshold of `quota.low` in a channel's `alarm`.
+const BELOW: &str = "remaining_below_percent";
+
 impl ChannelBody {
+    /// What is wrong with the percentages.
+    fn check_percentages(&self) -> Result<(), ApiError> {
+        let refuse = |pointer: &str| {
+            let detail = "a percentage is a number from 0 to 100";
+            Err(ApiError::field("invalid_channel", pointer, detail))
+        };
+        let below = self.alarm.as_ref().and_then(|alarm| alarm.get(BELOW));
+        if below.is_some_and(|below| !below.as_f64().is_some_and(|p| (0.0..=100.0).contains(&p))) {
+            return refuse("/alarm/remaining_below_percent");
+        }
+        if self.limits.reserve_for_high_percent.is_some_and(|percent| percent > 100) {
+            return refuse("/limits/reserve_for_high_percent");
+        }
+        Ok(())
+    }
+
     /// Puts the stored secrets to those that were given.
     pub(crate) fn open(
         self,
@@ -71,6 +90,7 @@ impl ChannelBody {
         name: &str,
         stored: Option<&ChannelDoc>,
     ) -> Result<Opened, ApiError> {
+        self.check_percentages()?;
         // Another kind's secrets mean nothing to this one.
         let stored = stored.filter(|doc| doc.kind == self.kind);
         let mut secrets = BTreeMap::new();

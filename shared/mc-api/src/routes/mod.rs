@@ -15,6 +15,7 @@ pub mod operators;
 pub mod platform_templates;
 pub mod preview;
 pub mod projects;
+pub mod quotas;
 pub mod schedules;
 pub mod session;
 pub mod suppressions;
@@ -130,6 +131,7 @@ routes! {
         GET "/openapi.json" Nothing NONE monitoring::openapi_json,
         GET "/metrics" Local NONE monitoring::metrics_text,
         GET "/v1/events" READ PAGE monitoring::events,
+        GET "/v1/quotas" READ PAGE quotas::list,
     }
     TEMPLATES, add_templates {
         GET "/v1/templates" READ PAGE templates::list,

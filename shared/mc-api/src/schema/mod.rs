@@ -6,6 +6,7 @@
 mod configuration;
 mod message;
 mod preview;
+mod quota;
 mod schedule;
 mod words;
 
@@ -18,6 +19,7 @@ pub use message::{
     SendRequest, TemplateRef, To,
 };
 pub use preview::{DryRun, Preview, PreviewSize, PreviewWarning, Previews, QuotaUse};
+pub use quota::Quota;
 pub use schedule::{Condition, LastRun};
 pub use words::{
     AskMethod, AttemptOutcome, CatchUp, EventKind, Format, Kind, Level, MessageStatus, Mode, OnDoubt,

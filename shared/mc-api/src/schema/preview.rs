@@ -70,8 +70,8 @@ pub struct PreviewSize {
 pub struct QuotaUse {
     /// The channel.
     pub channel: String,
-    /// Pushes it would make.
+    /// What it would take, in the unit of the channel's quota: calls, or people where the platform counts those.
     pub would_use: u64,
-    /// Pushes left in the current window, where the channel has a limit.
-    pub remaining: Option<u32>,
+    /// What is left in the window that leaves the least, where the channel has a limit.
+    pub remaining: Option<u64>,
 }

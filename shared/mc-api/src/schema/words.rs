@@ -72,6 +72,13 @@ words! {
     OperatorRole ["viewer", "operator", "admin"]
     /// What a size is counted in.
     SizeUnit ["bytes", "characters"]
+    /// In which window a platform counts: any 60 seconds, a day, a month of the calendar.
+    QuotaWindow ["minute", "day", "month"]
+    /// What a quota counts: calls of the platform, or people written to.
+    QuotaUnit ["calls", "recipients"]
+    /// Where a limit comes from: the platform said so, the operator set it, or the platform's documentation says so of
+    /// a usual account.
+    QuotaSource ["platform", "declared", "documented"]
     /// How far the telling of an event is.
     TellingState ["pending", "delivered", "failed"]
     /// What a webhook is told of.

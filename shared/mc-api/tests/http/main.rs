@@ -14,6 +14,7 @@ mod logs;
 mod messages;
 mod monitoring;
 mod people;
+mod quotas;
 mod samples;
 mod schedules;
 mod suppressions;

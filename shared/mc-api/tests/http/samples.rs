@@ -24,7 +24,8 @@ impl Holdings {
         let put = async |path: &str, body: Value| {
             app.call("PUT", path).by(by).json(body).send().await.is(201);
         };
-        let channel = json!({"kind": "webhook", "settings": {"url": "https://im.example.com/send"}});
+        let settings = json!({"url": "https://im.example.com/send"});
+        let channel = json!({"kind": "webhook", "settings": settings, "limits": {"per_day": 100}});
         put("/v1/channels/x", channel).await;
         put("/v1/templates/x", json!({"body": "x"})).await;
         let webhook = json!({"url": "https://example.com", "events": ["message.completed"]});

@@ -76,6 +76,10 @@ impl Channel for DingtalkRobot {
         api::send(&self.config, &self.route, &self.ports, &push).await
     }
 
+    fn used_up(&self, error: &SendError) -> Option<Window> {
+        (error.code == "90030").then_some(Window::Month)
+    }
+
     async fn check(&self) -> Vec<CheckStep> {
         let robots = self.config.robots.len();
         let mut steps = vec![reach::passed(

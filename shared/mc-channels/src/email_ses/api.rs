@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mc_core::ports::{
-    CheckStep, Clock, MailError, MailService, Push, RawMail, Receipt, SendError, SendFailure,
+    CheckStep, Clock, Figure, MailError, MailService, Push, RawMail, Receipt, SendError, SendFailure, Window,
 };
 
 use super::config::Config;
@@ -103,6 +103,24 @@ fn is_about_rights(code: &str) -> bool {
     ["AccessDenied", "Signature", "Token", "UnrecognizedClient", "Expired"]
         .iter()
         .any(|part| code.contains(part))
+}
+
+/// The day's quota is what is waited for so long.
+pub(super) fn used_up(error: &SendError) -> Option<Window> {
+    (error.failure == SendFailure::Throttled { after: Some(QUOTA_WAIT) }).then_some(Window::Day)
+}
+
+/// What SES counts of the last 24 hours. An account without a limit has -1.
+pub(super) async fn figures(service: Option<&dyn MailService>) -> Result<Vec<Figure>, SendError> {
+    let trouble = |code: &str, text: &str| failure(SendFailure::Transient { after: None }, code, text);
+    let service = service.ok_or_else(|| trouble("no_service", NO_SERVICE))?;
+    let account = service.account().await.map_err(|error| trouble(&error.code, &words(&error.text, [])))?;
+    let (limit, used) = (account.per_day, account.sent_last_day);
+    if !limit.is_finite() || !used.is_finite() || used < 0.0 {
+        return Err(trouble("bad_answer", "SES answers with no numbers"));
+    }
+    let limit = (limit >= 0.0).then_some(limit as u64);
+    Ok(vec![Figure { window: Window::Day, limit, used: Some(used as u64) }])
 }
 
 /// Asks how the account stands; sends nothing.

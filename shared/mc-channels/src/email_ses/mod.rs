@@ -13,7 +13,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Push, Quota, QuotaUnit, Receipt, RenderContext, RenderError, Rendered, SendError, SharedChannel, Window,
+    Figure, Push, Quota, QuotaSource, QuotaUnit, Receipt, RenderContext, RenderError, Rendered, SendError,
+    SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -90,6 +91,21 @@ impl Channel for EmailSes {
 
     fn callbacks(&self) -> Option<&dyn Callbacks> {
         Some(self)
+    }
+
+    fn quota_source(&self) -> Option<&dyn QuotaSource> {
+        Some(self)
+    }
+
+    fn used_up(&self, error: &SendError) -> Option<Window> {
+        api::used_up(error)
+    }
+}
+
+#[async_trait]
+impl QuotaSource for EmailSes {
+    async fn figures(&self) -> Result<Vec<Figure>, SendError> {
+        api::figures(self.ports.mail.as_deref()).await
     }
 }
 

@@ -98,6 +98,10 @@ impl Channel for FeishuApp {
         self.push(&push).await
     }
 
+    fn used_up(&self, error: &SendError) -> Option<Window> {
+        (error.code == "99991403").then_some(Window::Month)
+    }
+
     async fn check(&self) -> Vec<CheckStep> {
         self.look().await
     }

@@ -57,7 +57,12 @@ impl Account {
         }
     }
 
-    async fn call(&self, method: &'static str, path: &str, body: &str) -> Result<Value, SendError> {
+    pub(super) async fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &str,
+    ) -> Result<Value, SendError> {
         let fetch = || -> Fetching<'_> { Box::pin(self.fetch_token()) };
         let of = TokenOf {
             tokens: &*self.ports.tokens,

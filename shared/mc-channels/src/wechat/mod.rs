@@ -5,6 +5,7 @@ pub(crate) mod api;
 mod callbacks;
 pub(crate) mod check;
 pub(crate) mod mapping;
+pub(crate) mod quota;
 pub(crate) mod render;
 mod templates;
 pub(crate) mod values;

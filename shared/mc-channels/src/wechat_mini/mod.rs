@@ -11,13 +11,14 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    PlatformTemplate, PlatformTemplates, Push, Quota, QuotaUnit, Receipt, RenderContext, RenderError,
-    Rendered, SendError, SharedChannel, Window,
+    Figure, PlatformTemplate, PlatformTemplates, Push, Quota, QuotaSource, QuotaUnit, Receipt, RenderContext,
+    RenderError, Rendered, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
 use crate::registry::{Entry, Ports, Setup, effective_limit};
 use crate::wechat::account::SECRETS;
+use crate::wechat::quota;
 use config::Config;
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -85,6 +86,21 @@ impl Channel for WechatMini {
 
     fn platform_templates(&self) -> Option<&dyn PlatformTemplates> {
         Some(self)
+    }
+
+    fn quota_source(&self) -> Option<&dyn QuotaSource> {
+        Some(self)
+    }
+
+    fn used_up(&self, error: &SendError) -> Option<Window> {
+        quota::used_up(error)
+    }
+}
+
+#[async_trait]
+impl QuotaSource for WechatMini {
+    async fn figures(&self) -> Result<Vec<Figure>, SendError> {
+        self.config.account.figures("/cgi-bin/message/subscribe/send").await
     }
 }
 

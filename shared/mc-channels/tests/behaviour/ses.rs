@@ -8,7 +8,8 @@ use mail_parser::MessageParser;
 use mc_channels::{Ports, Setup, build};
 use mc_core::model::{Addresses, Content, Format, Kind, Limits, Recipient};
 use mc_core::ports::{
-    Attachment, MailAccount, MailError, MailService, RawMail, Route, SendFailure, SharedChannel,
+    Attachment, Figure, MailAccount, MailError, MailService, RawMail, Route, SendFailure, SharedChannel,
+    Window,
 };
 use mc_testkit::channel::{self, Harness, Trouble};
 use serde_json::{Value, json};
@@ -253,4 +254,22 @@ async fn a_check_says_how_the_account_stands() {
         .await
         .unwrap_err();
     assert_eq!(error.failure, SendFailure::Channel);
+}
+
+#[tokio::test]
+async fn ses_tells_what_is_left_of_24_hours() {
+    let world = World::start(false).await;
+    let fake = Fake::new(&world);
+    let figures = |channel: SharedChannel| async move { channel.quota_source().unwrap().figures().await };
+    let day = |limit, used| Some(vec![Figure { window: Window::Day, limit, used: Some(used) }]);
+    for (per_day, sent_last_day, told) in [
+        (50_000.0, 12.0, day(Some(50_000), 12)),
+        (-1.0, 12.0, day(None, 12)),
+        (f64::NAN, 12.0, None),
+        (50_000.0, -3.0, None),
+    ] {
+        *fake.ses.account.lock().unwrap() = MailAccount { per_day, sent_last_day, ..good_account() };
+        assert_eq!(figures(fake.channel()).await.ok(), told, "{per_day} {sent_last_day}");
+    }
+    assert_eq!(figures(fake.through(None)).await.unwrap_err().code, "no_service");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use mc_core::id::MessageId;
 use mc_core::model::{Addresses, Content, Fact, Format, Kind, Recipient};
 use mc_core::ports::{
-    CallbackError, CallbackRequest, Channel, News, RenderContext, RenderError, Rendered, SendFailure,
-    SharedChannel,
+    CallbackError, CallbackRequest, Channel, Figure, News, RenderContext, RenderError, Rendered, SendError,
+    SendFailure, SharedChannel, Window,
 };
 use mc_core::state::State;
 use mc_sandbox::{
@@ -344,6 +344,13 @@ async fn a_used_up_quota_waits_for_the_next_day_in_beijing() {
         deliver(&*channel, &paid(), &person(OPENID), &[]).await.unwrap();
         let (failure, code) = failure(&channel, OTHER).await;
         assert_eq!(code, "45009");
+        let figures = channel.quota_source().unwrap().figures().await.unwrap();
+        assert_eq!(figures, [Figure { window: Window::Day, limit: Some(1), used: Some(1) }]);
+        let used_up = |code: &str| {
+            let error = SendError { failure, code: code.to_owned(), text: String::new() };
+            channel.used_up(&error)
+        };
+        assert_eq!(["45009", "45011"].map(used_up), [Some(Window::Day), None]);
         // It is midnight in Greenwich, so eight in the morning in Beijing.
         let SendFailure::Throttled { after: Some(after) } = failure else { panic!("{failure:?}") };
         assert_eq!(after.as_secs(), 16 * 3600);

@@ -118,9 +118,16 @@ pub struct Limits {
     /// Pushes in any second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_second: Option<u32>,
-    /// Pushes in any 24 hours.
+    /// What the whole channel sends in a day, in the unit of its kind's quota: a day of China's calendar for the
+    /// platforms there, any 24 hours elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_day: Option<u32>,
+    /// The same in a month of the calendar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_month: Option<u32>,
+    /// How much of a day's and a month's quota `bulk` leaves for the others, in percent; 10 if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve_for_high_percent: Option<u8>,
 }
 
 /// A channel as it is stored. Its secrets are sealed.

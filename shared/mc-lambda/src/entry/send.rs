@@ -6,6 +6,7 @@ use mc_aws::queue::{Record, work};
 use mc_core::Error;
 use mc_core::ports::Family;
 use mc_pipeline::deliver::Deliverer;
+use mc_pipeline::quota;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -56,8 +57,11 @@ impl Handler for Send {
         let queue = place.aws.queue()?;
         let until = invocation.deadline.before(PUSH);
         let end = tokio::time::sleep(invocation.left(place.clock.now(), RETURN));
-        let deliverer = Deliverer::new(center);
+        let deliverer = Deliverer::new(center.clone());
         let worked = work(&queue, self.0, &deliverer, records.collect(), Some(until), end).await;
+        if let Err(error) = quota::flush(&center).await {
+            tracing::warn!(error = %error, "what was counted of quotas could not be written and will be later");
+        }
         let mut fields = vec![("records", Value::from(count)), ("done", Value::from(worked.done))];
         for (name, tasks) in [("again", worked.again), ("unpacked", worked.unpacked), ("lost", worked.lost)] {
             if tasks > 0 {

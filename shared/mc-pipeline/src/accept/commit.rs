@@ -19,7 +19,7 @@ use crate::center::Center;
 use crate::people::Suppressed;
 use crate::share::{self, Share, attr};
 use crate::upcoming::{self, Upcoming};
-use crate::{condition, due, keys};
+use crate::{condition, due, keys, quota};
 
 /// The answer to a message that was accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,6 +90,7 @@ pub async fn accept(
         return earlier.complete(center, caller, requests, now).await;
     }
     let mut commit = Commit::default();
+    let mut promises = Vec::new();
     let mut outcomes = Vec::with_capacity(requests.len());
     for request in requests {
         let id = MessageId::new(center.ids.ulid(now));
@@ -98,7 +99,13 @@ pub async fn accept(
             Err(refusal) => Err(refusal),
         };
         outcomes.push(match planned {
-            Ok(plan) => Outcome::Accepted(lay_out(center, caller, plan, id, now, &mut commit).await?),
+            Ok(plan) => {
+                if let Some(at) = plan.request.send_at.filter(|at| *at > now) {
+                    let parts = plan.beginning().map(|(_, part)| part);
+                    promises.extend(parts.filter_map(|p| quota::of_delivery(&p.channel, p.count(), at, 1)));
+                }
+                Outcome::Accepted(lay_out(center, caller, plan, id, now, &mut commit).await?)
+            }
             // Only the store's own trouble ends the whole request.
             Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
             Err(refusal) => Outcome::Refused(refusal),
@@ -107,6 +114,7 @@ pub async fn accept(
     if !outcomes.iter().any(|o| matches!(o, Outcome::Accepted(_))) {
         return Ok(Answer { outcomes, replayed: false });
     }
+    commit.ops.extend(quota::writes(&caller.project, &promises, now));
     if let Some(idempotency) = &idempotency {
         commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
     }

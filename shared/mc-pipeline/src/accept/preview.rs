@@ -11,7 +11,7 @@ use super::plan::{self, merged};
 use super::request::SendRequest;
 use super::{Caller, Refusal};
 use crate::center::Center;
-use crate::pace;
+use crate::quota;
 use crate::suppress;
 
 /// One channel's or kind's view of a content.
@@ -53,10 +53,10 @@ impl Preview {
 pub struct QuotaUse {
     /// The channel.
     pub channel: String,
-    /// Pushes it would make.
+    /// What it would take, in the unit of the channel's quota: calls, or people where the platform counts those.
     pub would_use: usize,
-    /// Pushes left in the current window, where the channel has a limit.
-    pub remaining: Option<u32>,
+    /// What is left in the window that leaves the least, where the channel has a limit.
+    pub remaining: Option<u64>,
 }
 
 /// The answer to a dry run.
@@ -82,12 +82,12 @@ pub async fn dry_run(center: &Center, caller: &Caller, request: SendRequest) -> 
         let mut rendered = plan.render(caller, id, index, to, data.as_ref().unwrap_or(&plan.request.data))?;
         let (kind, priority) = (part.channel.doc.kind, plan.request.priority);
         suppress::offer(center, &caller.project, kind, priority, to, &mut rendered);
-        let pushes = rendered.parts.len() * part.pushes();
+        let would_use = rendered.parts.len() * quota::units(&part.channel, part.pushes());
         previews.push(Preview::of(part.channel.doc.kind, Some(part.channel.name.to_string()), rendered));
         quota.push(QuotaUse {
             channel: part.channel.name.to_string(),
-            would_use: pushes,
-            remaining: pace::remaining(center, &caller.project, &part.channel).await?,
+            would_use,
+            remaining: quota::remaining(center, &caller.project, &part.channel).await?,
         });
     }
     Ok(DryRun { previews, quota })

@@ -27,6 +27,8 @@ use mc_core::{Error, Result, Retry, Timestamp};
 pub use settle::{settle, settle_time};
 
 use crate::center::Center;
+use crate::pace::Wait;
+use crate::quota::Full;
 use crate::repo::ChannelEntry;
 use crate::{condition, dead, due, pace, receipts, schedules, tell};
 
@@ -67,8 +69,19 @@ impl Job {
 /// A project and a channel of it.
 type ChannelKey = (Arc<str>, Arc<str>);
 
-/// Slots still to be given out, and when to come back once there are none.
-type Reserved = (Vec<Slot>, Duration);
+/// Slots still to be given out, and what to wait for once there are none.
+type Reserved = (Vec<Slot>, Wait);
+
+/// Whether a claimed share may be pushed.
+#[derive(Clone, Copy)]
+enum Way {
+    /// It may.
+    Open(Slot),
+    /// A quota leaves nothing: it waits for that, where everybody can see it.
+    Full(Full),
+    /// There is no channel.
+    None,
+}
 
 /// What a job has before it is claimed.
 enum Ready {
@@ -76,6 +89,8 @@ enum Ready {
     Now(Slot),
     /// A slot later, or none within the horizon.
     Later(Option<Slot>, Duration),
+    /// A quota leaves nothing.
+    Full(Full),
     /// The channel is not there (any more).
     NoChannel,
 }
@@ -111,7 +126,7 @@ impl Deliverer {
                 let reserved =
                     pace::reserve(&self.center, &key.0, entry, count, priority, pace::HORIZON).await?;
                 let (mut some, wait) = match reserved {
-                    Ok(some) => (some, pace::HORIZON),
+                    Ok(some) => (some, Wait::of(pace::HORIZON)),
                     Err(wait) => (Vec::new(), wait),
                 };
                 some.reverse();
@@ -128,7 +143,10 @@ impl Deliverer {
             let ready = match slot {
                 Some(slot) if slot.at <= now => Ready::Now(slot),
                 Some(slot) => Ready::Later(Some(slot), slot.at.since(now)),
-                None => Ready::Later(None, slots.get(&key).map_or(pace::HORIZON, |(_, wait)| *wait)),
+                None => match slots.get(&key).map(|(_, wait)| *wait) {
+                    Some(Wait { full: Some(full), .. }) => Ready::Full(full),
+                    wait => Ready::Later(None, wait.map_or(pace::HORIZON, |wait| wait.after)),
+                },
             };
             (Some(entry), ready)
         });
@@ -143,17 +161,21 @@ impl Deliverer {
         ready: Ready,
         priority: Priority,
     ) -> Verdict {
-        let slot = match ready {
-            Ready::Now(slot) => Some(slot),
-            Ready::NoChannel => None,
+        let way = match ready {
+            Ready::Now(slot) => Way::Open(slot),
+            Ready::Full(full) => Way::Full(full),
+            Ready::NoChannel => Way::None,
             Ready::Later(slot, after) => {
                 return Verdict::Again { task: job.task(slot), after: after.min(MAX_DELAY) };
             }
         };
-        match self.deliver(&job, entry, slot, priority).await {
+        match self.deliver(&job, entry, way, priority).await {
             Ok(Step::Done) => Verdict::Done,
             Ok(Step::Again(at)) => self.again(&job, at, priority).await,
-            Ok(Step::NotBegun) => Verdict::Again { task: job.task(slot), after: Duration::ZERO },
+            Ok(Step::NotBegun) => {
+                let slot = if let Way::Open(slot) = way { Some(slot) } else { None };
+                Verdict::Again { task: job.task(slot), after: Duration::ZERO }
+            }
             Err(error) => self.after_error(job.task(job.slot), &error).await,
         }
     }

@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use mc_content::{FieldError, Target};
 use mc_core::model::{Content, MessageDoc, Priority, ProjectDoc, Recipient};
 use mc_core::ports::{
-    Attachment, Batching, FileInfo, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
-    SendFailure, Slot,
+    Attachment, Batching, FileInfo, Push, QuotaUnit, Receipt, RenderContext, RenderError, Rendered,
+    SendError, SendFailure, Slot,
 };
 use mc_core::{Error, ErrorKind, Result};
 use serde_json::Map;
@@ -17,7 +17,7 @@ use super::Job;
 use super::claim::Claim;
 use crate::accept::plan::merged;
 use crate::center::Center;
-use crate::pace;
+use crate::pace::{self, Wait};
 use crate::receipts::{Pushed, Units, index};
 use crate::repo::{ChannelEntry, TemplateEntry};
 use crate::suppress;
@@ -90,11 +90,7 @@ pub fn plan(entry: &ChannelEntry, open: Vec<usize>, recipients: &[Recipient]) ->
 impl Work<'_> {
     /// Pushes a few at a time. The slot of the task is used for the first push, more are reserved as needed; pushes
     /// that find no slot now are not begun.
-    pub async fn run(
-        &self,
-        claim: &Claim,
-        planned: Vec<Planned>,
-    ) -> Result<(Vec<Ended>, Option<std::time::Duration>)> {
+    pub async fn run(&self, claim: &Claim, planned: Vec<Planned>) -> Result<(Vec<Ended>, Option<Wait>)> {
         let mut slots = vec![self.slot];
         let mut wait = None;
         if planned.len() > 1 {
@@ -102,7 +98,7 @@ impl Work<'_> {
             let now = std::time::Duration::ZERO;
             match pace::reserve(self.center, &self.job.project, self.entry, more, self.priority, now).await? {
                 Ok(some) => {
-                    wait = (some.len() < more).then_some(std::time::Duration::from_secs(1));
+                    wait = (some.len() < more).then_some(Wait::of(std::time::Duration::from_secs(1)));
                     slots.extend(some);
                 }
                 Err(later) => wait = Some(later),
@@ -116,7 +112,7 @@ impl Work<'_> {
         while rest.peek().is_some() {
             if self.job.is_out_of_time(self.center.clock.now()) {
                 // What was pushed is recorded now, and the rest goes on elsewhere.
-                wait = wait.or(Some(std::time::Duration::ZERO));
+                wait = wait.or(Some(Wait::of(std::time::Duration::ZERO)));
                 break;
             }
             let some = rest.by_ref().take(width).map(|(p, slot)| self.one(claim, p, slot));
@@ -170,7 +166,7 @@ impl Work<'_> {
                 {
                     Ok(Ok(some)) => slot = some.first().copied().unwrap_or(slot),
                     Ok(Err(wait)) => {
-                        let waiting = Some(self.center.clock.now().after(wait));
+                        let waiting = Some(self.center.clock.now().after(wait.after));
                         return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
                     }
                     Err(_) => {
@@ -178,6 +174,11 @@ impl Work<'_> {
                         return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
                     }
                 }
+            }
+            // The slot has counted one of them.
+            if self.entry.allowances.iter().any(|a| a.unit == QuotaUnit::Recipients) {
+                let more = to.len().saturating_sub(1) as u64;
+                self.center.ledger.count(&self.job.project, self.entry, more, self.center.clock.now());
             }
             let push_id = push_id(self.job, &units, i, total);
             let push = Push {

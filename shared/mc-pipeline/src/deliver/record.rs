@@ -10,12 +10,16 @@ use mc_core::{Result, Retry, Timestamp};
 use super::claim::{Claim, Claimed, claim};
 use super::push::{self, Ended, Work};
 use super::tally::Tally;
-use super::{Deliverer, Job, Step, find, load, settle};
+use super::{Deliverer, Job, Step, Way, find, load, settle};
 use crate::receipts::{Pushed, index, poll};
 use crate::repo::ChannelEntry;
 use crate::retry::{self, Next};
 use crate::share::{self, Head, Phase, Share};
-use crate::{due, tell};
+use crate::{due, quota, tell};
+
+/// Whoever waits for a quota is given so many times as long before it is given up: a day's quota may be used up by those
+/// who waited for it before.
+const QUOTA_PATIENCE: u32 = 3;
 
 impl Deliverer {
     /// The whole way of one share, from its claim to its telling.
@@ -23,7 +27,7 @@ impl Deliverer {
         &self,
         job: &Job,
         entry: Option<std::sync::Arc<ChannelEntry>>,
-        slot: Option<Slot>,
+        way: Way,
         priority: Priority,
     ) -> Result<Step> {
         let center = &*self.center;
@@ -55,19 +59,21 @@ impl Deliverer {
         let doc = &head.doc;
         let began = center.clock.now();
         let mut tally = Tally::default();
-        match (&entry, slot) {
+        match (&entry, way) {
             _ if doc.expire_at.is_some_and(|at| at <= began) => {
                 let open = claim.share.open();
                 expire(&mut claim.share, &open, began);
             }
-            (Some(entry), Some(slot)) if entry.doc.enabled => {
+            (Some(entry), Way::Open(_) | Way::Full(_)) if entry.doc.enabled => {
                 let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
                 if claim.in_doubt && hold {
                     for i in claim.share.open() {
                         claim.share.decide(i, State::InDoubt);
                     }
-                } else {
+                } else if let Way::Open(slot) = way {
                     tally = self.push(job, entry, doc, &mut claim, slot, priority).await?;
+                } else if let Way::Full(full) = way {
+                    tally.wait_for(full, &*center.random);
                 }
             }
             _ => {
@@ -77,7 +83,14 @@ impl Deliverer {
                 tally.outcome = Some((Outcome::Failed, Some("channel_gone".into()), Some(text.into())));
             }
         }
-        self.record(job, entry.as_deref(), head, *claim, began, tally, priority).await
+        let used_up = tally.used_up;
+        let step = self.record(job, entry.as_deref(), head, *claim, began, tally, priority).await?;
+        if let (Some(window), Some(entry)) = (used_up, &entry)
+            && let Err(error) = quota::used_up(center, &job.project, entry, window, true).await
+        {
+            tracing::warn!(error = %error, channel = &*entry.name, "a quota that is used up could not be noted");
+        }
+        Ok(step)
     }
 
     async fn push(
@@ -131,7 +144,10 @@ impl Deliverer {
         };
         let (ended, wait) = work.run(claim, planned).await?;
         if let Some(wait) = wait {
-            tally.wait_until(center.clock.now().after(wait));
+            match wait.full {
+                Some(full) => tally.wait_for(full, &*center.random),
+                None => tally.wait_until(center.clock.now().after(wait.after)),
+            }
         }
         for one in ended {
             tally.add(entry, &mut claim.share, one);
@@ -292,7 +308,8 @@ impl Deliverer {
             return None;
         }
         let start = doc.send_at.map_or(doc.created_at, |at| at.max(doc.created_at));
-        let give_up = start.after(self.center.tuning.give_up_after);
+        let patience = if tally.waits_for_quota() { QUOTA_PATIENCE } else { 1 };
+        let give_up = start.after(self.center.tuning.give_up_after * patience);
         let until = doc.expire_at.map_or(give_up, |at| at.min(give_up));
         let waiting = tally.waiting.filter(|_| tally.failure.is_none());
         let next = match (waiting, &tally.failure) {
@@ -316,9 +333,10 @@ impl Deliverer {
             }
             Next::GiveUp => {
                 metrics::counter!("message_center_gave_up_total").increment(awake.len() as u64);
-                let (code, text) = match &tally.failure {
-                    Some((_, code, text)) => (code.clone(), format!("given up: {text}")),
-                    None => ("gave_up".to_owned(), "given up: its turn never came".to_owned()),
+                let (code, text) = match (&tally.failure, &tally.full) {
+                    (Some((_, code, text)), _) => (code.clone(), format!("given up: {text}")),
+                    (None, Some(full)) => (full.code().to_owned(), format!("given up: {}", full.text())),
+                    (None, None) => ("gave_up".to_owned(), "given up: its turn never came".to_owned()),
                 };
                 fail(share, &awake, &code, &text);
                 None

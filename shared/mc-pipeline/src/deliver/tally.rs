@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use mc_core::Timestamp;
 use mc_core::model::{OnDoubt, Outcome, Priority, Recipient};
-use mc_core::ports::{Batching, SendError, SendFailure};
+use mc_core::ports::{Batching, Random, SendError, SendFailure, Window};
 use mc_core::state::State;
 
 use super::push::Ended;
 use crate::people::quiet;
+use crate::quota::Full;
 use crate::receipts::Pushed;
 use crate::repo::ChannelEntry;
 use crate::share::Share;
@@ -19,6 +20,10 @@ pub struct Tally {
     pub outcome: Option<(Outcome, Option<String>, Option<String>)>,
     pub failure: Option<(SendFailure, String, String)>,
     pub waiting: Option<Timestamp>,
+    /// The quota that leaves nothing, if that is waited for.
+    pub full: Option<Full>,
+    /// The window whose quota is used up, as the platform says.
+    pub used_up: Option<Window>,
     pub channel_failed: bool,
     pub pushed: Vec<Pushed>,
     /// Those who are in their quiet hours, and when the first of them wakes.
@@ -55,6 +60,19 @@ impl Tally {
         self.waiting = Some(self.waiting.map_or(at, |w| w.max(at)));
     }
 
+    /// Waits until a window turns, and a little longer: the platform's clock is not ours, and not all come at once.
+    pub fn wait_for(&mut self, full: Full, random: &dyn Random) {
+        let (code, text) = (full.code(), full.text());
+        self.wait_until(full.until.after(Duration::from_secs_f64(5.0 + 30.0 * random.unit())));
+        self.note(Outcome::Failed, code, &text);
+        self.full = Some(full);
+    }
+
+    /// Whether it is a quota that this waits for.
+    pub fn waits_for_quota(&self) -> bool {
+        self.full.is_some() || self.used_up == Some(Window::Day)
+    }
+
     /// Applies one push's end to the share's letters.
     pub fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
         let Ended { units, result, pushed, parts, waiting } = ended;
@@ -86,6 +104,7 @@ impl Tally {
     }
 
     fn fail(&mut self, entry: &ChannelEntry, share: &mut Share, units: &[usize], error: SendError) {
+        self.used_up = self.used_up.or(entry.channel.used_up(&error));
         let SendError { failure, code, text } = error;
         let label = match failure {
             SendFailure::Permanent => "permanent",

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put};
+use crate::quota::{Allowance, allowances};
 use crate::seal::Sealer;
 
 /// A channel ready to push.
@@ -25,6 +26,8 @@ pub struct ChannelEntry {
     pub channel: SharedChannel,
     /// What must be kept to per lane: the platform's limit and the operator's, together.
     pub limits: Vec<RateLimit>,
+    /// Its quotas of days and months.
+    pub allowances: Arc<[Allowance]>,
     /// Pushes that may run at a time.
     pub permits: Arc<Semaphore>,
 }
@@ -136,7 +139,8 @@ impl Channels {
         )?;
         let limits = limits_of(&doc, channel.capability().limit);
         let permits = Arc::new(Semaphore::new(channel.capability().concurrency.max(1)));
-        Ok(ChannelEntry { name: name.into(), doc, channel, limits, permits })
+        let allowances = allowances(&doc, channel.capability()).into();
+        Ok(ChannelEntry { name: name.into(), doc, channel, limits, allowances, permits })
     }
 
     /// Opens what is sealed, for a `PUT` that keeps secrets it does not name.
@@ -188,6 +192,11 @@ impl Channels {
         self.docs.list(project, limit, cursor).await
     }
 
+    /// All channels of a project.
+    pub async fn all(&self, project: &str) -> Result<Vec<(String, ChannelDoc)>> {
+        self.docs.all(project).await
+    }
+
     /// What a kind can do, before there is a channel of it.
     pub fn capability(kind: Kind) -> mc_core::ports::Capability {
         registry::capability(kind)
@@ -196,11 +205,8 @@ impl Channels {
 
 /// The platform's limit and the operator's own, of which every one is kept.
 fn limits_of(doc: &ChannelDoc, platform: Option<RateLimit>) -> Vec<RateLimit> {
-    let own = [
-        (doc.limits.per_second, Duration::from_secs(1)),
-        (doc.limits.per_minute, Duration::from_secs(60)),
-        (doc.limits.per_day, Duration::from_secs(86_400)),
-    ];
+    let own =
+        [(doc.limits.per_second, Duration::from_secs(1)), (doc.limits.per_minute, Duration::from_secs(60))];
     let own = own.into_iter().filter_map(|(count, per)| count.map(|count| RateLimit { count, per }));
     // A channel may have taken the operator's limit for its own already.
     platform.into_iter().chain(own.filter(|limit| Some(*limit) != platform)).collect()

@@ -13,9 +13,9 @@ use crate::accept::commit::{Accepted, AcceptedDelivery, Draft, DraftPart};
 use crate::accept::{Caller, Refusal};
 use crate::center::Center;
 use crate::deliver::{load, settle};
-use crate::keys;
 use crate::share::{Head, Phase, Share, attr};
 use crate::upcoming::{self, Upcoming};
+use crate::{keys, quota};
 
 /// Stops what is not yet claimed.
 pub async fn cancel(center: &Center, caller: &Caller, id: MessageId) -> Result<MessageView, Refusal> {
@@ -47,7 +47,8 @@ pub(crate) async fn call_off(
     );
     if !head.is_final() {
         match center.store.write(mark).await {
-            Ok(_) | Err(WriteError::Conflict(_)) => {}
+            Ok(_) => give_back(center, project, &head, now).await?,
+            Err(WriteError::Conflict(_)) => {}
             Err(WriteError::Failed(error)) => return Err(error.into()),
         }
     }
@@ -67,6 +68,15 @@ pub(crate) async fn call_off(
         center.store.commit(commit).await.map_err(mc_core::Error::from)?;
     }
     Ok(stopped)
+}
+
+/// What the message reserved is free again. A crash before this keeps it until the time it was reserved for.
+async fn give_back(center: &Center, project: &str, head: &Head, now: Timestamp) -> Result<(), Refusal> {
+    let Some(at) = head.doc.send_at.filter(|at| *at > now) else { return Ok(()) };
+    let promises = quota::of_message(center, project, &head.doc, at, -1).await?;
+    let ops = quota::writes(project, &promises, now);
+    center.store.commit(Commit { ops, ..Commit::default() }).await.map_err(mc_core::Error::from)?;
+    Ok(())
 }
 
 /// Decides a share's open recipients as cancelled, unless it was claimed meanwhile.

@@ -13,7 +13,7 @@ use crate::accept::{Caller, Refusal, plan};
 use crate::center::Center;
 use crate::share::{Head, Phase, Share, attr};
 use crate::upcoming::{self, Upcoming};
-use crate::{condition, due, keys};
+use crate::{condition, due, keys, quota};
 
 /// Gives a message that still waits for its `send_at` another one; `None` is at once.
 pub async fn reschedule(
@@ -133,6 +133,9 @@ impl Move<'_> {
             )?;
         }
         upcoming::moved(center, &Upcoming::Message { project, id: *id }, self.old, *new, &mut commit)?;
+        let mut promises = quota::of_message(center, project, &head.doc, self.old, -1).await?;
+        promises.extend(quota::of_message(center, project, &head.doc, *new, 1).await?);
+        commit.ops.extend(quota::writes(project, &promises, center.clock.now()));
         Ok(commit)
     }
 

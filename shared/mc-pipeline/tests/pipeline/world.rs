@@ -37,6 +37,7 @@ pub struct World {
     /// Its writes of outcomes fail when a test says so.
     pub store: Arc<FlakyStore>,
     pub base: String,
+    build: Option<Build>,
     queue: EmbeddedQueue,
     at_work: Arc<AtomicUsize>,
     _data: Arc<Embedded>,
@@ -71,8 +72,8 @@ impl World {
             tuning: Tuning { leases_from: clock.now(), ..Tuning::default() },
         });
         center.public_url = Some("https://mc.example.com/".to_owned());
-        if let Some(build) = build {
-            center.channels = center.channels.built_by(build);
+        if let Some(build) = &build {
+            center.channels = center.channels.built_by(build.clone());
         }
         let center = Arc::new(center);
         let sandbox_clock = clock.clone();
@@ -93,6 +94,7 @@ impl World {
             sandbox,
             store,
             base,
+            build,
             queue: data.queue(),
             at_work: Arc::default(),
             _data: data,
@@ -125,6 +127,26 @@ impl World {
         for family in Family::ALL {
             tokio::spawn(run(self.queue.clone(), family, deliverer.clone(), drive, pending()));
         }
+    }
+
+    /// Another process over the same store, which knows nothing yet.
+    pub fn another_process(&self) -> Center {
+        let mut center = Center::new(Parts {
+            store: self.center.store.clone(),
+            queue: self.center.queue.clone(),
+            blobs: self.center.blobs.clone(),
+            http: self.center.http.clone(),
+            mail: None,
+            clock: self.center.clock.clone(),
+            ids: self.center.ids.clone(),
+            random: self.center.random.clone(),
+            sealer: self.center.sealer.clone(),
+            tuning: self.center.tuning,
+        });
+        if let Some(build) = &self.build {
+            center.channels = center.channels.built_by(build.clone());
+        }
+        center
     }
 
     /// Moves time on and lets the consumers take what became due.

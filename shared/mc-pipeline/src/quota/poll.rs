@@ -1,0 +1,183 @@
+//! Asking the platforms what they have counted, a few at a time and one poller at once.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use mc_core::model::Kind;
+use mc_core::ports::{Attrs, Change, Cond, Item, Op, Turn, WriteError};
+use mc_core::{Result, Timestamp};
+
+use super::counters::hour_of;
+use super::{QuotaItem, alert, items, ledger, notes};
+use crate::center::Center;
+use crate::keys;
+use crate::repo::ChannelEntry;
+
+/// A platform is asked again after so long.
+const ASK_EVERY: Duration = Duration::from_secs(270);
+
+/// A poller that does not come to its end holds the others up for so long.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// So many platforms are asked at a time.
+const WIDTH: usize = 8;
+
+/// A platform that does not answer within this is passed over.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+const UNTIL: &str = "u";
+
+/// What a poll came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Platforms that gave figures.
+    pub told: usize,
+    /// Platforms that gave none.
+    pub failed: usize,
+}
+
+/// Asks every platform that tells and was not asked lately, says what is to be said, and sets the gauges.
+///
+/// `None` when another poller is at work. A platform that is down, slow or wrong leaves its last figures as they are and
+/// harms no other.
+pub async fn poll(center: &Center, patience: Duration) -> Result<Option<Polled>> {
+    if !take_lease(center).await? {
+        return Ok(None);
+    }
+    let polled = all(center, patience).await;
+    let free = vec![Change::set(UNTIL, Timestamp::EPOCH)];
+    center.store.write(Op::Update(keys::quota_lease(), free, vec![Cond::Exists])).await?;
+    polled.map(Some)
+}
+
+async fn take_lease(center: &Center) -> Result<bool> {
+    let (key, now) = (keys::quota_lease(), center.clock.now());
+    let until = now.after(LEASE);
+    let over = vec![Cond::Lt(UNTIL.into(), now.millis())];
+    let taken = match center.store.write(Op::Update(key.clone(), vec![Change::set(UNTIL, until)], over)).await
+    {
+        Err(WriteError::Conflict(conflict)) if conflict.current.is_none() => {
+            let first = Item::new(key, Attrs::new().with(UNTIL, until));
+            center.store.write(Op::put_new(first)).await
+        }
+        other => other,
+    };
+    match taken {
+        Ok(_) => Ok(true),
+        Err(WriteError::Conflict(_)) => Ok(false),
+        Err(WriteError::Failed(error)) => Err(error),
+    }
+}
+
+async fn all(center: &Center, patience: Duration) -> Result<Polled> {
+    let mut channels = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = center.projects.list(100, cursor.as_deref()).await?;
+        for (project, _) in page.items {
+            for (channel, doc) in center.channels.all(&project).await? {
+                if doc.enabled {
+                    channels.push((project.clone(), channel));
+                }
+            }
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let asked = stream::iter(channels.into_iter().map(|(project, channel)| async move {
+        let looked = one(center, &project, &channel, patience).await;
+        looked.unwrap_or_else(|error| {
+            tracing::warn!(error = %error, project, channel, "a channel's quota could not be looked at");
+            (None, Vec::new())
+        })
+    }));
+    let looked: Vec<_> = asked.buffer_unordered(WIDTH).collect().await;
+    let mut polled = Polled::default();
+    for (told, _) in &looked {
+        match told {
+            Some(true) => polled.told += 1,
+            Some(false) => polled.failed += 1,
+            None => {}
+        }
+    }
+    gauges(looked.iter().flat_map(|(_, items)| items));
+    Ok(polled)
+}
+
+/// Looks at one channel; answers whether its platform told, if it was asked, and how the channel stands.
+async fn one(
+    center: &Center,
+    project: &str,
+    channel: &str,
+    patience: Duration,
+) -> Result<(Option<bool>, Vec<QuotaItem>)> {
+    let Some(entry) = center.channels.get(project, channel).await? else { return Ok((None, Vec::new())) };
+    if entry.allowances.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let told = ask(center, project, &entry, patience).await?;
+    let items = items(center, project, &entry).await?;
+    alert::look(center, project, &entry, &items).await?;
+    Ok((told, items))
+}
+
+async fn ask(
+    center: &Center,
+    project: &str,
+    entry: &ChannelEntry,
+    patience: Duration,
+) -> Result<Option<bool>> {
+    let Some(source) = entry.channel.quota_source() else { return Ok(None) };
+    let now = center.clock.now();
+    let asked = ledger::known(center, project, entry).await?.notes.asked_at;
+    if asked.is_some_and(|asked| asked >= entry.doc.updated_at && now.since(asked) < ASK_EVERY) {
+        return Ok(None);
+    }
+    // Our count is read before the platform's, so that nothing is left out of both.
+    let known = ledger::load(center, project, entry).await?;
+    let pending = center.ledger.pending(project, entry);
+    let answer = match tokio::time::timeout(patience, source.figures()).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("the platform did not answer in time".to_owned()),
+    };
+    match &answer {
+        Ok(_) => {}
+        Err(trouble) => tracing::warn!(project, channel = &*entry.name, trouble, "a platform tells no quota"),
+    }
+    notes::change(center, project, &entry.name, |notes| {
+        notes.asked_at = Some(now);
+        notes.trouble = answer.as_ref().err().cloned();
+        for figure in answer.iter().flatten() {
+            if let Some(allowance) = entry.allowances.iter().find(|a| a.window == figure.window) {
+                let base = match allowance.turn {
+                    Turn::Rolling => known.counters.hour(hour_of(now)),
+                    Turn::Beijing | Turn::Utc => known.counters.used(allowance, now),
+                };
+                notes.hear(*figure, base + pending, now);
+            }
+        }
+        true
+    })
+    .await?;
+    center.ledger.forget(project, entry);
+    Ok(Some(answer.is_ok()))
+}
+
+/// For each kind what is left of its tightest quota, in percent and in its own unit.
+fn gauges<'a>(items: impl Iterator<Item = &'a QuotaItem>) {
+    let mut least: Vec<(Kind, f64, u64)> = Vec::new();
+    for item in items {
+        let (Some(percent), Some(remaining)) = (item.remaining_percent, item.remaining) else { continue };
+        match least.iter_mut().find(|(kind, ..)| *kind == item.kind) {
+            Some(tightest) if tightest.1 > percent => *tightest = (item.kind, percent, remaining),
+            Some(_) => {}
+            None => least.push((item.kind, percent, remaining)),
+        }
+    }
+    for (kind, percent, remaining) in least {
+        metrics::gauge!("message_center_quota_left_percent", "kind" => kind.as_str()).set(percent);
+        metrics::gauge!("message_center_quota_remaining", "kind" => kind.as_str()).set(remaining as f64);
+    }
+}

@@ -1,0 +1,377 @@
+//! What a platform allows is counted, kept to, asked for, and said.
+
+use std::time::Duration;
+
+use mc_core::Timestamp;
+use mc_core::id::MessageId;
+use mc_core::model::{EventKind, Priority};
+use mc_core::ports::{Clock, Window};
+use mc_core::state::MessageStatus;
+use mc_pipeline::quota::{self, QuotaItem, Source};
+use mc_pipeline::{pace, view};
+use mc_sandbox::Platform;
+use serde_json::{Value, json};
+
+use crate::metered::{Answer, world, world_with};
+use crate::world::{COMPLETED, PROJECT, World};
+
+const SOON: Duration = Duration::from_millis(50);
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap()
+}
+
+fn to(n: usize) -> Value {
+    (0..n).map(|i| json!({"wechat": format!("openid-{i}")})).collect()
+}
+
+fn message(n: usize, more: Value) -> Value {
+    let mut body =
+        json!({"content": {"title": "T", "body": "B"}, "to": to(n), "routing": {"channels": ["wx"]}});
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+async fn day(world: &World) -> QuotaItem {
+    item(world, "wx", Window::Day).await
+}
+
+async fn item(world: &World, channel: &str, window: Window) -> QuotaItem {
+    let items = quota::list(&world.center, PROJECT).await.unwrap();
+    items.into_iter().find(|item| item.channel == channel && item.window == window).unwrap()
+}
+
+async fn polled(world: &World) -> quota::Polled {
+    quota::poll(&world.center, SOON).await.unwrap().unwrap()
+}
+
+/// Waits for a final status of each.
+async fn all_sent(world: &World, ids: &[MessageId]) {
+    for id in ids {
+        assert_eq!(world.finished(*id).await.status, COMPLETED);
+    }
+}
+
+#[tokio::test]
+async fn a_day_s_own_limit_is_kept_and_what_is_over_goes_on_at_midnight_in_china() {
+    let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(3)).await;
+    world.work();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(world.send(message(1, json!({}))).await);
+        all_sent(&world, &ids).await;
+    }
+    let late = world.send(message(1, json!({}))).await;
+    let view = world.retrying(late).await;
+    let attempt = &view.deliveries[0].attempts[0];
+    assert_eq!(attempt.code.as_deref(), Some("quota_used_up"), "{view:#?}");
+    let midnight = at("2026-12-02T00:00:00+08:00");
+    let next = attempt.next.unwrap();
+    assert!(next > midnight && next < midnight.after(Duration::from_secs(60)), "{next}");
+    let stands = day(&world).await;
+    assert_eq!((stands.limit, stands.used, stands.remaining), (Some(3), 3, Some(0)));
+    assert_eq!((stands.source, stands.resets_at), (Source::Declared, Some(midnight)));
+    assert!(stands.exhausted_at.is_some());
+    world.advance(midnight.since(world.clock.now()) - Duration::from_secs(1)).await;
+    assert_eq!(platform.sent(), 3);
+    world.advance(Duration::from_secs(60)).await;
+    all_sent(&world, &[late]).await;
+    assert_eq!(platform.sent(), 4);
+    assert_eq!(day(&world).await.used, 1);
+    assert_eq!(item(&world, "wx", Window::Month).await.used, 4);
+}
+
+#[tokio::test]
+async fn what_is_over_its_time_does_not_wait_for_a_quota() {
+    let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(1)).await;
+    world.work();
+    all_sent(&world, &[world.send(message(1, json!({}))).await]).await;
+    let until = world.clock.now().after(Duration::from_secs(3600));
+    let late = world.send(message(1, json!({"expire_at": until}))).await;
+    assert_eq!(world.finished(late).await.status, MessageStatus::Expired);
+    assert_eq!(platform.sent(), 1);
+}
+
+#[tokio::test]
+async fn another_process_keeps_to_the_same_day() {
+    let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(3)).await;
+    world.work();
+    all_sent(&world, &[world.send(message(2, json!({}))).await]).await;
+    let other = world.another_process();
+    let entry = other.channels.get(PROJECT, "wx").await.unwrap().unwrap();
+    let reserve =
+        async || pace::reserve(&other, PROJECT, &entry, 5, Priority::Normal, pace::HORIZON).await.unwrap();
+    assert_eq!(reserve().await.unwrap().len(), 1, "one of three is left");
+    assert!(reserve().await.unwrap_err().full.is_some());
+    assert_eq!((day(&world).await.used, platform.sent()), (3, 2));
+}
+
+#[tokio::test]
+async fn what_is_counted_by_the_way_is_written_once_and_by_everybody() {
+    let (world, [_]) = world(["wx"]).await;
+    world.work();
+    all_sent(&world, &[world.send(message(3, json!({}))).await, world.send(message(4, json!({}))).await])
+        .await;
+    let other = world.another_process();
+    let entry = other.channels.get(PROJECT, "wx").await.unwrap().unwrap();
+    pace::reserve(&other, PROJECT, &entry, 5, Priority::Normal, pace::HORIZON).await.unwrap().unwrap();
+    assert_eq!(day(&world).await.used, 7, "what this process counted and has not written yet is seen");
+    for center in [&*world.center, &other] {
+        quota::flush(center).await.unwrap();
+        quota::flush(center).await.unwrap();
+    }
+    assert_eq!(day(&world).await.used, 12);
+    assert_eq!(item(&world, "wx", Window::Month).await.used, 12);
+    let stands = day(&world).await;
+    assert_eq!((stands.limit, stands.source), (Some(1000), Source::Documented));
+}
+
+#[tokio::test]
+async fn channels_without_quotas_are_not_counted() {
+    let (world, []) = world([]).await;
+    world.work();
+    let id = world.send(crate::world::inline("im", json!([]))).await;
+    all_sent(&world, &[id]).await;
+    quota::flush(&world.center).await.unwrap();
+    let items = quota::list(&world.center, PROJECT).await.unwrap();
+    assert!(items.iter().all(|item| item.channel != "im" && item.channel != "mail"), "{items:#?}");
+    let pace = mc_pipeline::keys::pace(PROJECT, "im");
+    assert_eq!(world.center.store.get(&pace).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_platforms_own_figure_corrects_ours() {
+    let (world, [platform]) = world(["wx"]).await;
+    world.work();
+    platform.answers(Answer::Figures(100, 12));
+    all_sent(&world, &[world.send(message(5, json!({}))).await]).await;
+    assert_eq!(polled(&world).await.told, 1);
+    let stands = day(&world).await;
+    assert_eq!((stands.used, stands.remaining, stands.source), (12, Some(88), Source::Platform));
+    assert_eq!(stands.checked_at, world.clock.now());
+    all_sent(&world, &[world.send(message(3, json!({}))).await]).await;
+    quota::flush(&world.center).await.unwrap();
+    assert_eq!(day(&world).await.used, 15, "what was sent since comes on top");
+    world.clock.advance(Duration::from_secs(300));
+    platform.answers(Answer::Figures(100, 14));
+    polled(&world).await;
+    assert_eq!(day(&world).await.used, 14, "one of them never arrived");
+    // The next day the platform's limit still holds, and nothing of it is used.
+    world.clock.set(at("2026-12-02T00:00:00+08:00"));
+    let stands = day(&world).await;
+    assert_eq!((stands.used, stands.limit, stands.source), (0, Some(100), Source::Platform));
+}
+
+#[tokio::test]
+async fn a_platform_that_is_down_or_slow_harms_no_other() {
+    let (world, [down, slow, good]) = world(["down", "slow", "good"]).await;
+    for platform in [&down, &slow, &good] {
+        platform.answers(Answer::Figures(100, 50));
+    }
+    assert_eq!(polled(&world).await, quota::Polled { told: 3, failed: 0 });
+    let first = world.clock.now();
+    world.clock.advance(Duration::from_secs(300));
+    down.answers(Answer::Down);
+    slow.answers(Answer::Never);
+    good.answers(Answer::Figures(100, 60));
+    assert_eq!(polled(&world).await, quota::Polled { told: 1, failed: 2 });
+    let stands = item(&world, "good", Window::Day).await;
+    assert_eq!((stands.used, stands.checked_at, stands.trouble), (60, world.clock.now(), None));
+    for (name, words) in [("down", "bad gateway"), ("slow", "in time")] {
+        let stands = item(&world, name, Window::Day).await;
+        assert_eq!((stands.used, stands.checked_at), (50, first), "{name} keeps its last figure");
+        assert!(stands.trouble.unwrap().contains(words));
+    }
+}
+
+#[tokio::test]
+async fn two_pollers_at_once_ask_once() {
+    let (world, [platform]) = world(["wx"]).await;
+    platform.answers(Answer::Figures(100, 1));
+    let other = world.another_process();
+    let (a, b) = tokio::join!(quota::poll(&world.center, SOON), quota::poll(&other, SOON));
+    let worked = [a.unwrap(), b.unwrap()].into_iter().flatten().map(|polled| polled.told).sum::<usize>();
+    assert_eq!((worked, platform.asked()), (1, 1));
+    // And none asks again before it is time, even in a process that knows nothing yet.
+    quota::poll(&world.another_process(), SOON).await.unwrap();
+    assert_eq!(platform.asked(), 1);
+    world.clock.advance(Duration::from_secs(300));
+    quota::poll(&other, SOON).await.unwrap();
+    assert_eq!(platform.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_poller_that_dies_holds_nobody_up_for_long() {
+    let (world, [platform]) = world(["wx"]).await;
+    platform.answers(Answer::Never);
+    let dies = quota::poll(&world.center, Duration::from_secs(3600));
+    assert!(tokio::time::timeout(SOON, dies).await.is_err(), "it is cut off in the middle");
+    platform.answers(Answer::Figures(100, 1));
+    let other = world.another_process();
+    assert_eq!(quota::poll(&other, SOON).await.unwrap(), None);
+    world.clock.advance(Duration::from_secs(121));
+    assert_eq!(quota::poll(&other, SOON).await.unwrap().unwrap().told, 1);
+}
+
+#[tokio::test]
+async fn a_platforms_refusal_stops_the_channel_until_midnight_or_until_it_tells_of_more() {
+    let (world, [platform]) = world(["wx"]).await;
+    world.webhook("ops", &[EventKind::QuotaExhausted]).await;
+    world.work();
+    platform.at_most(Some(2));
+    all_sent(&world, &[world.send(message(2, json!({}))).await]).await;
+    let mut late = Vec::new();
+    for _ in 0..3 {
+        late.push(world.send(message(1, json!({}))).await);
+        world.retrying(late[late.len() - 1]).await;
+    }
+    assert_eq!(platform.refused(), 1, "whoever comes after the first refusal does not even try");
+    let stands = day(&world).await;
+    assert_eq!(stands.remaining, Some(0));
+    assert_eq!(stands.exhausted_at, Some(world.clock.now()));
+    let said = told(&world, 1).await;
+    assert_eq!((&said[0]["type"], &said[0]["data"]["window"]), (&json!("quota.exhausted"), &json!("day")));
+    // Somebody has the platform give more.
+    platform.at_most(None);
+    platform.answers(Answer::Figures(1000, 2));
+    polled(&world).await;
+    assert_eq!(day(&world).await.exhausted_at, None);
+    all_sent(&world, &[world.send(message(1, json!({}))).await]).await;
+    world.advance(at("2026-12-02T00:01:00+08:00").since(world.clock.now())).await;
+    all_sent(&world, &late).await;
+    assert_eq!((platform.sent(), platform.refused()), (6, 1));
+}
+
+/// What the webhook was told, once it was told so often.
+async fn told(world: &World, times: usize) -> Vec<Value> {
+    for _ in 0..2000 {
+        let told = world.sandbox.accepted(Platform::Hook);
+        if told.len() >= times {
+            return told.iter().map(|item| serde_json::from_str(&item.raw).unwrap()).collect();
+        }
+        // tidy: sleeps because another task makes the condition true in real time.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("not told {times} times: {:?}", world.sandbox.inbox());
+}
+
+#[tokio::test]
+async fn little_and_nothing_left_are_said_once_in_a_window() {
+    let (world, [platform]) = world_with(["wx"], |doc| {
+        doc.alarm = Some(json!({"remaining_below_percent": 25}));
+    })
+    .await;
+    world.webhook("ops", &[EventKind::QuotaLow, EventKind::QuotaExhausted]).await;
+    world.work();
+    for (used, events) in [(75, 0), (76, 1), (90, 1), (100, 2), (100, 2)] {
+        platform.answers(Answer::Figures(100, used));
+        polled(&world).await;
+        world.clock.advance(Duration::from_secs(300));
+        assert_eq!(told(&world, events).await.len(), events, "at {used}");
+    }
+    let types: Vec<Value> = told(&world, 2).await.iter().map(|e| e["type"].clone()).collect();
+    assert!(types.contains(&json!("quota.low")) && types.contains(&json!("quota.exhausted")), "{types:?}");
+    world.clock.set(at("2026-12-02T09:00:00+08:00"));
+    platform.answers(Answer::Figures(100, 80));
+    polled(&world).await;
+    assert_eq!(told(&world, 3).await.len(), 3, "another day, another word");
+}
+
+#[tokio::test]
+async fn bulk_leaves_something_for_the_others() {
+    let (world, [platform]) = world_with(["wx"], |doc| {
+        doc.limits.per_day = Some(10);
+        doc.limits.reserve_for_high_percent = Some(20);
+    })
+    .await;
+    world.work();
+    let bulk = world.send(message(10, json!({"priority": "bulk"}))).await;
+    let view = world.until(bulk, |m| m.counts.get(mc_core::state::State::Retrying) == 2).await;
+    assert_eq!(platform.sent(), 8);
+    assert!(!view.status.is_final());
+    let more = world.send(message(1, json!({"priority": "bulk"}))).await;
+    let view = world.retrying(more).await;
+    assert_eq!(view.deliveries[0].attempts[0].code.as_deref(), Some("quota_kept_for_high"));
+    all_sent(&world, &[world.send(message(1, json!({"priority": "high"}))).await]).await;
+    all_sent(&world, &[world.send(message(1, json!({}))).await]).await;
+    assert_eq!(platform.sent(), 10);
+}
+
+#[tokio::test]
+async fn a_scheduled_send_reserves_the_day_it_runs() {
+    let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(10)).await;
+    world.work();
+    let evening = at("2026-12-01T20:00:00+08:00");
+    let id = world.send(message(6, json!({"send_at": evening}))).await;
+    let stands = day(&world).await;
+    assert_eq!((stands.used, stands.reserved, stands.remaining), (0, 6, Some(4)));
+    // What is reserved is not there for others, unless they are urgent.
+    all_sent(&world, &[world.send(message(4, json!({}))).await]).await;
+    world.clock.advance(Duration::from_secs(61));
+    let late = world.send(message(1, json!({}))).await;
+    let view = world.retrying(late).await;
+    assert_eq!(view.deliveries[0].attempts[0].code.as_deref(), Some("quota_reserved"));
+    view::cancel(&world.center, &world.caller(), late).await.unwrap();
+    world.advance(evening.since(world.clock.now())).await;
+    all_sent(&world, &[id]).await;
+    let stands = day(&world).await;
+    assert_eq!((stands.used, stands.reserved, stands.remaining), (10, 0, Some(0)));
+    assert_eq!(platform.sent(), 10);
+}
+
+#[tokio::test]
+async fn a_reservation_moves_with_its_message_and_goes_with_it() {
+    let (world, [_]) = world(["wx"]).await;
+    let id = world.send(message(6, json!({"send_at": "2026-12-01T20:00:00+08:00"}))).await;
+    assert_eq!(day(&world).await.reserved, 6);
+    let tomorrow = Some(at("2026-12-02T20:00:00+08:00"));
+    view::reschedule(&world.center, &world.caller(), id, tomorrow).await.unwrap();
+    assert_eq!(day(&world).await.reserved, 0);
+    assert_eq!(item(&world, "wx", Window::Month).await.reserved, 6);
+    view::cancel(&world.center, &world.caller(), id).await.unwrap();
+    assert_eq!(item(&world, "wx", Window::Month).await.reserved, 0);
+}
+
+#[tokio::test]
+async fn the_forecast_says_when_it_runs_out() {
+    let (world, [platform]) = world(["wx"]).await;
+    world.work();
+    all_sent(&world, &[world.send(message(10, json!({}))).await]).await;
+    quota::flush(&world.center).await.unwrap();
+    assert_eq!(day(&world).await.forecast, None, "at ten an hour 1000 last longer than the day");
+    platform.answers(Answer::Figures(100, 80));
+    polled(&world).await;
+    let stands = day(&world).await;
+    assert_eq!(stands.per_hour, Some(10));
+    assert_eq!(stands.forecast, Some(world.clock.now().after(Duration::from_secs(7200))));
+    world.clock.advance(Duration::from_secs(7200));
+    assert_eq!(day(&world).await.forecast, None, "nothing was sent lately");
+}
+
+#[tokio::test]
+async fn pages_hold_every_window_once() {
+    let (world, [..]) = world(["a", "b", "c"]).await;
+    let mut seen = Vec::new();
+    let mut cursor = None;
+    loop {
+        let (items, next) = quota::page(&world.center, PROJECT, 1, cursor.as_deref()).await.unwrap();
+        assert!(items.len() <= 1);
+        seen.extend(items.into_iter().map(|item| (item.channel, item.window)));
+        cursor = next;
+        if cursor.is_none() {
+            break;
+        }
+        assert!(cursor.as_deref().is_some_and(quota::is_cursor));
+    }
+    let mut all: Vec<_> = quota::list(&world.center, PROJECT)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|i| (i.channel, i.window))
+        .collect();
+    all.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    assert_eq!(seen, all);
+    assert!(all.contains(&("robot".to_owned(), Window::Minute)), "{all:?}");
+}
