@@ -145,6 +145,7 @@ fn dingtalk_app(origin: &str) -> DingtalkApp {
 fn wecom_app(origin: &str) -> WecomApp {
     WecomApp {
         secret: WECOM_APP_SECRET.to_owned(),
+        knows_numbers: true,
         callback: Some(WecomCallback {
             url: format!("{origin}/v1/callbacks/default/sandbox-wecom-app"),
             token: WECOM_TOKEN.to_owned(),

@@ -87,7 +87,7 @@ impl WecomApp {
         }
     }
 
-    async fn call(&self, path: &str, body: &Value) -> Result<Value, SendError> {
+    pub(super) async fn call(&self, path: &str, body: &Value) -> Result<Value, SendError> {
         self.call_within(path, body, Duration::from_secs(15)).await
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Config {
     pub(super) corp_id: String,
     pub(super) agent_id: u64,
     pub(super) secret: Secret,
+    /// Whether people are found by their mobile number.
+    pub(super) find_by_mobile: bool,
     pub(super) base_url: String,
     /// The name of the app's token among those that all processes share.
     pub(super) token_name: String,
@@ -52,6 +54,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     }
     let agent_id = agent_id(&mut fields);
     let pressed_label: Option<String> = fields.optional("pressed_label");
+    let find_by_mobile: Option<bool> = fields.optional("find_by_mobile");
     let mut problems = fields.finish();
     let own = secret(setup.secrets, "secret");
     if own.is_none() {
@@ -75,6 +78,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         secret: own.cloned().unwrap_or_default(),
         base_url,
         keys,
+        find_by_mobile: find_by_mobile.unwrap_or(true),
         pressed_label: pressed_label.unwrap_or_else(|| PRESSED_LABEL.to_owned()),
     })
 }

@@ -5,6 +5,7 @@ mod callback;
 mod card;
 mod check;
 mod config;
+mod lookup;
 mod media;
 mod recipients;
 mod render;
@@ -17,8 +18,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Push, Quota, QuotaUnit, Recalls, Receipt, RenderContext, RenderError, Rendered, Route, SendError,
-    SharedChannel, Window,
+    Lookups, Push, Quota, QuotaUnit, Recalls, Receipt, RenderContext, RenderError, Rendered, Route,
+    SendError, SharedChannel, Window,
 };
 use serde_json::{Value, json};
 
@@ -37,11 +38,14 @@ pub(crate) const ENTRY: Entry = Entry {
     build,
 };
 
+/// A number is looked up; a channel that does not look understands user ids alone.
+const ADDRESSES: &[AddressKind] = &[AddressKind::Wecom, AddressKind::Mobile];
+
 fn capability() -> Capability {
     Capability {
         kind: Kind::WecomApp,
         batching: Batching::UpTo(1000),
-        addresses: &[AddressKind::Wecom],
+        addresses: ADDRESSES,
         // Its duplicate check compares contents, and two equal alarms are two messages.
         dedupe: None,
         // Sending is not counted by calls but by people: so many in a day for the app, 30 a minute for each member.
@@ -57,7 +61,11 @@ fn capability() -> Capability {
 
 fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
     let config = config::read(setup)?;
-    let capability = Capability { limit: effective_limit(None, &setup.limits), ..capability() };
+    let capability = Capability {
+        limit: effective_limit(None, &setup.limits),
+        addresses: if config.find_by_mobile { ADDRESSES } else { &ADDRESSES[..1] },
+        ..capability()
+    };
     Ok(Arc::new(WecomApp {
         config,
         capability,
@@ -97,6 +105,10 @@ impl Channel for WecomApp {
         Some(self)
     }
 
+    fn lookups(&self) -> Option<&dyn Lookups> {
+        self.config.find_by_mobile.then_some(self as &dyn Lookups)
+    }
+
     fn recalls(&self) -> Option<&dyn Recalls> {
         Some(self)
     }
@@ -110,6 +122,17 @@ impl Callbacks for WecomApp {
 
     async fn follow(&self, then: &Value) -> Result<(), SendError> {
         self.change_card(then).await
+    }
+}
+
+#[async_trait]
+impl Lookups for WecomApp {
+    fn finds(&self) -> AddressKind {
+        AddressKind::Wecom
+    }
+
+    async fn by_mobile(&self, mobile: &str) -> Result<Option<String>, SendError> {
+        self.find(mobile).await
     }
 }
 

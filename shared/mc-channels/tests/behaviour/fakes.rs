@@ -343,6 +343,7 @@ pub fn wecom_app() -> WecomApp {
         secret: WECOM_SECRET.to_owned(),
         users: Some(vec!["zhangsan".to_owned(), "LiSi".to_owned()]),
         unlicensed: vec!["wangwu".to_owned()],
+        mobiles: [("13800000000".to_owned(), "zhangsan".to_owned())].into(),
         callback: Some(WecomCallback {
             url: "http://127.0.0.1:9/callback".to_owned(),
             token: WECOM_TOKEN.to_owned(),
@@ -463,7 +464,7 @@ impl Harness for Fake<'_> {
     }
 
     fn numbers(&self) -> Option<[&'static str; 2]> {
-        let finds = matches!(self.kind, Kind::DingtalkApp | Kind::FeishuApp);
+        let finds = matches!(self.kind, Kind::WecomApp | Kind::DingtalkApp | Kind::FeishuApp);
         finds.then_some(["13800000000", "13900000000"])
     }
 

@@ -423,3 +423,18 @@ async fn a_check_says_what_to_do_next() {
     let steps = stranger.check().await;
     assert!(steps.iter().any(|step| step.next_step.as_ref().is_some_and(|next| next.contains("corp_id"))));
 }
+
+#[tokio::test]
+async fn nobodys_number_is_not_asked_for_twice_in_a_day() {
+    let world = World::start(false).await;
+    let channel = channel(&world);
+    let find = async || channel.lookups().unwrap().by_mobile("13900000000").await.unwrap();
+    let asked = || world.tokens.fetches().iter().filter(|name| name.starts_with("id:wecom:")).count();
+    assert_eq!(find().await, None);
+    world.clock.advance(Duration::from_secs(86_399));
+    assert_eq!((find().await, asked()), (None, 1));
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!((find().await, asked()), (None, 2));
+    let off = wecom_channel(&world, json!({"find_by_mobile": false}), &world.http_url());
+    assert!(off.lookups().is_none());
+}
