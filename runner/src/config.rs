@@ -32,6 +32,7 @@ pub struct Config {
 pub struct Server {
     pub listen: SocketAddr,
     pub https: bool,
+    pub trusted_proxies: String,
     pub public_url: String,
     pub data_dir: PathBuf,
     pub sandbox: bool,

@@ -69,7 +69,7 @@ async fn all(stub: &Stub, work_dir: &Path, messages: u64) -> Result<Scheduled> {
 
     let at = clock.now().after(AHEAD);
     let begun = Instant::now();
-    let caller = Caller { project: PROJECT.into(), sender: "bench".into(), request_id: "bench".into() };
+    let caller = Caller::new(PROJECT, "bench", "bench");
     for first in (0..messages).step_by(PER_CALL as usize) {
         let numbers = first..messages.min(first + PER_CALL);
         let answer = accept(&center, &caller, numbers.map(|n| message(n, at)).collect(), None).await;

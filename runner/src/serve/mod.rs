@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use mc_ambient::{AscendingIds, OsRandom, SystemClock};
 use mc_api::Api;
+use mc_api::auth::source::Networks;
 use mc_channels::http::{EgressPolicy, GuardedHttp};
 use mc_core::ports::{Clock, MailService, Random};
 use mc_pipeline::center::Tuning;
@@ -74,6 +75,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         mc_api::ApiOptions {
             cookie_secure: config.server.https,
             metrics: Some(work::metrics_page(metrics.clone(), data.clone())),
+            trusted_proxies: trusted_proxies(&config)?,
             version: env!("CARGO_PKG_VERSION"),
         },
     )));
@@ -92,6 +94,15 @@ async fn serve(config: Config) -> Result<(), Failure> {
     data.close().await.map_err(context("the data folder could not be closed"))?;
     tracing::info!("stopped; everything that was not finished is kept for the next start");
     Ok(())
+}
+
+fn trusted_proxies(config: &Config) -> Result<Networks, Failure> {
+    let list = &config.server.trusted_proxies;
+    let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
+    Networks::parse(entries).map_err(|entry| {
+        format!("[server] trusted_proxies: {entry:?} is neither an address nor a network like 10.0.0.0/8")
+            .into()
+    })
 }
 
 fn assemble(
@@ -115,6 +126,7 @@ fn assemble(
             give_up_after: Duration::from_secs(config.delivery.give_up_hours * 3600),
             // One process owns the folder: whatever was claimed before this start is in nobody's hands.
             leases_from: clock.now(),
+            alone: true,
             ..Tuning::default()
         },
         sealer: Arc::new(sealer),

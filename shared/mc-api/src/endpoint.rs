@@ -76,7 +76,7 @@ async fn enter(
         true => RawPathParams::from_request_parts(&mut parts, &()).await.ok(),
         false => None,
     };
-    Ok(Call { api, identity, request_id: request_id.clone(), parts, path, query, body })
+    Ok(Call { api, route, identity, request_id: request_id.clone(), parts, path, query, body })
 }
 
 /// The caller's own id for its request if it is a sane one, else a new one.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use mc_core::model::{Operator, OperatorRole, Role};
-use mc_core::{Error, ErrorKind, Result, Secret, Timestamp};
+use mc_core::{Error, ErrorKind, Result, Secret};
 use mc_pipeline::Center;
 
+use crate::auth::issue::{NewAccessKey, issue};
 use crate::auth::password;
-use crate::routes::access_keys::{NewAccessKey, issue};
 
 /// What somebody fixed ahead of the first start; the rest is made up.
 #[derive(Default)]
@@ -43,25 +43,16 @@ pub async fn first_start(center: &Center, chosen: Chosen) -> Result<Option<First
     let (key, secret_access_key) = issue(
         center,
         NewAccessKey {
-            project: "default".to_owned(),
-            name: "first".to_owned(),
-            role: Role::Admin,
-            basic: true,
-            expires_at: None,
             access_key_id: chosen.access_key_id,
             secret: chosen.secret_access_key,
+            ..NewAccessKey::new("default", "first", Role::Admin)
         },
     )
     .await?;
     let hash = password::hash(&password, &*center.random).map_err(|error| {
         Error::new(ErrorKind::Internal, "the operator's password cannot be hashed").because(error)
     })?;
-    let operator = Operator {
-        password: hash,
-        roles: BTreeMap::from([("*".to_owned(), OperatorRole::Admin)]),
-        created_at: Timestamp::EPOCH,
-        updated_at: Timestamp::EPOCH,
-    };
+    let operator = Operator::new(hash, BTreeMap::from([("*".to_owned(), OperatorRole::Admin)]));
     center.operators.put("admin", operator).await?;
     Ok(Some(FirstStart { password, access_key_id: key.access_key_id, secret_access_key }))
 }

@@ -18,9 +18,11 @@ mod answer;
 mod body;
 mod call;
 mod endpoint;
+mod limits;
+pub mod noting;
 mod query;
 
+pub use auth::issue::{NewAccessKey, issue};
 pub use problem::ApiError;
-pub use routes::access_keys::{NewAccessKey, issue};
 pub use routes::{callback_router, ingest_router, router};
 pub use state::{Api, ApiOptions};

@@ -157,6 +157,9 @@ fn add_problems(operation: &mut Operation, route: &Route) {
     if !matches!(route.method.as_str(), "GET") && route.need != Need::Nothing {
         problems.push(("409", "It cannot be done as things are; `code` says why"));
     }
+    if route.limited() {
+        problems.push(("429", "A limit of the project is reached; come again after Retry-After"));
+    }
     problems.extend([
         ("500", "Something is wrong on our side"),
         ("503", "Not now; come again after Retry-After"),

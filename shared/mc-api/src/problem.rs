@@ -12,6 +12,8 @@ use mc_pipeline::accept::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::limits;
+
 /// How long to wait when nobody knows better.
 const USUAL_WAIT: Duration = Duration::from_secs(2);
 
@@ -259,6 +261,14 @@ impl From<Refusal> for ApiError {
             }
             Refusal::NotFound(what) => Self::not_found(what),
             Refusal::Conflict { code, detail } => Self::conflict(code, detail),
+            Refusal::Forbidden { code, detail, errors } => {
+                Self::new(StatusCode::FORBIDDEN, code, detail).with_errors(errors)
+            }
+            Refusal::Limited { code, detail, wait, standing } => {
+                let limited = Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(wait);
+                let headers = limits::headers(&standing).into_iter();
+                headers.fold(limited, |limited, (name, value)| limited.with_header(name, value))
+            }
             Refusal::Failed(error) => error.into(),
         }
     }

@@ -7,8 +7,9 @@ use mc_pipeline::Center;
 use crate::auth::opened::OpenedKeys;
 use crate::auth::password::Passwords;
 use crate::auth::sigv4::SigningKeys;
+use crate::auth::source::Networks;
 use crate::auth::throttle::LoginThrottle;
-use crate::routes::callbacks::BadCallbacks;
+use crate::noting::Noting;
 
 /// Renders the metrics as Prometheus reads them.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -20,13 +21,20 @@ pub struct ApiOptions {
     pub cookie_secure: bool,
     /// Where `GET /metrics` gets its text; without it the route answers 404.
     pub metrics: Option<RenderMetrics>,
+    /// The proxies whose word about where a request came from counts.
+    pub trusted_proxies: Networks,
     /// The program's version, as `/healthz` tells it.
     pub version: &'static str,
 }
 
 impl Default for ApiOptions {
     fn default() -> Self {
-        Self { cookie_secure: true, metrics: None, version: env!("CARGO_PKG_VERSION") }
+        Self {
+            cookie_secure: true,
+            metrics: None,
+            trusted_proxies: Networks::default(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
     }
 }
 
@@ -42,8 +50,8 @@ pub struct Api {
     pub passwords: Passwords,
     /// Slows down guessing of passwords.
     pub throttle: LoginThrottle,
-    /// Notes bad callbacks without letting them fill the log.
-    pub bad_callbacks: BadCallbacks,
+    /// Notes what strangers cause without letting them fill the log.
+    pub noting: Noting,
     /// What differs between places.
     pub options: ApiOptions,
 }
@@ -57,7 +65,7 @@ impl Api {
             opened_keys: OpenedKeys::default(),
             passwords: Passwords::new(2),
             throttle: LoginThrottle::default(),
-            bad_callbacks: BadCallbacks::default(),
+            noting: Noting::default(),
             options,
         }
     }

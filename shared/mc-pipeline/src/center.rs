@@ -6,6 +6,7 @@ use std::time::Duration;
 use mc_channels::registry;
 use mc_core::ports::{Blobs, Clock, Http, Ids, MailService, Queue, Random, Store};
 
+use crate::limits::Limits;
 use crate::repo::{AccessKeys, Channels, Contacts, Groups, Operators, Projects, Templates, Webhooks};
 use crate::seal::Sealer;
 use crate::suppress::Suppressions;
@@ -46,6 +47,8 @@ pub struct Tuning {
     pub leases_from: mc_core::Timestamp,
     /// A share that could not be sent for so long is given up.
     pub give_up_after: Duration,
+    /// Whether no other process has this store: then what was counted here need not be asked of it.
+    pub alone: bool,
 }
 
 impl Default for Tuning {
@@ -55,6 +58,7 @@ impl Default for Tuning {
             lease: Duration::from_secs(90),
             leases_from: mc_core::Timestamp::EPOCH,
             give_up_after: Duration::from_secs(86_400),
+            alone: false,
         }
     }
 }
@@ -99,6 +103,8 @@ pub struct Center {
     pub webhooks: Webhooks,
     /// Addresses that are not written to.
     pub suppressions: Suppressions,
+    /// What projects may send, and how much of it is used.
+    pub limits: Limits,
     /// Where people reach this center, like `https://mc.example.com`, if that is known: links in mails lead there.
     pub public_url: Option<String>,
     /// One reservation at a time per channel.
@@ -132,6 +138,7 @@ impl Center {
             templates: Templates::new(store.clone(), clock.clone()),
             webhooks: Webhooks::new(store.clone(), clock.clone()),
             suppressions: Suppressions::new(store.clone()),
+            limits: Limits::new(store.clone(), tuning.alone),
             public_url: None,
             pacing: crate::pace::Locks::default(),
             ledger: crate::quota::Ledger::default(),

@@ -23,6 +23,7 @@
 //! | notes on a channel's quotas | `quota#project` | channel |
 //! | what scheduled sends have reserved | `promise#project#channel` | day |
 //! | lease of whoever asks the platforms | `quota-lease` | `p` |
+//! | messages of a project, counted | `lim#project` | `n` |
 //! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
 //! | suppressed addresses | `suppressed#project` | address |
@@ -188,6 +189,11 @@ pub fn quota_lease() -> Key {
 /// The partition of what scheduled sends of a channel have reserved.
 pub fn promises_partition(project: &str, channel: &str) -> String {
     format!("promise#{project}#{channel}")
+}
+
+/// How many messages a project's callers sent.
+pub fn limits(project: &str) -> Key {
+    Key::new(format!("lim#{project}"), "n")
 }
 
 /// A value that a platform gave for a while.

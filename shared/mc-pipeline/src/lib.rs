@@ -9,6 +9,7 @@ pub mod dead;
 pub mod deliver;
 pub mod due;
 pub mod keys;
+pub mod limits;
 pub mod pace;
 pub mod people;
 pub mod quota;

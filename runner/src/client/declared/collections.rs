@@ -28,7 +28,7 @@ pub(super) const COLLECTIONS: [Collection; 7] = [
         word: "projects",
         key: "name",
         told: TIMES,
-        defaults: &[("/display_name", "\"\"")],
+        defaults: &[("/display_name", "\"\""), ("/settings/template_approval", "false")],
         times: &[],
     },
     Collection {
@@ -41,7 +41,7 @@ pub(super) const COLLECTIONS: [Collection; 7] = [
     Collection {
         word: "templates",
         key: "name",
-        told: &["version", "created_at", "updated_at"],
+        told: &["version", "approval", "created_at", "updated_at"],
         defaults: &[("/format", "\"text\""), ("/title", "\"\""), ("/routing/mode", "\"all\"")],
         times: &[],
     },

@@ -7,17 +7,17 @@
 //! other site can send without asking us first: a JSON content type, or the header `X-Requested-With`. That stands
 //! besides `SameSite=Strict`, which not every browser keeps to.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::ConnectInfo;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mc_core::model::{Operator, OperatorRole};
+use mc_pipeline::syslog;
+use serde_json::json;
 
 use super::opened::OpenedKey;
 use super::sigv4::{self, SignedRequest};
-use super::{basic, session};
+use super::{basic, session, source};
 use crate::access::{Need, operator_role_word};
 use crate::call::is_resource_name;
 use crate::problem::ApiError;
@@ -110,6 +110,7 @@ pub(crate) async fn identify(
         Who::Nobody => Err(refused(&parts.headers, "missing")),
         Who::Key(key) => {
             let (project, actor) = (key.project.clone(), key.actor.clone());
+            check_source(api, key, parts).await?;
             check_key(key, need, &parts.headers)?;
             Ok(Identity { project, actor, who })
         }
@@ -119,6 +120,29 @@ pub(crate) async fn identify(
             Ok(Identity { project, actor, who })
         }
     }
+}
+
+/// Refuses a key that is used from where it may not be, and notes it: somebody else may have it.
+async fn check_source(api: &Api, key: &OpenedKey, parts: &Parts) -> Result<(), ApiError> {
+    if key.networks.is_empty() {
+        return Ok(());
+    }
+    let address = source::of(parts, &api.options.trusted_proxies);
+    if address.is_some_and(|address| key.networks.contains(address)) {
+        return Ok(());
+    }
+    metrics::counter!("message_center_auth_failures_total", "reason" => "address").increment(1);
+    let from = address.map_or_else(|| "an address that is not known".to_owned(), |a| a.to_string());
+    let center = &api.center;
+    let what = format!("{}/{from}", key.key.access_key_id);
+    if let Some(count) = api.noting.count(what, center.clock.now()) {
+        let data = json!({"access_key": key.key.access_key_id, "from": from, "count": count});
+        if let Err(error) = syslog::note(center, &key.project, "access_key.refused", data).await {
+            tracing::warn!(error = %error, "a refused access key could not be noted");
+        }
+    }
+    let detail = format!("this access key may not be used from {from}");
+    Err(ApiError::new(StatusCode::FORBIDDEN, "address_not_allowed", detail))
 }
 
 fn check_key(key: &OpenedKey, need: Need, headers: &HeaderMap) -> Result<(), ApiError> {
@@ -262,7 +286,8 @@ async fn session_of(
     let center = &api.center;
     let token_hash = session::token_hash(token, &account);
     let Some(open) = center.operators.session(&token_hash).await? else { return Ok(None) };
-    if open.username != username || open.expires_at <= center.clock.now() {
+    let signed_out = account.signed_out_at.is_some_and(|at| open.opened_at() <= at);
+    if open.username != username || open.expires_at <= center.clock.now() || signed_out || !account.enabled {
         return Ok(None);
     }
     let (username, expires_at) = (username.to_owned(), open.expires_at);
@@ -299,12 +324,7 @@ fn note_use(api: &Api, key: &OpenedKey) {
 /// Whether the request came from this machine itself, and not through a proxy on it.
 fn is_local(parts: &Parts) -> bool {
     let forwarded = ["forwarded", "x-forwarded-for"].iter().any(|name| parts.headers.contains_key(*name));
-    !forwarded && peer(parts).is_some_and(|ip| ip.to_canonical().is_loopback())
-}
-
-/// Where the request came from, if the server tells.
-pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+    !forwarded && source::peer(parts).is_some_and(|ip| ip.is_loopback())
 }
 
 /// The same 401 whatever was wrong; the reason is for logs and metrics.

@@ -5,8 +5,10 @@
 
 pub mod basic;
 pub mod caller;
+pub mod issue;
 pub mod opened;
 pub mod password;
 pub mod session;
 pub mod sigv4;
+pub mod source;
 pub mod throttle;

@@ -100,12 +100,7 @@ mod tests {
 
     #[test]
     fn a_changed_password_ends_sessions() {
-        let operator = |password: &str| Operator {
-            password: password.to_owned(),
-            roles: std::collections::BTreeMap::new(),
-            created_at: mc_core::Timestamp::EPOCH,
-            updated_at: mc_core::Timestamp::EPOCH,
-        };
+        let operator = |password: &str| Operator::new(password.to_owned(), std::collections::BTreeMap::new());
         assert_eq!(token_hash("t", &operator("a")), token_hash("t", &operator("a")));
         assert_ne!(token_hash("t", &operator("a")), token_hash("t", &operator("b")));
     }

@@ -1,129 +1,42 @@
 //! Access keys of a project.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::time::Duration;
+
 use http::StatusCode;
 use mc_core::model::{AccessKey, Role};
-use mc_core::{Error, ErrorKind, Secret, Timestamp};
-use mc_pipeline::Center;
+use mc_core::{Secret, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::answer::{self, Answer, Page, no_content, ok};
-use crate::auth::opened::seal_context;
-use crate::call::Call;
+use crate::auth::issue::{NewAccessKey, issue};
+use crate::auth::source;
+use crate::call::{Call, is_resource_name};
 use crate::problem::ApiError;
 use crate::query::is_name_cursor;
 use crate::schema;
 
-/// A key to be made. What is not given is generated.
-pub struct NewAccessKey {
-    /// The project it opens.
-    pub project: String,
-    /// What people call it.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// Whether HTTP Basic is accepted.
-    pub basic: bool,
-    /// When it stops working.
-    pub expires_at: Option<Timestamp>,
-    /// The public half, where a first start fixes it.
-    pub access_key_id: Option<String>,
-    /// The secret half, where a first start fixes it.
-    pub secret: Option<Secret>,
-}
+/// A key has at most this many networks, and as many channels.
+const MAX_ALLOWED: usize = 50;
 
-/// Makes a key and stores it; answers it with its secret, which nobody can see again.
-pub async fn issue(center: &Center, new: NewAccessKey) -> mc_core::Result<(AccessKey, Secret)> {
-    let access_key_id = new.access_key_id.unwrap_or_else(|| generate_id(center));
-    let secret = new.secret.unwrap_or_else(|| generate_secret(center));
-    let sealed = center
-        .sealer
-        .seal(&seal_context(&access_key_id), secret.expose())
-        .map_err(|e| Error::new(ErrorKind::Sealed, "an access key's secret cannot be sealed").because(e))?;
-    let key = AccessKey {
-        id: access_key_id.clone(),
-        access_key_id,
-        secret: sealed,
-        project: new.project,
-        name: new.name,
-        role: new.role,
-        basic: new.basic,
-        enabled: true,
-        expires_at: new.expires_at,
-        created_at: center.clock.now(),
-    };
-    center.access_keys.put(&key).await?;
-    Ok((key, secret))
-}
+/// How long the old key of a rotation works on, unless the caller says otherwise.
+const USUAL_OVERLAP_HOURS: u32 = 24;
 
-/// `MC` and 18 letters and digits that cannot be mistaken for each other.
-fn generate_id(center: &Center) -> String {
-    const LETTERS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let mut bytes = [0; 18];
-    center.random.fill(&mut bytes);
-    let letters = bytes.iter().map(|b| char::from(LETTERS[usize::from(b % 32)]));
-    "MC".chars().chain(letters).collect()
-}
+/// The longest overlap: a year.
+const MAX_OVERLAP_HOURS: u32 = 366 * 24;
 
-/// 240 random bits as 40 characters that need no escaping anywhere.
-fn generate_secret(center: &Center) -> Secret {
-    let mut bytes = zeroize::Zeroizing::new([0; 30]);
-    center.random.fill(bytes.as_mut_slice());
-    Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))
-}
-
-/// An access key, without its secret.
+/// An access key. Its secret is shown when it was just made, and never again.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AccessKeyView {
     /// Its id as a resource; the same as `access_key_id`.
     id: String,
     /// The public half.
     access_key_id: String,
-    /// What people call it.
-    name: String,
-    /// What it may do.
-    #[schema(value_type = schema::Role)]
-    role: Role,
-    /// Whether HTTP Basic is accepted.
-    basic: bool,
-    /// Whether it works.
-    enabled: bool,
-    /// When it stops working.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
-    /// When it was last used, to about a minute.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    last_used_at: Option<Timestamp>,
-    /// When it was made.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-}
-
-fn view(key: &AccessKey, last_used_at: Option<Timestamp>) -> AccessKeyView {
-    AccessKeyView {
-        id: key.access_key_id.clone(),
-        access_key_id: key.access_key_id.clone(),
-        name: key.name.clone(),
-        role: key.role,
-        basic: key.basic,
-        enabled: key.enabled,
-        expires_at: key.expires_at,
-        last_used_at,
-        created_at: key.created_at,
-    }
-}
-
-/// A key that was just made, with its secret.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct CreatedAccessKey {
-    /// Its id as a resource.
-    id: String,
-    /// The public half.
-    access_key_id: String,
-    /// The secret half: shown now and never again.
-    secret_access_key: String,
+    /// The secret half: only in the answer that made the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    secret_access_key: Option<String>,
     /// What people call it.
     name: String,
     /// What it may do.
@@ -138,9 +51,55 @@ pub(crate) struct CreatedAccessKey {
     /// When it stops working.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// The networks it may be used from; from everywhere if there are none.
+    allowed_cidrs: Vec<String>,
+    /// The channels it may send through; through all if there are none.
+    allowed_channels: Vec<String>,
+    /// When it was last used, to about a minute.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
+    /// Who made it: `operator:…` or `key:…`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    created_by: Option<String>,
+    /// The key it follows in a rotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replaces: Option<String>,
+    /// The key that follows it in a rotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    replaced_by: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+}
+
+fn view(key: &AccessKey, last_used_at: Option<Timestamp>) -> AccessKeyView {
+    AccessKeyView {
+        id: key.access_key_id.clone(),
+        access_key_id: key.access_key_id.clone(),
+        secret_access_key: None,
+        name: key.name.clone(),
+        role: key.role,
+        project: key.project.clone(),
+        basic: key.basic,
+        enabled: key.enabled,
+        expires_at: key.expires_at,
+        allowed_cidrs: key.allowed_cidrs.clone(),
+        allowed_channels: key.allowed_channels.clone(),
+        last_used_at,
+        created_by: key.created_by.clone(),
+        replaces: key.replaces.clone(),
+        replaced_by: key.replaced_by.clone(),
+        created_at: key.created_at,
+    }
+}
+
+/// 201 with the key and its secret.
+fn made(key: &AccessKey, secret: &Secret) -> Answer {
+    let secret_access_key = Some(secret.expose().to_owned());
+    Ok(answer::json(StatusCode::CREATED, &AccessKeyView { secret_access_key, ..view(key, None) }))
 }
 
 /// List the project's access keys
@@ -169,6 +128,12 @@ pub(crate) struct AccessKeyBody {
     /// When it stops working.
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
+    /// The networks it may be used from, like `192.0.2.0/24`; from everywhere if there are none.
+    #[serde(default)]
+    allowed_cidrs: Vec<String>,
+    /// The channels it may send through; through all if there are none.
+    #[serde(default)]
+    allowed_channels: Vec<String>,
 }
 
 fn yes() -> bool {
@@ -181,36 +146,26 @@ fn yes() -> bool {
 #[utoipa::path(
     post, path = "/v1/access-keys", tag = "access keys", operation_id = "create_access_key",
     request_body = AccessKeyBody,
-    responses((status = 201, description = "Made", body = CreatedAccessKey))
+    responses((status = 201, description = "Made", body = AccessKeyView))
 )]
 pub async fn create(call: Call) -> Answer {
     let body: AccessKeyBody = call.read()?;
     check_name(&body.name)?;
     check_expiry(&call, body.expires_at)?;
+    let allowed_cidrs = networks(body.allowed_cidrs)?;
+    check_channels(&body.allowed_channels)?;
     let new = NewAccessKey {
-        project: call.project().to_owned(),
-        name: body.name,
-        role: body.role,
         basic: body.basic,
         expires_at: body.expires_at,
-        access_key_id: None,
-        secret: None,
+        allowed_cidrs,
+        allowed_channels: body.allowed_channels,
+        created_by: Some(call.identity.actor.to_string()),
+        ..NewAccessKey::new(call.project(), body.name, body.role)
     };
     let (key, secret) = issue(call.center(), new).await?;
-    call.audit("access_key.create", json!({"access_key": key.id, "name": key.name, "role": key.role})).await;
-    let created = CreatedAccessKey {
-        id: key.id,
-        access_key_id: key.access_key_id,
-        secret_access_key: secret.expose().to_owned(),
-        name: key.name,
-        role: key.role,
-        project: key.project,
-        basic: key.basic,
-        enabled: key.enabled,
-        expires_at: key.expires_at,
-        created_at: key.created_at,
-    };
-    Ok(answer::json(StatusCode::CREATED, &created))
+    let what = json!({"access_key": key.id, "name": key.name, "role": key.role});
+    call.audit_change("access_key.create", what, None, Some(&view(&key, None))).await;
+    made(&key, &secret)
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {
@@ -225,6 +180,36 @@ fn check_expiry(call: &Call, expires_at: Option<Timestamp>) -> Result<(), ApiErr
         return Err(ApiError::field("invalid_request", "/expires_at", "this time has passed already"));
     }
     Ok(())
+}
+
+/// The networks as they are compared and shown.
+fn networks(cidrs: Vec<String>) -> Result<Vec<String>, ApiError> {
+    check_count(cidrs.len(), "/allowed_cidrs")?;
+    let read = |(index, cidr): (usize, String)| {
+        source::network(&cidr).map(|network| network.to_string()).ok_or_else(|| {
+            let detail = "this is neither an address nor a network like 192.0.2.0/24 or 2001:db8::/32";
+            ApiError::field("invalid_request", format!("/allowed_cidrs/{index}"), detail)
+        })
+    };
+    cidrs.into_iter().enumerate().map(read).collect()
+}
+
+fn check_channels(channels: &[String]) -> Result<(), ApiError> {
+    check_count(channels.len(), "/allowed_channels")?;
+    match channels.iter().position(|channel| !is_resource_name(channel)) {
+        None => Ok(()),
+        Some(index) => {
+            let pointer = format!("/allowed_channels/{index}");
+            Err(ApiError::field("invalid_request", pointer, "this is not the name of a channel"))
+        }
+    }
+}
+
+fn check_count(count: usize, pointer: &str) -> Result<(), ApiError> {
+    if count <= MAX_ALLOWED {
+        return Ok(());
+    }
+    Err(ApiError::field("invalid_request", pointer, format!("there are at most {MAX_ALLOWED} of these")))
 }
 
 /// The key in the path, if it is one of this project.
@@ -266,6 +251,10 @@ pub(crate) struct AccessKeyChange {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Option<Timestamp>>,
+    /// The networks it may be used from; an empty list for everywhere.
+    allowed_cidrs: Option<Vec<String>>,
+    /// The channels it may send through; an empty list for all.
+    allowed_channels: Option<Vec<String>>,
 }
 
 /// Tells a field that is null from one that is not there.
@@ -284,6 +273,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Tim
 )]
 pub async fn change(call: Call) -> Answer {
     let mut key = found(&call).await?;
+    let before = view(&key, None);
     let change: AccessKeyChange = call.read()?;
     if let Some(name) = change.name {
         check_name(&name)?;
@@ -293,13 +283,86 @@ pub async fn change(call: Call) -> Answer {
         check_expiry(&call, expires_at)?;
         key.expires_at = expires_at;
     }
+    if let Some(cidrs) = change.allowed_cidrs {
+        key.allowed_cidrs = networks(cidrs)?;
+    }
+    if let Some(channels) = change.allowed_channels {
+        check_channels(&channels)?;
+        key.allowed_channels = channels;
+    }
     key.role = change.role.unwrap_or(key.role);
     key.basic = change.basic.unwrap_or(key.basic);
     key.enabled = change.enabled.unwrap_or(key.enabled);
     call.center().access_keys.put(&key).await?;
-    let what = json!({"access_key": key.id, "role": key.role, "basic": key.basic, "enabled": key.enabled});
-    call.audit("access_key.change", what).await;
+    let what = json!({"access_key": key.id, "name": key.name});
+    call.audit_change("access_key.change", what, Some(&before), Some(&view(&key, None))).await;
     shown(&call, &key).await
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rotation {
+    /// When the new key stops working; never by default.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    /// For how many hours the old key works on; 24 by default, 0 ends it at once.
+    #[schema(maximum = 8784)]
+    overlap_hours: Option<u32>,
+}
+
+/// Rotate an access key
+///
+/// Makes a new key with the same name, role and restrictions; both work until the old one expires. 409 while the key
+/// already is one of two.
+#[utoipa::path(
+    post, path = "/v1/access-keys/{id}/rotate", tag = "access keys", operation_id = "rotate_access_key",
+    params(("id" = String, Path)),
+    request_body = Option<Rotation>,
+    responses((status = 201, description = "The new key; its secret is in this answer and nowhere else",
+        body = AccessKeyView))
+)]
+pub async fn rotate(call: Call) -> Answer {
+    let mut old = found(&call).await?;
+    let Rotation { expires_at, overlap_hours } = call.read_or_default()?;
+    check_expiry(&call, expires_at)?;
+    let overlap_hours = overlap_hours.unwrap_or(USUAL_OVERLAP_HOURS);
+    if overlap_hours > MAX_OVERLAP_HOURS {
+        let detail = format!("an overlap is at most {MAX_OVERLAP_HOURS} hours, which is a year");
+        return Err(ApiError::field("invalid_request", "/overlap_hours", detail));
+    }
+    check_alone(&call, &old).await?;
+    let now = call.center().clock.now();
+    let new = NewAccessKey {
+        basic: old.basic,
+        expires_at,
+        allowed_cidrs: old.allowed_cidrs.clone(),
+        allowed_channels: old.allowed_channels.clone(),
+        created_by: Some(call.identity.actor.to_string()),
+        replaces: Some(old.id.clone()),
+        ..NewAccessKey::new(old.project.clone(), old.name.clone(), old.role)
+    };
+    // The new key comes first. A crash here leaves one whose secret nobody has, beside an old one that still works.
+    let (key, secret) = issue(call.center(), new).await?;
+    let ends = now.after(Duration::from_secs(u64::from(overlap_hours) * 3600));
+    old.expires_at = Some(old.expires_at.map_or(ends, |at| at.min(ends)));
+    old.replaced_by = Some(key.id.clone());
+    call.center().access_keys.put(&old).await?;
+    let what = json!({"access_key": old.id, "replaced_by": key.id, "expires_at": old.expires_at});
+    call.audit("access_key.rotate", what).await;
+    made(&key, &secret)
+}
+
+/// A rotation has two keys at most: whoever begins the next one ends the last.
+async fn check_alone(call: &Call, key: &AccessKey) -> Result<(), ApiError> {
+    let (center, now) = (call.center(), call.center().clock.now());
+    for other in [&key.replaced_by, &key.replaces].into_iter().flatten() {
+        let Some(other) = center.access_keys.stored(other).await? else { continue };
+        if other.enabled && other.expires_at.is_none_or(|at| at > now) {
+            let detail = format!("this key and {} are two already; delete one of them first", other.id);
+            return Err(ApiError::conflict("rotation_in_progress", detail));
+        }
+    }
+    Ok(())
 }
 
 /// Delete an access key
@@ -311,6 +374,7 @@ pub async fn change(call: Call) -> Answer {
 pub async fn delete(call: Call) -> Answer {
     let key = found(&call).await?;
     call.center().access_keys.delete(&key).await?;
-    call.audit("access_key.delete", json!({"access_key": key.id, "name": key.name})).await;
+    let what = json!({"access_key": key.id, "name": key.name});
+    call.audit_change("access_key.delete", what, Some(&view(&key, None)), None).await;
     no_content()
 }

@@ -1,54 +1,14 @@
 //! What platforms call: each channel checks its platform's own signature, which is the only authentication here.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
 use http::StatusCode;
-use mc_core::Timestamp;
 use mc_core::ports::{CallbackAnswer, CallbackError, CallbackRequest, SendError};
 use mc_pipeline::repo::ChannelEntry;
 use mc_pipeline::{receipts, syslog};
 use serde_json::json;
 
 use crate::answer::{Answer, bytes_of};
-use crate::auth::caller::peer;
 use crate::call::Call;
 use crate::problem::ApiError;
-
-/// A channel's bad callbacks are noted at most this often, however many there are.
-const NOTED_EVERY: Duration = Duration::from_secs(60);
-
-/// At most this many channels are remembered.
-const CAPACITY: usize = 1000;
-
-/// When a channel's bad callbacks were noted last, and how many came since.
-#[derive(Default)]
-pub struct BadCallbacks(Mutex<HashMap<String, (Timestamp, u64)>>);
-
-impl BadCallbacks {
-    /// Counts a bad callback; answers how many came since the last note if it is time for one.
-    fn count(&self, channel: String, now: Timestamp) -> Option<u64> {
-        let mut channels = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if channels.len() >= CAPACITY {
-            channels.retain(|_, (noted, _)| now.since(*noted) < NOTED_EVERY);
-        }
-        match channels.get_mut(&channel) {
-            Some((noted, count)) if now.since(*noted) < NOTED_EVERY => {
-                *count += 1;
-                None
-            }
-            Some((noted, count)) => {
-                *noted = now;
-                Some(std::mem::take(count) + 1)
-            }
-            None => {
-                channels.insert(channel, (now, 0));
-                Some(1)
-            }
-        }
-    }
-}
 
 /// Let a platform verify the address
 ///
@@ -152,30 +112,12 @@ async fn refuse(call: &Call, project: &str, entry: &ChannelEntry, error: Callbac
     metrics::counter!("message_center_bad_callbacks_total", "kind" => kind, "reason" => reason).increment(1);
     let key = format!("{project}/{}/{reason}", entry.name);
     let now = call.center().clock.now();
-    if let Some(count) = call.api.bad_callbacks.count(key, now) {
-        let from = peer(&call.parts).map(|address| address.to_string());
+    if let Some(count) = call.api.noting.count(key, now) {
+        let from = call.source().map(|address| address.to_string());
         let data = json!({"channel": entry.name, "reason": reason, "count": count, "from": from});
         if let Err(error) = syslog::note(call.center(), project, "callback.refused", data).await {
             tracing::warn!(error = %error, "a refused callback could not be noted");
         }
     }
     refusal
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_many_come_one_a_minute_is_noted() {
-        let bad = BadCallbacks::default();
-        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
-        let noted: Vec<_> = (0..120).filter_map(|s| bad.count("a".into(), at(s)).map(|n| (s, n))).collect();
-        assert_eq!(noted, [(0, 1), (60, 60)]);
-        assert_eq!(bad.count("b".into(), at(1)), Some(1), "each channel by itself");
-        for n in 0..5000 {
-            bad.count(format!("c{n}"), at(200 + n));
-        }
-        assert!(bad.0.lock().unwrap().len() <= CAPACITY);
-    }
 }

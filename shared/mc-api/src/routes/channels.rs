@@ -116,8 +116,10 @@ pub async fn put(call: Call) -> Answer {
     let (put, doc) = call.center().channels.put(call.project(), name, doc).await?;
     let secrets: Vec<&String> = doc.secrets.keys().collect();
     let what = json!({"channel": name, "kind": doc.kind, "enabled": doc.enabled, "secrets": secrets});
-    call.audit("channel.put", what).await;
-    answer::put(put, &view(&call, name, &doc))
+    let before = stored.as_ref().map(|stored| view(&call, name, stored));
+    let after = view(&call, name, &doc);
+    call.audit_change("channel.put", what, before.as_ref(), Some(&after)).await;
+    answer::put(put, &after)
 }
 
 /// Refuses what could not be sent through.
@@ -144,7 +146,7 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
 )]
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "channel")?;
-    found(&call, name).await?;
+    let before = found(&call, name).await?;
     let templates = call.center().templates.all(call.project()).await?;
     let users = templates.iter().filter(|(_, doc)| {
         doc.body.routing.as_ref().is_some_and(|routing| routing.channels.iter().any(|c| c == name))
@@ -155,7 +157,8 @@ pub async fn delete(call: Call) -> Answer {
         return Err(ApiError::conflict("in_use", detail));
     }
     call.center().channels.delete(call.project(), name).await?;
-    call.audit("channel.delete", json!({"channel": name})).await;
+    let before = view(&call, name, &before);
+    call.audit_change("channel.delete", json!({"channel": name}), Some(&before), None).await;
     no_content()
 }
 

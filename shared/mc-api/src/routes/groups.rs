@@ -91,9 +91,11 @@ pub async fn put(call: Call) -> Answer {
     groups::check(center, call.project(), name, &members).await?;
     let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
     let doc = GroupDoc { display_name, members, created_at, updated_at };
+    let before = center.groups.get(call.project(), name).await?.map(|doc| view(name, doc));
     let (put, doc) = center.groups.put(call.project(), name, doc).await?;
-    call.audit("group.put", json!({"group": name, "members": doc.members.len()})).await;
-    answer::put(put, &view(name, doc))
+    let (what, after) = (json!({"group": name, "members": doc.members.len()}), view(name, doc));
+    call.audit_change("group.put", what, before.as_ref(), Some(&after)).await;
+    answer::put(put, &after)
 }
 
 /// Delete a group

@@ -10,11 +10,13 @@ use mc_pipeline::receipts;
 use mc_pipeline::view::{self, Filter};
 use ring::digest;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::answer::{Answer, Page, json, ok};
+use crate::answer::{self, Answer, Page, ok};
 use crate::call::Call;
+use crate::limits;
 use crate::problem::{ApiError, Problem};
 use crate::query::is_ulid;
 use crate::schema;
@@ -54,7 +56,8 @@ pub async fn send(call: Call) -> Answer {
 pub(super) fn accepted(mut answer: accept::commit::Answer) -> Answer {
     match answer.outcomes.pop() {
         Some(Outcome::Accepted(accepted)) => {
-            Ok(replayed(json(StatusCode::ACCEPTED, &accepted), answer.replayed))
+            let response = replayed(answer::json(StatusCode::ACCEPTED, &accepted), answer.replayed);
+            Ok(limits::tell(response, &answer.limits))
         }
         Some(Outcome::Refused(refusal)) => Err(refusal.into()),
         Some(Outcome::RefusedBefore { code, detail }) => Err(refused_before(code, detail)),
@@ -128,7 +131,8 @@ pub async fn send_batch(call: Call) -> Answer {
     if accepted == 0 {
         return Err(ApiError::fields("no_message_accepted", errors));
     }
-    Ok(replayed(json(StatusCode::ACCEPTED, &BatchResults { results }), answer.replayed))
+    let response = replayed(answer::json(StatusCode::ACCEPTED, &BatchResults { results }), answer.replayed);
+    Ok(limits::tell(response, &answer.limits))
 }
 
 /// A refusal of one message of a batch, with at least one pointer to it.
@@ -143,7 +147,11 @@ fn named(refused: ApiError, index: usize) -> ApiError {
 }
 
 fn refused_before(code: String, detail: String) -> ApiError {
-    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    let status = match code.as_str() {
+        "channel_not_allowed" => StatusCode::FORBIDDEN,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    ApiError::new(status, code, detail)
 }
 
 fn replayed(mut response: Response, replayed: bool) -> Response {
@@ -242,7 +250,9 @@ pub(crate) struct MessageChange {
 pub async fn change(call: Call) -> Answer {
     let id = call.message_id()?;
     let MessageChange { send_at } = call.read()?;
-    ok(&view::reschedule(call.center(), &call.caller(), id, send_at).await?)
+    let message = view::reschedule(call.center(), &call.caller(), id, send_at).await?;
+    call.audit("message.change", json!({"send_at": send_at})).await;
+    ok(&message)
 }
 
 /// List a message's recipients
@@ -273,7 +283,9 @@ fn is_place(cursor: &str) -> bool {
     responses((status = 200, description = "The message, as it is now", body = schema::Message))
 )]
 pub async fn cancel(call: Call) -> Answer {
-    ok(&view::cancel(call.center(), &call.caller(), call.message_id()?).await?)
+    let message = view::cancel(call.center(), &call.caller(), call.message_id()?).await?;
+    call.audit("message.cancel", json!({})).await;
+    ok(&message)
 }
 
 #[derive(Serialize)]
@@ -288,13 +300,22 @@ struct Retried {
 /// Makes a new message; 409 `nothing_to_retry` when there is nobody to send to.
 #[utoipa::path(
     post, path = "/v1/messages/{id}/retry", tag = "messages", operation_id = "retry_message",
-    params(("id" = String, Path)),
-    responses((status = 202, description = "The new message", body = schema::Retried))
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for a new message")),
+    responses((status = 202, description = "The new message", body = schema::Retried,
+        headers(("idempotent-replayed" = bool, description = "`true` when an earlier request is answered again"))))
 )]
 pub async fn retry(call: Call) -> Answer {
     let id = call.message_id()?;
-    let accepted = view::retry(call.center(), &call.caller(), id).await?;
-    Ok(json(StatusCode::ACCEPTED, &Retried { accepted, retry_of: id }))
+    let idempotency = idempotency(&call)?;
+    let mut answer = view::retry(call.center(), &call.caller(), id, idempotency).await?;
+    let Some(Outcome::Accepted(accepted)) = answer.outcomes.pop() else {
+        return Err(ApiError::internal("a retry has no outcome"));
+    };
+    if !answer.replayed {
+        call.audit("message.retry", json!({"message": accepted.id})).await;
+    }
+    let response = answer::json(StatusCode::ACCEPTED, &Retried { accepted, retry_of: id });
+    Ok(limits::tell(replayed(response, answer.replayed), &answer.limits))
 }
 
 /// Take a message back
@@ -307,5 +328,7 @@ pub async fn retry(call: Call) -> Answer {
     responses((status = 200, description = "The message, as it is now", body = schema::Message))
 )]
 pub async fn recall(call: Call) -> Answer {
-    ok(&receipts::recall(call.center(), &call.caller(), call.message_id()?).await?)
+    let message = receipts::recall(call.center(), &call.caller(), call.message_id()?).await?;
+    call.audit("message.recall", json!({})).await;
+    ok(&message)
 }

@@ -8,6 +8,7 @@ pub mod callbacks;
 pub mod channels;
 pub mod contacts;
 pub mod dead_letters;
+pub mod events;
 pub mod groups;
 pub mod messages;
 pub mod monitoring;
@@ -49,6 +50,16 @@ pub struct Route {
     pub need: Need,
     /// The query parameters it takes.
     pub query: &'static [&'static str],
+}
+
+impl Route {
+    /// Whether it sends messages, for which the project's limits hold.
+    pub(crate) fn limited(&self) -> bool {
+        matches!(
+            self.path,
+            "/v1/messages" | "/v1/messages/batch" | "/v1/messages/{id}/retry" | "/v1/channels/{name}/test"
+        ) && self.method == Method::POST
+    }
 }
 
 /// The query parameters of a plain collection.
@@ -100,6 +111,8 @@ pub(crate) const ANY: &[&str] = &["*"];
 /// What a listing of messages may be filtered by.
 const MESSAGES_QUERY: &[&str] =
     &["limit", "cursor", "status", "channel", "template", "tag", "reference", "from", "to"];
+/// What a listing of the system log may be filtered by, and its form.
+const EVENTS_QUERY: &[&str] = &["limit", "cursor", "type", "actor", "resource", "from", "to", "format"];
 /// What an import may be told.
 const IMPORT_QUERY: &[&str] = &["dry_run"];
 /// What a listing of recipients may be filtered by.
@@ -130,7 +143,7 @@ routes! {
         GET "/healthz" Nothing NONE monitoring::healthz,
         GET "/openapi.json" Nothing NONE monitoring::openapi_json,
         GET "/metrics" Local NONE monitoring::metrics_text,
-        GET "/v1/events" READ PAGE monitoring::events,
+        GET "/v1/events" READ EVENTS_QUERY events::list,
         GET "/v1/quotas" READ PAGE quotas::list,
     }
     TEMPLATES, add_templates {
@@ -140,6 +153,8 @@ routes! {
         DELETE "/v1/templates/{name}" ADMIN NONE templates::delete,
         GET "/v1/templates/{name}/versions" READ PAGE templates::versions,
         GET "/v1/templates/{name}/versions/{version}" READ NONE templates::version,
+        POST "/v1/templates/{name}/versions/{version}/approve" ADMIN NONE templates::approve,
+        POST "/v1/templates/{name}/versions/{version}/reject" ADMIN NONE templates::reject,
         GET "/v1/templates/{name}/versions/{version}/diff" READ DIFF_QUERY template_diff::diff,
         POST "/v1/templates/{name}/rollback" ADMIN NONE templates::rollback,
         POST "/v1/templates/{name}/preview" READ NONE preview::stored,
@@ -203,6 +218,7 @@ routes! {
         GET "/v1/access-keys/{id}" READ NONE access_keys::get,
         PATCH "/v1/access-keys/{id}" ADMIN NONE access_keys::change,
         DELETE "/v1/access-keys/{id}" ADMIN NONE access_keys::delete,
+        POST "/v1/access-keys/{id}/rotate" ADMIN NONE access_keys::rotate,
     }
     PROJECTS, add_projects {
         GET "/v1/projects" Caller PAGE projects::list,
@@ -217,6 +233,7 @@ routes! {
         DELETE "/v1/operators/{username}" Center NONE operators::delete,
         POST "/v1/session" Nothing NONE session::open,
         GET "/v1/session" Operator NONE session::get,
+        PATCH "/v1/session" Operator NONE session::change_password,
         DELETE "/v1/session" Operator NONE session::close,
     }
 }

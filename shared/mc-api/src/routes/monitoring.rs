@@ -1,16 +1,13 @@
-//! Health, metrics, the system log and the API's own description.
+//! Health, metrics and the API's own description.
 
 use http::StatusCode;
 use mc_core::ports::Key;
-use mc_pipeline::syslog;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::answer::{Answer, Page, bytes_of, ok};
+use crate::answer::{Answer, bytes_of, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_ulid;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -54,38 +51,4 @@ pub async fn metrics_text(call: Call) -> Answer {
         return Err(ApiError::not_found("page: metrics are kept elsewhere in this place"));
     };
     Ok(bytes_of(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", render()))
-}
-
-/// One entry of the system log.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct LogEntry {
-    /// Its id.
-    id: String,
-    /// When it happened.
-    #[schema(value_type = String, format = DateTime)]
-    at: mc_core::Timestamp,
-    /// What happened: `channel.put`, `webhook.disabled` …
-    #[serde(rename = "type")]
-    kind: String,
-    /// Who did it, if somebody did: `key:…` or `operator:…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    actor: Option<String>,
-    /// The details, without secrets.
-    data: Value,
-}
-
-/// List what happened in the project: changes people made, and what the system noticed
-#[utoipa::path(
-    get, path = "/v1/events", tag = "monitoring", operation_id = "list_events",
-    responses((status = 200, description = "A page of entries, newest first", body = Page<LogEntry>))
-)]
-pub async fn events(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_ulid)?);
-    let (entries, next_cursor) = syslog::list(call.center(), call.project(), limit, cursor).await?;
-    let items = entries.into_iter().map(|(id, entry)| {
-        let syslog::Entry { at, kind, actor, data } = entry;
-        LogEntry { id, at, kind, actor, data }
-    });
-    ok(&Page { items: items.collect(), next_cursor })
 }

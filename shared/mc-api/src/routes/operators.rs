@@ -28,6 +28,12 @@ pub(crate) struct OperatorView {
     /// The role per project; `*` stands for every project.
     #[schema(value_type = BTreeMap<String, schema::OperatorRole>)]
     pub(crate) roles: BTreeMap<String, OperatorRole>,
+    /// Whether they may sign in.
+    pub(crate) enabled: bool,
+    /// When they signed in last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    pub(crate) last_sign_in_at: Option<Timestamp>,
     /// When the account was made.
     #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
@@ -41,6 +47,8 @@ pub(crate) fn view(username: &str, doc: &Operator) -> OperatorView {
     OperatorView {
         username: username.to_owned(),
         roles: doc.roles.clone(),
+        enabled: doc.enabled,
+        last_sign_in_at: None,
         created_at: doc.created_at,
         updated_at: doc.updated_at,
     }
@@ -54,8 +62,11 @@ pub(crate) fn view(username: &str, doc: &Operator) -> OperatorView {
 pub async fn list(call: Call) -> Answer {
     let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
     let page = call.center().operators.list(limit, cursor).await?;
-    let items = page.items.iter().map(|(name, doc)| view(name, doc)).collect();
-    ok(&Page { items, next_cursor: page.next_cursor })
+    let names: Vec<&str> = page.items.iter().map(|(name, _)| name.as_str()).collect();
+    let sign_ins = call.center().operators.last_sign_ins(&names).await?;
+    let shown = page.items.iter().zip(sign_ins);
+    let items = shown.map(|((name, doc), at)| OperatorView { last_sign_in_at: at, ..view(name, doc) });
+    ok(&Page { items: items.collect(), next_cursor: page.next_cursor })
 }
 
 /// Look at an operator
@@ -66,8 +77,10 @@ pub async fn list(call: Call) -> Answer {
 )]
 pub async fn get(call: Call) -> Answer {
     let username = call.name("username", "operator")?;
-    let found = call.center().operators.stored(username).await?;
-    ok(&view(username, &found.ok_or_else(|| ApiError::not_found("operator"))?))
+    let operators = &call.center().operators;
+    let found = operators.stored(username).await?.ok_or_else(|| ApiError::not_found("operator"))?;
+    let last_sign_in_at = operators.last_sign_ins(&[username]).await?.pop().flatten();
+    ok(&OperatorView { last_sign_in_at, ..view(username, &found) })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -79,11 +92,18 @@ pub(crate) struct OperatorBody {
     /// The role per project; `*` stands for every project.
     #[schema(value_type = BTreeMap<String, schema::OperatorRole>)]
     roles: BTreeMap<String, OperatorRole>,
+    /// Whether they may sign in; true by default. False signs the operator out everywhere.
+    #[serde(default = "yes")]
+    enabled: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Make or replace an operator
 ///
-/// A new password signs the operator out everywhere.
+/// A new password signs the operator out everywhere. Nobody can switch off the account they are signed in with.
 #[utoipa::path(
     put, path = "/v1/operators/{username}", tag = "operators", operation_id = "put_operator",
     params(("username" = String, Path)),
@@ -95,27 +115,38 @@ pub(crate) struct OperatorBody {
 )]
 pub async fn put(call: Call) -> Answer {
     let username = call.new_name("username")?;
-    let OperatorBody { password, roles } = call.read()?;
+    let OperatorBody { password, roles, enabled } = call.read()?;
     check_roles(&roles)?;
     let center = call.center();
     let before = center.operators.stored(username).await?;
-    if before.as_ref().is_some_and(is_global_admin) && !admin_everywhere(&roles) {
+    if !enabled && is_own(&call, username) {
+        return Err(ApiError::conflict(
+            "own_account",
+            "nobody can switch off the account they are signed in with",
+        ));
+    }
+    if before.as_ref().is_some_and(is_global_admin) && !(enabled && admin_everywhere(&roles)) {
         check_not_last_admin(&call, username).await?;
     }
     let changed = password.is_some();
-    let password = match (password, before) {
-        (Some(password), _) => hashed(&call, password).await?,
-        (None, Some(before)) => before.password,
+    let password = match (password, &before) {
+        (Some(password), _) => hashed(&call, "/password", password).await?,
+        (None, Some(before)) => before.password.clone(),
         (None, None) => {
             return Err(ApiError::field("invalid_request", "/password", "a new operator needs a password"));
         }
     };
-    let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
-    let (put, doc) =
-        center.operators.put(username, Operator { password, roles, created_at, updated_at }).await?;
-    let what = json!({"operator": username, "roles": doc.roles, "password_changed": changed});
-    call.audit("operator.put", what).await;
-    answer::put(put, &view(username, &doc))
+    // An account that is switched on again does not bring its old sessions back.
+    let signed_out_at = match enabled {
+        true => before.as_ref().and_then(|before| before.signed_out_at),
+        false => Some(center.clock.now()),
+    };
+    let account = Operator { enabled, signed_out_at, ..Operator::new(password, roles) };
+    let (put, doc) = center.operators.put(username, account).await?;
+    let what = json!({"operator": username, "password_changed": changed});
+    let (before, after) = (before.as_ref().map(|before| view(username, before)), view(username, &doc));
+    call.audit_change("operator.put", what, before.as_ref(), Some(&after)).await;
+    answer::put(put, &after)
 }
 
 fn check_roles(roles: &BTreeMap<String, OperatorRole>) -> Result<(), ApiError> {
@@ -129,13 +160,14 @@ fn check_roles(roles: &BTreeMap<String, OperatorRole>) -> Result<(), ApiError> {
     }
 }
 
-async fn hashed(call: &Call, password: Secret) -> Result<String, ApiError> {
+/// Hashes a new password, if it is a good one.
+pub(crate) async fn hashed(call: &Call, field: &'static str, password: Secret) -> Result<String, ApiError> {
     let (chars, bytes) = (password.expose().chars().count(), password.expose().len());
     if chars < MIN_PASSWORD_CHARS || bytes > MAX_PASSWORD_BYTES {
         let detail = format!(
             "a password has at least {MIN_PASSWORD_CHARS} characters and at most {MAX_PASSWORD_BYTES} bytes"
         );
-        return Err(ApiError::field("invalid_request", "/password", detail));
+        return Err(ApiError::field("invalid_request", field, detail));
     }
     let hash = call.api.passwords.hash(password, call.center().random.clone()).await;
     hash.map_err(|error| ApiError::internal(error.to_string()))
@@ -146,7 +178,12 @@ fn admin_everywhere(roles: &BTreeMap<String, OperatorRole>) -> bool {
 }
 
 fn is_global_admin(operator: &Operator) -> bool {
-    admin_everywhere(&operator.roles)
+    operator.enabled && admin_everywhere(&operator.roles)
+}
+
+/// Whether it is the caller's own account.
+fn is_own(call: &Call, username: &str) -> bool {
+    matches!(&call.identity.who, Who::Operator(me) if me.username == username)
 }
 
 /// Without an admin of everything, nobody could make one again.
@@ -179,7 +216,7 @@ pub async fn delete(call: Call) -> Answer {
     let username = call.name("username", "operator")?;
     let found = call.center().operators.stored(username).await?;
     let found = found.ok_or_else(|| ApiError::not_found("operator"))?;
-    if matches!(&call.identity.who, Who::Operator(me) if me.username == username) {
+    if is_own(&call, username) {
         return Err(ApiError::conflict(
             "own_account",
             "nobody can delete the account they are signed in with",
@@ -189,6 +226,7 @@ pub async fn delete(call: Call) -> Answer {
         check_not_last_admin(&call, username).await?;
     }
     call.center().operators.delete(username).await?;
-    call.audit("operator.delete", json!({"operator": username})).await;
+    let what = json!({"operator": username});
+    call.audit_change("operator.delete", what, Some(&view(username, &found)), None).await;
     no_content()
 }

@@ -35,6 +35,8 @@ pub(crate) struct StoredPreview {
     data: Option<Map<String, Value>>,
     /// These channels; by default those of the template's routing, or else every kind as in a draft's preview.
     channels: Option<Vec<String>>,
+    /// This version, also one that waits for its approval; by default the current one.
+    version: Option<u32>,
 }
 
 /// Preview a stored template
@@ -46,13 +48,27 @@ pub(crate) struct StoredPreview {
 )]
 pub async fn stored(call: Call) -> Answer {
     let name = call.name("name", "template")?;
-    let StoredPreview { data, channels } = call.read_or_default()?;
+    let StoredPreview { data, channels, version } = call.read_or_default()?;
     let center = call.center();
     let found = center.templates.current(call.project(), name).await?;
     let template = found.ok_or_else(|| ApiError::not_found("template"))?;
-    let body = &template.doc.body;
-    let compiled =
-        template.compiled().map_err(|errors| ApiError::fields("invalid_template", errors.to_vec()))?;
+    let (doc, drafted);
+    let (body, compiled) = match version {
+        None => {
+            let compiled = template.compiled();
+            let broken = |errors: &[_]| ApiError::fields("invalid_template", errors.to_vec());
+            (&template.doc.body, compiled.map_err(broken)?)
+        }
+        Some(version) => {
+            let unknown =
+                || ApiError::field("unknown_version", "/version", format!("there is no version {version}"));
+            let found = center.templates.version_doc(call.project(), name, version).await?;
+            doc = found.ok_or_else(unknown)?;
+            let compiled = center.templates.compile_draft(call.project(), &doc.body).await?;
+            drafted = compiled.map_err(|errors| ApiError::fields("invalid_template", errors))?;
+            (&doc.body, &drafted)
+        }
+    };
     let subject = subject(&call, compiled, data, body).await?;
     let routed = body.routing.as_ref().map_or(&[][..], |routing| &routing.channels);
     let asked = channels.is_some();

@@ -1,8 +1,8 @@
 //! Projects. An operator sees those there is a role in; an access key sees its own.
 
 use mc_core::Timestamp;
-use mc_core::model::{OperatorRole, ProjectDoc, Role};
-use mc_pipeline::schedules;
+use mc_core::model::{OperatorRole, ProjectDoc, ProjectLimits, ProjectSettings, Role};
+use mc_pipeline::{Center, schedules};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use crate::auth::caller::{DEFAULT_PROJECT, EVERY_PROJECT, Who};
 use crate::call::Call;
 use crate::problem::ApiError;
 use crate::query::is_name_cursor;
+use crate::schema;
 
 /// A project, as it is shown.
 #[derive(Serialize, ToSchema)]
@@ -22,6 +23,12 @@ pub(crate) struct ProjectView {
     display_name: String,
     /// Common parameters, readable in every template as `params.*`.
     params: Map<String, Value>,
+    /// How many messages its callers may send.
+    #[schema(value_type = schema::ProjectLimits)]
+    limits: ProjectLimits,
+    /// How it is run.
+    #[schema(value_type = schema::ProjectSettings)]
+    settings: ProjectSettings,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -31,8 +38,8 @@ pub(crate) struct ProjectView {
 }
 
 fn view(name: &str, doc: ProjectDoc) -> ProjectView {
-    let ProjectDoc { display_name, params, created_at, updated_at } = doc;
-    ProjectView { name: name.to_owned(), display_name, params, created_at, updated_at }
+    let ProjectDoc { display_name, params, limits, settings, created_at, updated_at } = doc;
+    ProjectView { name: name.to_owned(), display_name, params, limits, settings, created_at, updated_at }
 }
 
 /// What the caller may do with a project as such.
@@ -106,6 +113,14 @@ pub(crate) struct ProjectBody {
     /// Common parameters, readable in every template as `params.*`.
     #[serde(default)]
     params: Map<String, Value>,
+    /// How many messages its callers may send.
+    #[serde(default)]
+    #[schema(value_type = schema::ProjectLimits)]
+    limits: ProjectLimits,
+    /// How it is run.
+    #[serde(default)]
+    #[schema(value_type = schema::ProjectSettings)]
+    settings: ProjectSettings,
 }
 
 /// Make or replace a project
@@ -126,7 +141,7 @@ pub async fn put(call: Call) -> Answer {
         return Err(ApiError::forbidden("this needs the role admin in the project"));
     }
     let name = call.new_name("name")?;
-    let ProjectBody { display_name, params } = call.read_or_default()?;
+    let ProjectBody { display_name, params, limits, settings } = call.read_or_default()?;
     if display_name.len() > 256 || display_name.chars().any(char::is_control) {
         let detail = "a display name is at most 256 bytes without control characters";
         return Err(ApiError::field("invalid_request", "/display_name", detail));
@@ -136,15 +151,35 @@ pub async fn put(call: Call) -> Answer {
         return Err(ApiError::forbidden("a new project needs the role admin in all projects (*)"));
     }
     let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
-    let (put, doc) = projects.put(name, ProjectDoc { display_name, params, created_at, updated_at }).await?;
-    let names: Vec<&String> = doc.params.keys().collect();
-    call.audit_in(name, "project.put", json!({"project": name, "params": names})).await;
-    answer::put(put, &view(name, doc))
+    let doc = ProjectDoc { display_name, params, limits, settings, created_at, updated_at };
+    let before = projects.get(name).await?.map(|doc| view(name, (*doc).clone()));
+    let approved = before.as_ref().is_some_and(|before| before.settings.template_approval);
+    if approved && !settings.template_approval && power < Power::Own {
+        // Else whoever needs a second person would switch that off first.
+        let detail = "to end the approval of templates needs the role admin in all projects (*)";
+        return Err(ApiError::forbidden(detail));
+    }
+    let (put, doc) = projects.put(name, doc).await?;
+    let after = view(name, doc);
+    call.audit_change_in(name, "project.put", json!({"project": name}), before.as_ref(), Some(&after)).await;
+    answer::put(put, &after)
+}
+
+/// What keeps a project from being deleted.
+async fn holdings(center: &Center, project: &str) -> Result<Vec<&'static str>, ApiError> {
+    let held = [
+        ("channels", center.channels.list(project, 1, None).await?.items.is_empty()),
+        ("templates", center.templates.list(project, 1, None).await?.items.is_empty()),
+        ("webhooks", center.webhooks.list(project, 1, None).await?.items.is_empty()),
+        ("groups", center.groups.list(project, 1, None).await?.items.is_empty()),
+        ("contacts", center.contacts.list(project, 1, None).await?.items.is_empty()),
+    ];
+    Ok(held.into_iter().filter(|(_, none)| !none).map(|(what, _)| what).collect())
 }
 
 /// Delete a project
 ///
-/// 409 `in_use` while it has channels or templates; its access keys, schedules, webhooks, contacts and groups go with it.
+/// 409 `in_use` while it holds anything but access keys and schedules, which go with it.
 #[utoipa::path(
     delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
     params(("name" = String, Path)),
@@ -166,13 +201,10 @@ pub async fn delete(call: Call) -> Answer {
     if name == DEFAULT_PROJECT {
         return Err(ApiError::conflict("in_use", "the project default cannot be deleted"));
     }
-    let used = !center.channels.list(name, 1, None).await?.items.is_empty()
-        || !center.templates.list(name, 1, None).await?.items.is_empty();
-    if used {
-        return Err(ApiError::conflict(
-            "in_use",
-            "the project still has channels or templates; delete them first",
-        ));
+    let held = holdings(center, name).await?;
+    if !held.is_empty() {
+        let detail = format!("the project still has {}; delete them first", held.join(", "));
+        return Err(ApiError::conflict("in_use", detail));
     }
     // Keys first: from here on nobody can fill the project again.
     loop {
@@ -184,13 +216,9 @@ pub async fn delete(call: Call) -> Answer {
             center.access_keys.delete(key).await?;
         }
     }
-    for (webhook, _) in center.webhooks.of(name).await?.iter() {
-        center.webhooks.delete(name, webhook).await?;
-    }
     schedules::delete_all(center, name).await?;
-    center.groups.delete_all(name).await?;
-    center.contacts.delete_all(name).await?;
     center.projects.delete(name).await?;
-    call.audit_in(DEFAULT_PROJECT, "project.delete", json!({"project": name})).await;
+    let entry = call.entry("project.delete", json!({"project": name}));
+    call.note(DEFAULT_PROJECT, entry).await;
     no_content()
 }

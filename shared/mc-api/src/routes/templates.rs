@@ -1,12 +1,14 @@
 //! Templates and their versions.
 
-use mc_core::model::{TemplateBody, TemplateDoc};
-use mc_pipeline::repo::{Deleted, Put, PutError};
+use http::StatusCode;
+use mc_core::model::{Approval, ApprovalState, TemplateBody, TemplateDoc};
+use mc_pipeline::repo::{Deleted, Put, PutError, Review, Reviewed};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::answer::{self, Answer, Page, no_content, ok};
+use crate::auth::caller::Who;
 use crate::call::Call;
 use crate::problem::ApiError;
 use crate::query::is_name_cursor;
@@ -48,7 +50,7 @@ pub async fn get(call: Call) -> Answer {
 /// Make or replace a template
 ///
 /// Makes a new version the current one; the same body again changes nothing. Messages keep the version they were
-/// accepted with.
+/// accepted with. Where the project wants an approval, the version waits for it.
 #[utoipa::path(
     put, path = "/v1/templates/{name}", tag = "templates", operation_id = "put_template",
     params(("name" = String, Path)),
@@ -61,17 +63,43 @@ pub async fn get(call: Call) -> Answer {
 pub async fn put(call: Call) -> Answer {
     let name = call.new_name("name")?;
     let body: TemplateBody = call.read()?;
-    let (put, doc) = store(&call, name, body).await?;
+    let approval = approval(&call).await?;
+    let (put, doc) = store(&call, name, body, approval).await?;
     answer::put(put, &TemplateView { name, doc: &doc })
 }
 
-async fn store(call: &Call, name: &str, body: TemplateBody) -> Result<(Put, TemplateDoc), ApiError> {
-    let stored = call.center().templates.put(call.project(), name, body).await;
+/// What a new version waits for, if the project wants a second person to look at it.
+async fn approval(call: &Call) -> Result<Option<Approval>, ApiError> {
+    let project = call.center().projects.get(call.project()).await?;
+    if !project.is_some_and(|project| project.settings.template_approval) {
+        return Ok(None);
+    }
+    let key_of = match &call.identity.who {
+        Who::Key(key) => key.key.created_by.clone(),
+        Who::Nobody | Who::Operator(_) => None,
+    };
+    let author = call.identity.actor.to_string();
+    let state = ApprovalState::Pending;
+    Ok(Some(Approval { state, author, key_of, reviewer: None, reviewed_at: None, comment: None }))
+}
+
+async fn store(
+    call: &Call,
+    name: &str,
+    body: TemplateBody,
+    approval: Option<Approval>,
+) -> Result<(Put, TemplateDoc), ApiError> {
+    let templates = &call.center().templates;
+    let before = templates.current(call.project(), name).await?;
+    let stored = templates.put_version(call.project(), name, body, approval).await;
     let (put, doc) = stored.map_err(|error| match error {
         PutError::Refused(errors) => ApiError::fields("invalid_template", errors),
         PutError::Failed(error) => error.into(),
     })?;
-    call.audit("template.put", json!({"template": name, "version": doc.version})).await;
+    let what = json!({"template": name, "version": doc.version});
+    let before = before.as_ref().map(|before| TemplateView { name, doc: &before.doc });
+    let after = TemplateView { name, doc: &doc };
+    call.audit_change("template.put", what, before.as_ref(), Some(&after)).await;
     Ok((put, doc))
 }
 
@@ -161,6 +189,83 @@ pub async fn rollback(call: Call) -> Answer {
     let Some(old) = templates.version_doc(call.project(), name, version).await? else {
         return Err(ApiError::field("unknown_version", "/version", format!("there is no version {version}")));
     };
-    let (_, doc) = store(&call, name, old.body).await?;
+    // What was approved once needs no second look.
+    let approval = if old.may_be_sent() { None } else { approval(&call).await? };
+    let (_, doc) = store(&call, name, old.body, approval).await?;
     ok(&TemplateView { name, doc: &doc })
+}
+
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReviewBody {
+    /// Why; at most 1000 characters.
+    comment: Option<String>,
+}
+
+/// Approve a version of a template
+///
+/// For operators, and never for the one who made the version, by themselves or by an access key they made. From then on
+/// the version is sent.
+#[utoipa::path(
+    post, path = "/v1/templates/{name}/versions/{version}/approve", tag = "templates",
+    operation_id = "approve_template_version",
+    params(("name" = String, Path), ("version" = u32, Path)),
+    request_body = Option<ReviewBody>,
+    responses((status = 200, description = "The version", body = schema::Template))
+)]
+pub async fn approve(call: Call) -> Answer {
+    review(call, ApprovalState::Approved).await
+}
+
+/// Reject a version of a template
+///
+/// It is never sent; what was sent before still is. For whom, is as with an approval.
+#[utoipa::path(
+    post, path = "/v1/templates/{name}/versions/{version}/reject", tag = "templates",
+    operation_id = "reject_template_version",
+    params(("name" = String, Path), ("version" = u32, Path)),
+    request_body = Option<ReviewBody>,
+    responses((status = 200, description = "The version", body = schema::Template))
+)]
+pub async fn reject(call: Call) -> Answer {
+    review(call, ApprovalState::Rejected).await
+}
+
+async fn review(call: Call, state: ApprovalState) -> Answer {
+    let name = call.name("name", "template")?;
+    let not_there = || ApiError::not_found("version");
+    let version = call.name("version", "version")?.parse().map_err(|_| not_there())?;
+    let ReviewBody { comment } = call.read_or_default()?;
+    if comment.as_ref().is_some_and(|comment| comment.chars().count() > 1000) {
+        return Err(ApiError::field("invalid_request", "/comment", "a comment has at most 1000 characters"));
+    }
+    let templates = &call.center().templates;
+    templates.version_doc(call.project(), name, version).await?.ok_or_else(not_there)?;
+    if !matches!(call.identity.who, Who::Operator(_)) {
+        let detail = "a version is reviewed by an operator, who is signed in";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "operator_needed", detail));
+    }
+    let review = Review { reviewer: &call.identity.actor, state, comment: comment.clone() };
+    match templates.review(call.project(), name, version, review).await? {
+        Reviewed::Done(doc) => {
+            let kind = match state {
+                ApprovalState::Approved => "template.approve",
+                ApprovalState::Pending | ApprovalState::Rejected => "template.reject",
+            };
+            call.audit(kind, json!({"template": name, "version": version, "comment": comment})).await;
+            ok(&TemplateView { name, doc: &doc })
+        }
+        Reviewed::NotThere => Err(not_there()),
+        Reviewed::Own => {
+            let detail = "whoever made a version cannot review it; ask another operator";
+            Err(ApiError::new(StatusCode::FORBIDDEN, "own_change", detail))
+        }
+        Reviewed::Decided => {
+            Err(ApiError::conflict("not_pending", "this version does not wait for a review (any more)"))
+        }
+        Reviewed::Superseded(newer) => {
+            let detail = format!("version {newer} is newer and sent already");
+            Err(ApiError::conflict("superseded", detail))
+        }
+    }
 }

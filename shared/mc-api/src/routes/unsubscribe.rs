@@ -57,7 +57,8 @@ pub async fn ask(call: Call) -> Answer {
 pub async fn carry_out(call: Call) -> Answer {
     let (project, address) = link(&call)?;
     suppress::unsubscribe(call.center(), &project, &address).await?;
-    call.audit_in(&project, "address.unsubscribed", json!({"address": address})).await;
+    let entry = call.entry("address.unsubscribed", json!({"address": address}));
+    call.note(&project, entry).await;
     Ok(bytes_of(StatusCode::OK, HTML, page(&DONE)))
 }
 

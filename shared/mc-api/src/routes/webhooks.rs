@@ -133,6 +133,7 @@ pub async fn put(call: Call) -> Answer {
     check(&call, &mut body).await?;
     let center = call.center();
     let before = center.webhooks.get(call.project(), name).await?;
+    let was = before.clone().map(|doc| view(name, doc, None));
     let given = body.secret.filter(|secret| !secret.is_empty());
     let (secret, generated) = match (given, before) {
         (Some(given), _) => (seal(&call, name, &given)?, None),
@@ -157,7 +158,8 @@ pub async fn put(call: Call) -> Answer {
         tell::forgive(center, call.project(), name).await?;
     }
     let what = json!({"webhook": name, "events": doc.events, "enabled": doc.enabled});
-    call.audit("webhook.put", what).await;
+    let is = view(name, doc.clone(), None);
+    call.audit_change("webhook.put", what, was.as_ref(), Some(&is)).await;
     answer::put(put, &view(name, doc, generated))
 }
 

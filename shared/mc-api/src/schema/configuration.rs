@@ -95,6 +95,9 @@ pub struct Template {
     /// Fields that differ, by channel name or kind.
     #[schema(required = false)]
     pub channels: BTreeMap<String, Map<String, Value>>,
+    /// Whether it may be sent, where the project wants a second person to say so.
+    #[schema(nullable = false)]
+    pub approval: Option<TemplateApproval>,
     /// When this version was made.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -195,4 +198,48 @@ pub enum WebhookSecretOnce {
     Shown(String),
     /// It is set.
     Hidden(ChannelSecret),
+}
+
+/// How many messages the callers of a project may send. What is not given has no limit.
+#[derive(ToSchema)]
+pub struct ProjectLimits {
+    /// In each second.
+    #[schema(nullable = false, minimum = 1)]
+    pub messages_per_second: Option<u32>,
+    /// In each minute.
+    #[schema(nullable = false, minimum = 1)]
+    pub messages_per_minute: Option<u32>,
+    /// In each day, in UTC.
+    #[schema(nullable = false, minimum = 1)]
+    pub messages_per_day: Option<u32>,
+}
+
+/// Who made a version, and who says whether it may be sent.
+#[derive(ToSchema)]
+pub struct TemplateApproval {
+    /// `pending`, `approved` or `rejected`.
+    #[schema(pattern = "^(pending|approved|rejected)$")]
+    pub state: String,
+    /// Who made the version: `operator:…` or `key:…`.
+    pub author: String,
+    /// Who made the author, if that is an access key.
+    #[schema(nullable = false)]
+    pub key_of: Option<String>,
+    /// Who looked at it.
+    #[schema(nullable = false)]
+    pub reviewer: Option<String>,
+    /// When.
+    #[schema(nullable = false, format = DateTime)]
+    pub reviewed_at: Option<String>,
+    /// What they said.
+    #[schema(nullable = false)]
+    pub comment: Option<String>,
+}
+
+/// How a project is run.
+#[derive(ToSchema)]
+pub struct ProjectSettings {
+    /// Whether a second operator has to approve a version of a template before it is sent; false by default.
+    #[schema(required = false)]
+    pub template_approval: bool,
 }

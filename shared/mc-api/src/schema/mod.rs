@@ -11,7 +11,8 @@ mod schedule;
 mod words;
 
 pub use configuration::{
-    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, Template, TemplateBody, WebhookSecretOnce,
+    ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, ProjectLimits, ProjectSettings, Template,
+    TemplateApproval, TemplateBody, WebhookSecretOnce,
 };
 pub use message::{
     Accepted, AcceptedDelivery, Address, Attachment, AttachmentInfo, Attempt, Batch, BatchResult,

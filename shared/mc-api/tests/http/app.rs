@@ -15,11 +15,11 @@ use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use mc_api::auth::session;
 use mc_api::{Api, ApiOptions, NewAccessKey, issue};
+use mc_core::Secret;
 use mc_core::model::{Operator, OperatorRole, Role};
 use mc_core::ports::{
     Consumer, Family, Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Random, Route as Way,
 };
-use mc_core::{Secret, Timestamp};
 use mc_pipeline::center::Tuning;
 use mc_pipeline::deliver::Deliverer;
 use mc_pipeline::seal::{KeyRing, Sealer};
@@ -138,15 +138,8 @@ impl App {
     }
 
     pub async fn key_with(&self, project: &str, role: Role, change: impl FnOnce(&mut NewAccessKey)) -> As {
-        let mut new = NewAccessKey {
-            project: project.to_owned(),
-            name: "test".to_owned(),
-            role,
-            basic: true,
-            expires_at: None,
-            access_key_id: None,
-            secret: Some(Secret::new(format!("{SECRET}/sk+{project}"))),
-        };
+        let mut new = NewAccessKey::new(project, "test", role);
+        new.secret = Some(Secret::new(format!("{SECRET}/sk+{project}")));
         change(&mut new);
         let (key, secret) = issue(&self.center, new).await.unwrap();
         As::Key { id: key.access_key_id, secret: secret.expose().to_owned() }
@@ -156,8 +149,7 @@ impl App {
     pub async fn operator(&self, username: &str, roles: &[(&str, OperatorRole)]) -> As {
         let roles: BTreeMap<String, OperatorRole> =
             roles.iter().map(|(p, r)| ((*p).to_owned(), *r)).collect();
-        let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
-        let account = Operator { password: format!("not a hash {SECRET}"), roles, created_at, updated_at };
+        let account = Operator::new(format!("not a hash {SECRET}"), roles);
         let (_, account) = self.center.operators.put(username, account).await.unwrap();
         let token = session::new_token(username, &*self.center.random);
         let hash = session::token_hash(token.expose(), &account);

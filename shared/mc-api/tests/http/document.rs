@@ -35,7 +35,11 @@ impl Document {
         let response = &operation["responses"][answer.status.to_string()];
         assert!(response.is_object(), "a status that is not in the document: {whose}");
         if answer.status < 400 {
-            match response["content"].as_object().and_then(|content| content.iter().next()) {
+            let content = response["content"].as_object();
+            let essence = media.split(';').next().unwrap_or_default();
+            let answered = |(declared, _): &(&String, &Value)| essence == declared.as_str();
+            let first = content.and_then(|content| content.iter().next());
+            match content.and_then(|content| content.iter().find(answered)).or(first) {
                 None => assert_eq!(answer.text, "", "{whose}"),
                 Some((declared, content)) => {
                     let fits = declared == "*/*" || media.starts_with(declared.as_str());

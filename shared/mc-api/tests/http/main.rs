@@ -3,6 +3,8 @@
 
 mod access;
 mod app;
+mod approval;
+mod audit;
 mod bodies;
 mod callbacks;
 mod channels;
@@ -10,6 +12,8 @@ mod contacts;
 mod credentials;
 mod document;
 mod isolation;
+mod keys;
+mod limits;
 mod logs;
 mod messages;
 mod monitoring;

@@ -48,8 +48,16 @@ async fn a_key_is_made_changed_and_deleted() {
 #[tokio::test]
 async fn wrong_keys_are_refused_with_their_place() {
     let app = App::new().await;
+    let many = vec!["x"; 51];
     for (body, pointer) in [
         (json!({"role": "send"}), ""),
+        (
+            json!({"name": "x", "role": "send", "allowed_cidrs": ["192.0.2.0/24", "nowhere"]}),
+            "/allowed_cidrs/1",
+        ),
+        (json!({"name": "x", "role": "send", "allowed_cidrs": ["192.0.2.0/33"]}), "/allowed_cidrs/0"),
+        (json!({"name": "x", "role": "send", "allowed_channels": ["a b"]}), "/allowed_channels/0"),
+        (json!({"name": "x", "role": "send", "allowed_channels": many}), "/allowed_channels"),
         (json!({"name": "", "role": "send"}), "/name"),
         (json!({"name": "x", "role": "owner"}), "/role"),
         (json!({"name": "x", "role": "send", "expires_at": "2020-01-01T00:00:00Z"}), "/expires_at"),
@@ -110,6 +118,64 @@ async fn somebody_signs_in_and_out() {
     let zhang = As::Token(login("hunter2 hunter3").await.is(200).text_at("/token"));
     app.clock.advance(Duration::from_secs(12 * 3600));
     app.call("GET", "/v1/session").by(&zhang).send().await.is(401);
+}
+
+#[tokio::test]
+async fn somebody_changes_their_own_password() {
+    let app = App::new().await;
+    let root = app.root().await;
+    let body = json!({"password": "hunter2 hunter2", "roles": {"default": "viewer"}});
+    app.call("PUT", "/v1/operators/zhang").by(&root).json(body).send().await.is(201);
+    let login = |password: &str| {
+        let body = json!({"username": "zhang", "password": password});
+        app.call("POST", "/v1/session").by(&As::Nobody).json(body).send()
+    };
+    let here = As::Token(login("hunter2 hunter2").await.is(200).text_at("/token"));
+    let there = As::Token(login("hunter2 hunter2").await.is(200).text_at("/token"));
+    let change = |old: &str, new: &str| {
+        let body = json!({"password": old, "new_password": new});
+        app.call("PATCH", "/v1/session").by(&here).json(body).send()
+    };
+    change("wrong", "hunter2 hunter3").await.refuses(422, "wrong_password", "/password");
+    change("hunter2 hunter2", "short").await.refuses(422, "invalid_request", "/new_password");
+    let changed = change("hunter2 hunter2", "hunter2 hunter3").await.is(200);
+    for ended in [&here, &there] {
+        app.call("GET", "/v1/session").by(ended).send().await.is(401);
+    }
+    app.call("GET", "/v1/session").by(&As::Token(changed.text_at("/token"))).send().await.is(200);
+    login("hunter2 hunter2").await.is(401);
+    login("hunter2 hunter3").await.is(200);
+}
+
+#[tokio::test]
+async fn an_operator_who_is_switched_off_is_signed_out_for_good() {
+    let app = App::new().await;
+    let root = app.root().await;
+    let put = |enabled: bool| {
+        let body = json!({"password": "hunter2 hunter2", "roles": {"*": "admin"}, "enabled": enabled});
+        app.call("PUT", "/v1/operators/zhang").by(&root).json(body).send()
+    };
+    let login = || {
+        let body = json!({"username": "zhang", "password": "hunter2 hunter2"});
+        app.call("POST", "/v1/session").by(&As::Nobody).json(body).send()
+    };
+    put(true).await.is(201);
+    let session = As::Token(login().await.is(200).text_at("/token"));
+    app.call("GET", "/v1/session").by(&session).send().await.is(200);
+    assert_eq!(put(false).await.is(200).json["enabled"], false);
+    app.call("GET", "/v1/session").by(&session).send().await.is(401);
+    login().await.refuses(401, "unauthorized", "");
+    // Switched off, zhang is no admin who could help out.
+    let demoted = json!({"roles": {"*": "viewer"}});
+    let answer = app.call("PUT", "/v1/operators/root").by(&root).json(demoted).send().await;
+    answer.refuses(409, "last_admin", "");
+    let off = json!({"roles": {"*": "admin"}, "enabled": false});
+    let answer = app.call("PUT", "/v1/operators/root").by(&root).json(off).send().await;
+    answer.refuses(409, "own_account", "");
+    app.clock.advance(Duration::from_secs(1));
+    put(true).await.is(200);
+    app.call("GET", "/v1/session").by(&session).send().await.is(401);
+    login().await.is(200);
 }
 
 #[tokio::test]
@@ -209,8 +275,12 @@ async fn a_project_in_use_is_not_deleted_and_takes_its_keys_along() {
     let root = app.root().await;
     let key = app.key("other", Role::Admin).await;
     app.call("PUT", "/v1/templates/t").by(&key).json(json!({"body": "x"})).send().await.is(201);
-    app.call("DELETE", "/v1/projects/other").by(&root).send().await.refuses(409, "in_use", "");
-    app.call("DELETE", "/v1/templates/t").by(&key).send().await.is(204);
+    app.call("PUT", "/v1/contacts/c").by(&key).json(json!({"name": "c"})).send().await.is(201);
+    for (held, path) in [("templates, contacts", "/v1/templates/t"), ("contacts", "/v1/contacts/c")] {
+        let refused = app.call("DELETE", "/v1/projects/other").by(&root).send().await;
+        assert!(refused.refuses(409, "in_use", "").text.contains(&format!("still has {held};")));
+        app.call("DELETE", path).by(&key).send().await.is(204);
+    }
     app.call("DELETE", "/v1/projects/other").by(&root).send().await.is(204);
     app.call("GET", "/v1/templates").by(&key).send().await.refuses(401, "unauthorized", "");
     assert_eq!(app.call("GET", "/v1/events").by(&root).send().await.items("type")[0], "project.delete");

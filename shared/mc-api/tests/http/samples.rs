@@ -31,7 +31,8 @@ impl Holdings {
         let webhook = json!({"url": "https://example.com", "events": ["message.completed"]});
         put("/v1/webhooks/x", webhook).await;
         put("/v1/contacts/x", json!({"name": "x"})).await;
-        put("/v1/groups/x", json!({"members": ["x"]})).await;
+        put("/v1/contacts/member", json!({"name": "y"})).await;
+        put("/v1/groups/x", json!({"members": ["member"]})).await;
         let message = json!({"content": {"body": "x"}, "routing": {"channels": ["x"]}});
         put("/v1/schedules/x", json!({"cron": "0 9 * * *", "message": message})).await;
         // It waits for its time, so that it can be moved and cancelled.
@@ -55,12 +56,25 @@ impl Holdings {
             path if path.starts_with("/v1/access-keys/") => &self.key,
             _ => "x",
         };
-        let path = route.path.replace("{id}", id).replace("{name}", "x").replace("{version}", "1");
+        let path = route
+            .path
+            .replace("{username}", "x")
+            .replace("{id}", id)
+            .replace("{name}", "x")
+            .replace("{version}", "1");
         match (route.method.as_str(), route.path) {
             ("DELETE", "/v1/suppressions") => format!("{path}?address=x@example.com"),
             (_, path_of) if path_of.ends_with("/diff") => format!("{path}?to=1"),
             _ => path,
         }
+    }
+}
+
+/// What a route is sent, as text.
+pub fn text(route: &Route) -> String {
+    match route.path {
+        "/v1/contacts/import" => "id,name\ny,Y\n".to_owned(),
+        _ => body(route).to_string(),
     }
 }
 
@@ -75,7 +89,7 @@ pub fn body(route: &Route) -> Value {
             json!({"url": "https://example.com/other", "events": ["message.completed"]})
         }
         ("PUT", "/v1/contacts/{id}") => json!({"name": "y"}),
-        ("PUT", "/v1/groups/{name}") => json!({"display_name": "y", "members": ["x"]}),
+        ("PUT", "/v1/groups/{name}") => json!({"display_name": "y", "members": ["member"]}),
         ("PUT", "/v1/schedules/{name}") => json!({
             "cron": "0 10 * * *", "message": {"content": {"body": "y"}, "routing": {"channels": ["x"]}},
         }),
@@ -84,6 +98,10 @@ pub fn body(route: &Route) -> Value {
         ("POST", "/v1/dead-letters/redrive") => json!({"all": true}),
         ("POST", "/v1/templates/{name}/rollback") => json!({"version": 1}),
         ("POST", "/v1/webhooks/{name}/replay") => json!({"from": "2026-11-30T00:00:00Z"}),
+        ("POST", "/v1/suppressions") => json!({"address": "y@example.com"}),
+        ("POST", "/v1/access-keys") => json!({"name": "y", "role": "send"}),
+        ("PUT", "/v1/operators/{username}") => json!({"roles": {"default": "viewer"}}),
+        ("PUT", "/v1/projects/{name}") => json!({"display_name": "y"}),
         _ => json!({}),
     }
 }

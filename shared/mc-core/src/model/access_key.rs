@@ -28,7 +28,7 @@ impl Role {
 }
 
 /// An access key as it is stored. Its secret is sealed.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessKey {
     /// The name of the key as a resource.
     pub id: String,
@@ -49,6 +49,21 @@ pub struct AccessKey {
     /// When it stops working.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The networks it may be used from; everywhere if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_cidrs: Vec<String>,
+    /// The channels it may send through; all if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_channels: Vec<String>,
+    /// Who made it, as the audit log names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// The key it follows in a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// The key that follows it in a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
 }

@@ -18,7 +18,7 @@ pub use message::{
     AddressKind, Addresses, AttachmentRef, Attempt, DeliveryPlan, InlineContent, MessageDoc, Mode, Outcome,
     Priority, Recipient, Routing, TemplateRef,
 };
-pub use project::{Operator, OperatorRole, ProjectDoc};
+pub use project::{Operator, OperatorRole, ProjectDoc, ProjectLimits, ProjectSettings};
 pub use schedule::{AskMethod, CatchUp, Condition, LastRun, OnError, RunOutcome, ScheduleDoc};
-pub use template::{ButtonTemplate, FactTemplate, TemplateBody, TemplateDoc};
+pub use template::{Approval, ApprovalState, ButtonTemplate, FactTemplate, TemplateBody, TemplateDoc};
 pub use webhook::{Event, EventKind, WebhookDoc};

@@ -84,6 +84,49 @@ pub struct TemplateDoc {
     /// What it says.
     #[serde(flatten)]
     pub body: TemplateBody,
+    /// Whether it may be sent, where the project wants a second person to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// When this version was made.
     pub created_at: Timestamp,
+}
+
+impl TemplateDoc {
+    /// Whether messages may be made of it.
+    pub fn may_be_sent(&self) -> bool {
+        self.approval.as_ref().is_none_or(|approval| approval.state == ApprovalState::Approved)
+    }
+}
+
+/// How far a version is with its approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalState {
+    /// Nobody looked at it yet.
+    Pending,
+    /// It may be sent.
+    Approved,
+    /// It will not be sent.
+    Rejected,
+}
+
+/// Who made a version, and who says whether it may be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// How far it is.
+    pub state: ApprovalState,
+    /// Who made the version: `operator:…` or `key:…`.
+    pub author: String,
+    /// Who made the author, if that is an access key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_of: Option<String>,
+    /// Who looked at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewer: Option<String>,
+    /// When.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewed_at: Option<Timestamp>,
+    /// What they said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }

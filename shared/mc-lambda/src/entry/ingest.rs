@@ -113,11 +113,7 @@ async fn accept(
         let text = format!("there is no project {project}; make it, or name another one for this source");
         return Err(Refusal::field("unknown_project", "", text));
     }
-    let caller = Caller {
-        project: project.into(),
-        sender: format!("event:{}", event.source.0).into(),
-        request_id: (*event.id.0).into(),
-    };
+    let caller = Caller::new(project, format!("event:{}", event.source.0), &*event.id.0);
     let hash = digest::digest(&digest::SHA256, event.detail.get().as_bytes());
     let hash = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let idempotency = Idempotency { key: format!("event:{}", event.id.0), hash };

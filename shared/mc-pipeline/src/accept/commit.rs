@@ -16,6 +16,7 @@ use super::plan::{self, Plan};
 use super::request::SendRequest;
 use super::{Caller, Idempotency, Refusal};
 use crate::center::Center;
+use crate::limits::Standing;
 use crate::people::Suppressed;
 use crate::share::{self, Share, attr};
 use crate::upcoming::{self, Upcoming};
@@ -71,6 +72,16 @@ pub struct Answer {
     pub outcomes: Vec<Outcome>,
     /// Whether an earlier request with the same key was answered again.
     pub replayed: bool,
+    /// The project's limits as they stand, where they hold.
+    pub limits: Vec<Standing>,
+}
+
+impl Answer {
+    /// How many messages were accepted now, and not by an earlier request.
+    fn accepted(&self) -> usize {
+        let accepted = |outcome: &&Outcome| matches!(outcome, Outcome::Accepted(_));
+        if self.replayed { 0 } else { self.outcomes.iter().filter(accepted).count() }
+    }
 }
 
 /// Accepts messages: each by itself, all that pass in one commit.
@@ -89,6 +100,39 @@ pub async fn accept(
     {
         return earlier.complete(center, caller, requests, now).await;
     }
+    let count = requests.len();
+    within_limits(center, caller, count, lay_out_all(center, caller, requests, idempotency)).await
+}
+
+/// Does `work` if the project's limits have room for `count` messages. What it did not accept does not count for the day.
+pub async fn within_limits(
+    center: &Center,
+    caller: &Caller,
+    count: usize,
+    work: impl Future<Output = Result<Answer, Refusal>>,
+) -> Result<Answer, Refusal> {
+    let project = match caller.limited {
+        true => center.projects.get(&caller.project).await?,
+        false => None,
+    };
+    let Some(project) = project.filter(|project| !project.limits.is_none()) else { return work.await };
+    let mut taken = center.limits.take(&caller.project, &project.limits, count, center.clock.now()).await?;
+    let answer = work.await;
+    let accepted = answer.as_ref().map_or(0, Answer::accepted);
+    // The messages are accepted or refused already: a count that cannot be put right does not change that.
+    if let Err(error) = center.limits.give_back(&caller.project, &mut taken, count - accepted).await {
+        tracing::warn!(error = %error, project = &*caller.project, "a day's count was not given back");
+    }
+    answer.map(|answer| Answer { limits: taken.standing, ..answer })
+}
+
+async fn lay_out_all(
+    center: &Center,
+    caller: &Caller,
+    requests: Vec<Result<SendRequest, Refusal>>,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
+    let now = center.clock.now();
     let mut commit = Commit::default();
     let mut promises = Vec::new();
     let mut outcomes = Vec::with_capacity(requests.len());
@@ -112,12 +156,23 @@ pub async fn accept(
         });
     }
     if !outcomes.iter().any(|o| matches!(o, Outcome::Accepted(_))) {
-        return Ok(Answer { outcomes, replayed: false });
+        return Ok(Answer { outcomes, replayed: false, limits: Vec::new() });
     }
     commit.ops.extend(quota::writes(&caller.project, &promises, now));
     if let Some(idempotency) = &idempotency {
         commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
     }
+    write(center, caller, commit, outcomes, idempotency).await
+}
+
+/// Writes what was laid out. If another request with the same key was faster, its answer is ours.
+pub async fn write(
+    center: &Center,
+    caller: &Caller,
+    commit: Commit,
+    outcomes: Vec<Outcome>,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
     match center.store.commit(commit).await {
         Ok(_) => {
             for outcome in &outcomes {
@@ -125,16 +180,16 @@ pub async fn accept(
                     note_accepted(accepted);
                 }
             }
-            Ok(Answer { outcomes, replayed: false })
+            Ok(Answer { outcomes, replayed: false, limits: Vec::new() })
         }
         // The same key at the same instant: the other one won, answer what it answered.
         Err(WriteError::Conflict(_)) => match idempotency {
             Some(idempotency) => {
-                let earlier = Earlier::find(center, caller, &idempotency, now).await?;
+                let earlier = Earlier::find(center, caller, &idempotency, center.clock.now()).await?;
                 // It may still be at it. Whoever comes again later completes what it has not.
                 match earlier {
                     Some(Earlier { outcomes, missing }) if missing.is_empty() => {
-                        Ok(Answer { outcomes, replayed: true })
+                        Ok(Answer { outcomes, replayed: true, limits: Vec::new() })
                     }
                     Some(_) | None => Err(Refusal::Failed(Error::new(
                         mc_core::ErrorKind::Unavailable,

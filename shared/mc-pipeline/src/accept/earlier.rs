@@ -39,15 +39,15 @@ enum RecordedResult {
 }
 
 /// An earlier request with the same key.
-pub(super) struct Earlier {
+pub(crate) struct Earlier {
     /// What it was answered.
-    pub(super) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Outcome>,
     /// Which of its messages were accepted and are not there, because it ended before it had written them.
-    pub(super) missing: Vec<usize>,
+    pub(crate) missing: Vec<usize>,
 }
 
 impl Earlier {
-    pub(super) async fn find(
+    pub(crate) async fn find(
         center: &Center,
         caller: &Caller,
         idempotency: &Idempotency,
@@ -114,12 +114,12 @@ impl Earlier {
             );
             center.store.commit(commit).await.map_err(|error| Refusal::Failed(error.into()))?;
         }
-        Ok(Answer { outcomes: self.outcomes, replayed: true })
+        Ok(Answer { outcomes: self.outcomes, replayed: true, limits: Vec::new() })
     }
 }
 
 /// The record of a request.
-pub(super) fn record(
+pub(crate) fn record(
     caller: &Caller,
     idempotency: &Idempotency,
     outcomes: &[Outcome],
@@ -129,9 +129,12 @@ pub(super) fn record(
         .iter()
         .map(|o| match o {
             Outcome::Accepted(accepted) => RecordedResult::Accepted(accepted.clone()),
-            Outcome::Refused(Refusal::Invalid { code, detail, .. } | Refusal::Conflict { code, detail }) => {
-                RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() }
-            }
+            Outcome::Refused(
+                Refusal::Invalid { code, detail, .. }
+                | Refusal::Conflict { code, detail }
+                | Refusal::Forbidden { code, detail, .. }
+                | Refusal::Limited { code, detail, .. },
+            ) => RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() },
             Outcome::Refused(Refusal::NotFound(code)) => {
                 RecordedResult::Refused { code: "not_found".to_owned(), detail: (*code).to_owned() }
             }

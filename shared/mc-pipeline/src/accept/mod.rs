@@ -5,7 +5,7 @@
 
 pub mod address;
 pub mod commit;
-mod earlier;
+pub(crate) mod earlier;
 mod once;
 pub mod part;
 pub mod plan;
@@ -13,9 +13,12 @@ pub mod preview;
 pub mod request;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mc_content::FieldError;
 use mc_core::Error;
+
+use crate::limits::Standing;
 
 pub use commit::{Accepted, AcceptedDelivery, accept};
 pub use earlier::Idempotency;
@@ -32,6 +35,37 @@ pub struct Caller {
     pub sender: Arc<str>,
     /// The id of the request.
     pub request_id: Arc<str>,
+    /// The only channels it may send through; all if there are none.
+    pub channels: Arc<[String]>,
+    /// Whether the project's limits hold for it. They are for callers from outside.
+    pub limited: bool,
+}
+
+impl Caller {
+    /// A caller from inside: through every channel, without limits.
+    pub fn new(
+        project: impl Into<Arc<str>>,
+        sender: impl Into<Arc<str>>,
+        request_id: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            project: project.into(),
+            sender: sender.into(),
+            request_id: request_id.into(),
+            channels: Arc::default(),
+            limited: false,
+        }
+    }
+
+    /// Refuses a channel that the caller may not send through.
+    pub fn check_channel(&self, channel: &str, pointer: &str) -> Result<(), Refusal> {
+        if self.channels.is_empty() || self.channels.iter().any(|allowed| allowed == channel) {
+            return Ok(());
+        }
+        let detail = format!("this access key may not send through the channel {channel:?}");
+        let errors = vec![FieldError::new(pointer, detail.clone())];
+        Err(Refusal::Forbidden { code: "channel_not_allowed", detail, errors })
+    }
 }
 
 /// Why a request is not carried out. Nothing was changed.
@@ -55,6 +89,26 @@ pub enum Refusal {
         /// For people.
         detail: String,
     },
+    /// The caller may not do this: 403.
+    Forbidden {
+        /// Stable, snake_case.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// The fields, by JSON pointer.
+        errors: Vec<FieldError>,
+    },
+    /// A limit of the project is reached: 429.
+    Limited {
+        /// Stable, snake_case.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// When to come again.
+        wait: Duration,
+        /// All limits, as they stand.
+        standing: Vec<Standing>,
+    },
     /// A port failed.
     Failed(Error),
 }
@@ -76,7 +130,7 @@ impl Refusal {
     /// Puts every pointer under a prefix, for a document inside of another.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
-        if let Refusal::Invalid { errors, .. } = &mut self {
+        if let Refusal::Invalid { errors, .. } | Refusal::Forbidden { errors, .. } = &mut self {
             for error in errors {
                 error.pointer.insert_str(0, prefix);
             }
@@ -87,11 +141,13 @@ impl Refusal {
     /// Code, detail and pointers, for a log that people read. Says nothing of a port's failure.
     pub fn told(&self) -> (&str, &str, Vec<&str>) {
         match self {
-            Refusal::Invalid { code, detail, errors } => {
+            Refusal::Invalid { code, detail, errors } | Refusal::Forbidden { code, detail, errors } => {
                 (code, detail, errors.iter().map(|error| error.pointer.as_str()).collect())
             }
             Refusal::NotFound(what) => ("not_found", what, Vec::new()),
-            Refusal::Conflict { code, detail } => (code, detail, Vec::new()),
+            Refusal::Conflict { code, detail } | Refusal::Limited { code, detail, .. } => {
+                (code, detail, Vec::new())
+            }
             Refusal::Failed(_) => ("internal", "something is wrong on our side; see the log", Vec::new()),
         }
     }

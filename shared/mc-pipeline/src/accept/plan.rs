@@ -189,6 +189,10 @@ async fn find_template(
         let detail = format!("there is no template {name:?} in this project");
         return Err(Refusal::field("unknown_template", "/template", detail));
     };
+    if !entry.doc.may_be_sent() {
+        let detail = format!("no version of the template {name:?} is approved yet");
+        return Err(Refusal::field("template_not_approved", "/template", detail));
+    }
     usable(&entry)?;
     Ok(Some((entry.reference(name), entry)))
 }
@@ -225,6 +229,7 @@ async fn find_channels(
     }
     for (i, name) in routing.channels.iter().enumerate() {
         let pointer = if of_request { format!("/routing/channels/{i}") } else { "/template".to_owned() };
+        caller.check_channel(name, &pointer)?;
         let Some(entry) = center.channels.get(&caller.project, name).await? else {
             let detail = format!("there is no channel {name:?} in this project");
             return Err(Refusal::field("unknown_channel", pointer, detail));

@@ -102,18 +102,6 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
         }
     }
 
-    /// Deletes all of the owner's documents.
-    pub async fn delete_all(&self, owner: &str) -> Result<()> {
-        loop {
-            let page = self.store.query(&Query::prefix(format!("{}#{owner}", self.sort), "", 200)).await?;
-            if page.items.is_empty() {
-                return Ok(());
-            }
-            let ops = page.items.into_iter().map(|item| Op::Delete(item.key, Vec::new())).collect();
-            self.store.commit(Commit { ops, ..Commit::default() }).await?;
-        }
-    }
-
     /// The owner's documents, the largest name first, beginning before `cursor`.
     pub async fn list(&self, owner: &str, limit: usize, cursor: Option<&str>) -> Result<Listed<T>> {
         let mut query = Query::prefix(format!("{}#{owner}", self.sort), "", limit);

@@ -1,6 +1,7 @@
 //! Documents people configure: kept as one JSON each, cached for about a minute, listed by name.
 
 mod access_keys;
+mod approval;
 mod cache;
 mod channels;
 mod docs;
@@ -11,6 +12,7 @@ mod templates;
 mod webhooks;
 
 pub use access_keys::AccessKeys;
+pub use approval::{Review, Reviewed};
 pub use cache::Cache;
 pub use channels::{Build, ChannelEntry, Channels};
 pub use docs::{Docs, Listed, Put};

@@ -29,9 +29,23 @@ pub struct Session {
 pub struct Operators {
     docs: Docs<Operator>,
     sessions: Docs<Session>,
+    sign_ins: Docs<SignIn>,
     cache: Cache<String, Operator>,
     session_cache: Cache<String, Session>,
     clock: Arc<dyn Clock>,
+}
+
+impl Session {
+    /// When somebody signed in.
+    pub fn opened_at(&self) -> Timestamp {
+        self.expires_at.before(SESSION_LIFE)
+    }
+}
+
+/// When somebody signed in last, written apart from the account so that signing in changes nothing of it.
+#[derive(Serialize, Deserialize)]
+struct SignIn {
+    at: Timestamp,
 }
 
 impl Operators {
@@ -39,7 +53,8 @@ impl Operators {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             docs: Docs::new(store.clone(), "operators"),
-            sessions: Docs::new(store, "session"),
+            sessions: Docs::new(store.clone(), "session"),
+            sign_ins: Docs::new(store, "signin"),
             cache: Cache::default(),
             session_cache: Cache::default(),
             clock,
@@ -94,7 +109,14 @@ impl Operators {
         let session =
             Session { username: username.to_owned(), expires_at: self.clock.now().after(SESSION_LIFE) };
         self.sessions.put_until(token_hash, "s", &session, session.expires_at).await?;
+        self.sign_ins.put(OWNER, username, &SignIn { at: session.opened_at() }).await?;
         Ok(session)
+    }
+
+    /// When these signed in last, in the names' order.
+    pub async fn last_sign_ins(&self, usernames: &[&str]) -> Result<Vec<Option<Timestamp>>> {
+        let sign_ins = self.sign_ins.get_many(OWNER, usernames).await?;
+        Ok(sign_ins.into_iter().map(|sign_in| sign_in.map(|sign_in| sign_in.at)).collect())
     }
 
     /// The session of a token's hash, if it is open.

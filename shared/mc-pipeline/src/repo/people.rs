@@ -82,11 +82,6 @@ impl Contacts {
         self.docs.delete(project, id).await
     }
 
-    /// Deletes all contacts of a project.
-    pub async fn delete_all(&self, project: &str) -> Result<()> {
-        self.docs.delete_all(project).await
-    }
-
     /// A page of contacts.
     pub async fn list(
         &self,
@@ -142,11 +137,6 @@ impl Groups {
     pub async fn delete(&self, project: &str, name: &str) -> Result<bool> {
         self.cache.forget(cache_key(project, name).as_str());
         self.docs.delete(project, name).await
-    }
-
-    /// Deletes all groups of a project.
-    pub async fn delete_all(&self, project: &str) -> Result<()> {
-        self.docs.delete_all(project).await
     }
 
     /// A page of groups.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mc_core::Result;
-use mc_core::model::ProjectDoc;
+use mc_core::model::{ProjectDoc, ProjectLimits, ProjectSettings};
 use mc_core::ports::{Clock, Store};
 
 use super::cache::Cache;
@@ -53,6 +53,8 @@ impl Projects {
         let doc = ProjectDoc {
             display_name: String::new(),
             params: serde_json::Map::new(),
+            limits: ProjectLimits::default(),
+            settings: ProjectSettings::default(),
             created_at: now,
             updated_at: now,
         };

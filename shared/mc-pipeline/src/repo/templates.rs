@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mc_content::{CompiledTemplate, FieldError, Library, included_names, names_in_body};
-use mc_core::model::{TemplateBody, TemplateDoc, TemplateRef};
+use mc_core::model::{Approval, ApprovalState, TemplateBody, TemplateDoc, TemplateRef};
 use mc_core::ports::{Attrs, Clock, Commit, Item, Key, Op, Query, Store, WriteError};
 use mc_core::{Error, Result};
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put};
+
+/// The number of the current version, or 0 while it may not be sent.
+pub(super) const SENT: &str = "v";
 
 /// More templates than this are not included by one.
 const MAX_INCLUDED: usize = 100;
@@ -43,12 +46,12 @@ struct Included {
 
 /// The templates, with a cache of compiled ones.
 pub struct Templates {
-    store: Arc<dyn Store>,
-    current: Docs<TemplateDoc>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) current: Docs<TemplateDoc>,
     docs: Cache<String, TemplateDoc>,
     cache: Cache<String, TemplateEntry>,
     versions: Cache<String, TemplateEntry>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What became of a delete.
@@ -89,8 +92,24 @@ impl Templates {
         }
     }
 
-    fn version_key(project: &str, name: &str, version: u32) -> Key {
+    pub(super) fn version_key(project: &str, name: &str, version: u32) -> Key {
         Key::new(format!("tv#{project}#{name}"), format!("{version:08}"))
+    }
+
+    pub(super) fn version_item(project: &str, name: &str, doc: &TemplateDoc) -> Result<Item> {
+        let attrs = Attrs::new().with("doc", serde_json::to_vec(doc)?);
+        Ok(Item::new(Self::version_key(project, name, doc.version), attrs))
+    }
+
+    pub(super) fn current_key(project: &str, name: &str) -> Key {
+        Key::new(format!("templates#{project}"), name)
+    }
+
+    /// The current version, with its number in sight if it may be sent, so that an older one cannot take its place.
+    pub(super) fn current_item(project: &str, name: &str, doc: &TemplateDoc) -> Result<Item> {
+        let sent = if doc.may_be_sent() { i64::from(doc.version) } else { 0 };
+        let attrs = Attrs::new().with("doc", serde_json::to_vec(doc)?).with(SENT, sent);
+        Ok(Item::new(Self::current_key(project, name), attrs))
     }
 
     fn compile(doc: Arc<TemplateDoc>, included: Included) -> TemplateEntry {
@@ -125,7 +144,9 @@ impl Templates {
                 waiting.extend(names_in_body(&body.body));
                 continue;
             }
-            let Some(doc) = self.current_doc(project, &name).await? else { continue };
+            let Some(doc) = self.current_doc(project, &name).await?.filter(|doc| doc.may_be_sent()) else {
+                continue;
+            };
             included.library.add(&name, &doc.body);
             included.versions.insert(name, doc.version);
             waiting.extend(names_in_body(&doc.body.body));
@@ -239,28 +260,50 @@ impl Templates {
         name: &str,
         body: TemplateBody,
     ) -> std::result::Result<(Put, TemplateDoc), PutError> {
+        self.put_version(project, name, body, None).await
+    }
+
+    /// The same with a word on who has to approve it.
+    ///
+    /// One that waits for its approval becomes the current one when it has it, or at once if nothing else could be sent
+    /// anyway.
+    pub async fn put_version(
+        &self,
+        project: &str,
+        name: &str,
+        body: TemplateBody,
+        approval: Option<Approval>,
+    ) -> std::result::Result<(Put, TemplateDoc), PutError> {
         let included = self.included(project, &body, Some(name)).await?;
         if let Err(errors) = CompiledTemplate::compile(&body, &included.library) {
             return Err(PutError::Refused(errors));
         }
         loop {
             let current = self.current.get(project, name).await?;
-            if let Some(same) = current.as_ref().filter(|c| c.body == body) {
+            if let Some(same) = current.as_ref().filter(|c| c.body == body && c.may_be_sent()) {
                 return Ok((Put::Replaced, same.clone()));
             }
-            let latest = self.list_versions(project, name, 1, None).await?.items.pop();
-            let version = latest.map_or(1, |(_, doc)| doc.version + 1);
-            let doc = TemplateDoc { version, body: body.clone(), created_at: self.clock.now() };
-            let bytes = serde_json::to_vec(&doc).map_err(Error::from)?;
-            let version_item =
-                Item::new(Self::version_key(project, name, version), Attrs::new().with("doc", bytes.clone()));
-            let current_item =
-                Item::new(Key::new(format!("templates#{project}"), name), Attrs::new().with("doc", bytes));
-            let commit = Commit {
-                guard: Some(Op::put_new(version_item)),
-                ops: vec![Op::put(current_item)],
-                ..Commit::default()
+            let latest = self.list_versions(project, name, 1, None).await?.items.pop().map(|(_, doc)| doc);
+            let waits = |doc: &&TemplateDoc| {
+                doc.approval.as_ref().is_some_and(|approval| approval.state == ApprovalState::Pending)
             };
+            if let Some(same) = latest.as_ref().filter(waits).filter(|l| l.body == body)
+                && approval.is_some()
+                && current.is_some()
+            {
+                return Ok((Put::Replaced, same.clone()));
+            }
+            let version = latest.map_or(1, |doc| doc.version + 1);
+            let (approval, created_at) = (approval.clone(), self.clock.now());
+            let doc = TemplateDoc { version, body: body.clone(), approval, created_at };
+            let becomes_current =
+                doc.may_be_sent() || !current.as_ref().is_some_and(TemplateDoc::may_be_sent);
+            let ops = match becomes_current {
+                true => vec![Op::put(Self::current_item(project, name, &doc)?)],
+                false => Vec::new(),
+            };
+            let guard = Some(Op::put_new(Self::version_item(project, name, &doc)?));
+            let commit = Commit { guard, ops, ..Commit::default() };
             match self.store.commit(commit).await {
                 Ok(_) => {
                     self.forget(project, name);
@@ -289,7 +332,7 @@ impl Templates {
     }
 
     /// Forgets what was changed here.
-    fn forget(&self, project: &str, name: &str) {
+    pub(super) fn forget(&self, project: &str, name: &str) {
         let key = format!("{project}#{name}");
         self.docs.forget(key.as_str());
         self.cache.forget(key.as_str());

@@ -111,11 +111,11 @@ impl Run<'_> {
                 Asked::Skip(code, detail) => return self.skipped(code, detail),
             }
         }
-        let caller = Caller {
-            project: self.project.clone(),
-            sender: format!("schedule:{}", self.name).into(),
-            request_id: format!("{}@{}", self.name, self.at.millis()).into(),
-        };
+        let caller = Caller::new(
+            self.project.clone(),
+            format!("schedule:{}", self.name),
+            format!("{}@{}", self.name, self.at.millis()),
+        );
         let id = message_id(self.project, self.name, self.at);
         let accepted = match filled(&doc.message, timetable, self.at) {
             Ok(mut request) => {

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Attempt, DeliveryPlan, Outcome, Recipient};
 use mc_core::ports::{Attr, Batching, Change, Commit, Cond, Op, WriteError};
 use mc_core::state::State;
+use mc_core::{Error, ErrorKind, Timestamp};
 
 use super::message::{self, MessageView};
-use crate::accept::commit::{Accepted, AcceptedDelivery, Draft, DraftPart};
-use crate::accept::{Caller, Refusal};
+use crate::accept::commit::{self, Accepted, AcceptedDelivery, Answer, Draft, DraftPart};
+use crate::accept::earlier::{Earlier, record};
+use crate::accept::{Caller, Idempotency, Refusal};
 use crate::center::Center;
 use crate::deliver::{load, settle};
 use crate::share::{Head, Phase, Share, attr};
@@ -121,8 +122,40 @@ async fn stop(
     }
 }
 
-/// A new message for those who failed or are held in doubt.
-pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Accepted, Refusal> {
+/// A new message for those who failed or are held in doubt; the answer has one outcome.
+///
+/// With an `Idempotency-Key` a repeat is answered like the first request, as for every other message.
+pub async fn retry(
+    center: &Center,
+    caller: &Caller,
+    id: MessageId,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
+    if let Some(idempotency) = &idempotency
+        && let Some(earlier) = Earlier::find(center, caller, idempotency, center.clock.now()).await?
+    {
+        let Earlier { outcomes, missing } = earlier;
+        if missing.is_empty() {
+            return Ok(Answer { outcomes, replayed: true, limits: Vec::new() });
+        }
+        // It ended between its record and its message, which gets the id that was recorded.
+        let Some(commit::Outcome::Accepted(accepted)) = outcomes.into_iter().next() else {
+            return Err(Error::new(ErrorKind::Corrupt, "a retry's record names no message").into());
+        };
+        let answer = send_again(center, caller, id, accepted.id, None).await?;
+        return Ok(Answer { replayed: true, ..answer });
+    }
+    let again = MessageId::new(center.ids.ulid(center.clock.now()));
+    commit::within_limits(center, caller, 1, send_again(center, caller, id, again, idempotency)).await
+}
+
+async fn send_again(
+    center: &Center,
+    caller: &Caller,
+    id: MessageId,
+    again: MessageId,
+    idempotency: Option<Idempotency>,
+) -> Result<Answer, Refusal> {
     let project = &*caller.project;
     let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
     let shares = message::shares(center, project, id, &head).await?;
@@ -141,9 +174,11 @@ pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Ac
             detail: "no recipient of this message has failed or is in doubt".into(),
         });
     }
+    for part in &parts {
+        caller.check_channel(&head.doc.deliveries[part.delivery].channel, "")?;
+    }
     parts.sort_by_key(|p| p.delivery);
     let now = center.clock.now();
-    let again = MessageId::new(center.ids.ulid(now));
     let mut doc = head.doc.clone();
     for (i, plan) in doc.deliveries.iter_mut().enumerate() {
         plan.recipients = parts.iter().find(|p| p.delivery == i).map_or(0, |p| p.count(plan));
@@ -175,10 +210,13 @@ pub async fn retry(center: &Center, caller: &Caller, id: MessageId) -> Result<Ac
         url: format!("/v1/messages/{again}"),
     };
     let draft = Draft { id: again, project: caller.project.clone(), doc, parts, start: now };
+    let outcomes = vec![commit::Outcome::Accepted(accepted)];
     let mut commit = Commit::default();
+    if let Some(idempotency) = &idempotency {
+        commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
+    }
     draft.add_to(center, &mut commit)?;
-    center.store.commit(commit).await.map_err(mc_core::Error::from)?;
-    Ok(accepted)
+    commit::write(center, caller, commit, outcomes, idempotency).await
 }
 
 impl DraftPart {

@@ -191,14 +191,14 @@ async fn a_retry_reaches_those_who_were_not_reached() {
     to[2] = json!({"email": "nobody@example.com"});
     let id = world.send(inline("mail", to)).await;
     world.finished(id).await;
-    let again = mc_pipeline::view::retry(&world.center, &world.caller(), id).await.unwrap();
-    let view = world.finished(again.id).await;
+    let again = world.again(id).await.unwrap();
+    let view = world.finished(again).await;
     assert_eq!(view.retry_of, Some(id));
     assert_eq!(view.counts.total(), 1);
     assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), 2, "those who have it do not get it again");
     let done = world.send(inline("im", json!([]))).await;
     world.finished(done).await;
-    let refused = mc_pipeline::view::retry(&world.center, &world.caller(), done).await.unwrap_err();
+    let refused = world.again(done).await.unwrap_err();
     assert_eq!(crate::world::code(&refused), "nothing_to_retry");
 }
 

@@ -78,8 +78,8 @@ async fn a_lost_answer_is_held_where_the_channel_says_so() {
     let view = world.finished(id).await;
     assert_eq!(view.counts.get(State::InDoubt), 1);
     assert_eq!(world.sandbox.accepted(Platform::Im).len(), 1);
-    let again = mc_pipeline::view::retry(&world.center, &world.caller(), id).await.unwrap();
-    assert_eq!(world.finished(again.id).await.status, COMPLETED);
+    let again = world.again(id).await.unwrap();
+    assert_eq!(world.finished(again).await.status, COMPLETED);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod delivering;
 mod failing;
 mod finding;
 mod including;
+mod limits;
 mod metered;
 mod pacing;
 mod people;

@@ -243,7 +243,7 @@ async fn a_receipt_decides_what_was_in_doubt() {
     let push_id = format!("{}-0-0", id.ulid());
     tell(&world, "own", vec![told(&push_id, None, State::Delivered)]).await;
     assert_eq!(state_of(&world, id, "user0@example.com").await, (State::Delivered, None));
-    let refused = view::retry(&world.center, &world.caller(), id).await.unwrap_err();
+    let refused = world.again(id).await.unwrap_err();
     assert_eq!(code(&refused), "nothing_to_retry");
 }
 

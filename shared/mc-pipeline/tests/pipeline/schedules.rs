@@ -75,7 +75,7 @@ async fn messages(world: &World) -> Vec<MessageView> {
 }
 
 async fn log(world: &World, kind: &str) -> Vec<Value> {
-    let (entries, _) = syslog::list(&world.center, PROJECT, 200, None).await.unwrap();
+    let (entries, _) = syslog::list(&world.center, PROJECT, &Default::default(), 200, None).await.unwrap();
     entries.into_iter().filter(|(_, e)| e.kind == kind).map(|(_, e)| e.data).collect()
 }
 

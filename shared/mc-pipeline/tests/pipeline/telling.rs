@@ -120,7 +120,8 @@ async fn an_endpoint_that_is_gone_is_switched_off_and_that_is_said() {
     }
     let mut said = Vec::new();
     for _ in 0..12_000 {
-        said = mc_pipeline::syslog::list(&world.center, PROJECT, 10, None).await.unwrap().0;
+        said =
+            mc_pipeline::syslog::list(&world.center, PROJECT, &Default::default(), 10, None).await.unwrap().0;
         if !said.is_empty() {
             break;
         }
@@ -159,6 +160,7 @@ async fn a_channel_whose_settings_are_refused_is_said_once_an_hour() {
     }
     let told = told(&world, 1).await;
     assert_eq!(body(&told[0])["data"]["channel"], "gone");
-    let said = mc_pipeline::syslog::list(&world.center, PROJECT, 10, None).await.unwrap().0;
+    let said =
+        mc_pipeline::syslog::list(&world.center, PROJECT, &Default::default(), 10, None).await.unwrap().0;
     assert_eq!(said.iter().filter(|(_, e)| e.kind == "channel.failing").count(), 1);
 }

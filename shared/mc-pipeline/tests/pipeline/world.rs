@@ -254,7 +254,7 @@ impl World {
     }
 
     pub fn caller(&self) -> Caller {
-        Caller { project: PROJECT.into(), sender: "test".into(), request_id: "req-1".into() }
+        Caller::new(PROJECT, "test", "req-1")
     }
 
     pub async fn try_send(&self, body: Value) -> Result<Accepted, Refusal> {
@@ -269,6 +269,16 @@ impl World {
         let mut answer = accept(&self.center, &self.caller(), vec![request], key).await?;
         match answer.outcomes.remove(0) {
             Outcome::Accepted(accepted) => Ok((accepted, answer.replayed)),
+            Outcome::Refused(refusal) => Err(refusal),
+            Outcome::RefusedBefore { code, .. } => panic!("refused before: {code}"),
+        }
+    }
+
+    /// Sends again to those who were not reached.
+    pub async fn again(&self, id: MessageId) -> Result<MessageId, Refusal> {
+        let mut answer = view::retry(&self.center, &self.caller(), id, None).await?;
+        match answer.outcomes.remove(0) {
+            Outcome::Accepted(accepted) => Ok(accepted.id),
             Outcome::Refused(refusal) => Err(refusal),
             Outcome::RefusedBefore { code, .. } => panic!("refused before: {code}"),
         }
@@ -328,7 +338,10 @@ impl Consumer for Counting {
 /// The code of a refusal.
 pub fn code(refusal: &Refusal) -> &str {
     match refusal {
-        Refusal::Invalid { code, .. } | Refusal::Conflict { code, .. } => code,
+        Refusal::Invalid { code, .. }
+        | Refusal::Conflict { code, .. }
+        | Refusal::Forbidden { code, .. }
+        | Refusal::Limited { code, .. } => code,
         Refusal::NotFound(_) => "not_found",
         Refusal::Failed(_) => "failed",
     }
