@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mc_core::ports::Family;
-use mc_pipeline::{Center, deliver::Deliverer, due, quota};
+use mc_pipeline::{Center, alarms, deliver::Deliverer, due, quota};
 use mc_store_embedded::{Drive, Embedded, run};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
@@ -39,6 +39,7 @@ pub fn start(
     workers.push(tokio::spawn(promote(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(keep_ledger(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(ask_platforms(center.clone(), stopping.clone())));
+    workers.push(tokio::spawn(watch(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(keep_house(center.clone(), data.store(), metrics, stopping)));
     workers
 }
@@ -56,6 +57,27 @@ async fn promote(center: Arc<Center>, stopping: watch::Receiver<bool>) {
         }
         if let Err(error) = due::promote(&center).await {
             tracing::warn!(error = %error, "due tasks could not be promoted and will be in a second");
+        }
+    }
+}
+
+/// Every five seconds: what was counted is written. Every minute: alarms are looked at.
+async fn watch(center: Arc<Center>, stopping: watch::Receiver<bool>) {
+    const TURNS: u64 = 12;
+    let mut tick = interval(Duration::from_secs(5));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = stopped(stopping);
+    tokio::pin!(stop);
+    for turn in (0..TURNS).cycle() {
+        tokio::select! {
+            () = &mut stop => return,
+            _ = tick.tick() => {}
+        }
+        center.stats.flush(&*center.store).await;
+        if turn == 0
+            && let Err(error) = alarms::watch(&center).await
+        {
+            tracing::warn!(error = %error, "alarms could not be looked at and will be in a minute");
         }
     }
 }

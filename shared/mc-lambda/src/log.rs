@@ -14,7 +14,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::meters::{CRASH_LOOPS, Dimensions, Meters, NAMESPACE, QUOTA_LEFT, Taken};
+use crate::meters::{ALARMS_FIRING, CRASH_LOOPS, Dimensions, Meters, NAMESPACE, QUOTA_LEFT, Taken};
 use crate::role::Role;
 use crate::settings::Settings;
 
@@ -134,9 +134,11 @@ impl Log {
             sets[1].push((name, "Milliseconds"));
             let _infallible = write!(values, r#","{name}":{times:?}"#);
         }
-        if let Some(loops) = taken.crash_loops {
-            sets[0].push((CRASH_LOOPS.1, ""));
-            put(&mut values, CRASH_LOOPS.1, &Value::from(loops));
+        for (name, gauge) in [(CRASH_LOOPS.1, taken.crash_loops), (ALARMS_FIRING.1, taken.alarms_firing)] {
+            if let Some(value) = gauge {
+                sets[0].push((name, ""));
+                put(&mut values, name, &Value::from(value));
+            }
         }
         let least = taken.quotas.iter().map(|(_, percent)| *percent).reduce(f64::min);
         if let Some(percent) = least {

@@ -80,6 +80,9 @@ pub const QUOTA_LEFT: (&str, &str) = ("message_center_quota_left_percent", "Quot
 /// when it is 0, so that its absence shows that nobody counts.
 pub const CRASH_LOOPS: (&str, &str) = ("message_center_queue_crash_loops", "CrashLoops");
 
+/// The gauge of alarms that are firing, and its name in CloudWatch. It is told with every look at them.
+pub const ALARMS_FIRING: (&str, &str) = ("message_center_alarms_firing", "AlarmsFiring");
+
 /// CloudWatch takes at most so many values of a metric in one line.
 const MOST_VALUES: usize = 100;
 
@@ -94,6 +97,8 @@ pub struct Taken {
     pub quotas: Vec<(String, f64)>,
     /// Envelopes in crash loops, if they were counted.
     pub crash_loops: Option<u64>,
+    /// Alarms that are firing, if they were looked at.
+    pub alarms_firing: Option<u64>,
 }
 
 /// The places of everything that is counted.
@@ -103,6 +108,7 @@ pub struct Meters {
     times: [Arc<Times>; TIMED.len()],
     quotas: Arc<Mutex<Vec<(String, f64)>>>,
     crash_loops: Arc<Sum>,
+    alarms_firing: Arc<Sum>,
 }
 
 impl Meters {
@@ -116,7 +122,8 @@ impl Meters {
             counts: counts.filter(|(.., count)| *count > 0).collect(),
             times: times.filter(|(_, values)| !values.is_empty()).collect(),
             quotas: std::mem::take(&mut *self.quotas.lock().unwrap_or_else(PoisonError::into_inner)),
-            crash_loops: self.crash_loops.0.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            crash_loops: self.crash_loops.take(),
+            alarms_firing: self.alarms_firing.take(),
         }
     }
 }
@@ -144,6 +151,9 @@ impl Recorder for Meters {
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
         if key.name() == CRASH_LOOPS.0 {
             return Gauge::from_arc(Arc::clone(&self.crash_loops));
+        }
+        if key.name() == ALARMS_FIRING.0 {
+            return Gauge::from_arc(Arc::clone(&self.alarms_firing));
         }
         if key.name() != QUOTA_LEFT.0 {
             return Gauge::noop();
@@ -213,6 +223,12 @@ impl GaugeFn for Least {
 /// What is set under different labels adds up.
 #[derive(Default)]
 struct Sum(Mutex<Option<u64>>);
+
+impl Sum {
+    fn take(&self) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 impl GaugeFn for Sum {
     fn increment(&self, _: f64) {}

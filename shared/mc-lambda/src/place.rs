@@ -20,6 +20,9 @@ use crate::settings::Settings;
 /// A warm-up that takes longer is left where it is.
 const WARM_UP: Duration = Duration::from_secs(3);
 
+/// What was counted in an invocation is written within this time, or is lost.
+const COUNTS: Duration = Duration::from_secs(2);
+
 /// Everything one function has.
 pub(crate) struct Place {
     pub(crate) role: Role,
@@ -85,6 +88,20 @@ impl Place {
         let center = Arc::new(self.build(&ring)?);
         *built = Some((ring, center.clone()));
         Ok(center)
+    }
+
+    /// Writes what was counted, if there is anything. The store keeps the rest of us waiting no longer than this.
+    pub(crate) async fn write_counts(&self) {
+        let center = {
+            let built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+            built.as_ref().map(|(_, center)| center.clone())
+        };
+        if let Some(center) = center {
+            let written = tokio::time::timeout(COUNTS, center.stats.flush(&*center.store)).await;
+            if written.is_err() {
+                tracing::warn!("the counters took too long to write and are lost");
+            }
+        }
     }
 
     fn build(&self, ring: &Secret) -> Result<Center> {

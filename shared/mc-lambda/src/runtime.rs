@@ -98,6 +98,7 @@ async fn one<H: Handler>(
         // The hook has told of the panic.
         Err(_) => (Err(diagnostic("panicked", "a fault of this program")), Fields::new()),
     };
+    place.write_counts().await;
     let ms = place.clock.now().since(began).as_millis();
     fields.push(("ms", Value::from(u64::try_from(ms).unwrap_or(u64::MAX))));
     log.finish(&event.context.request_id, fields);

@@ -6,9 +6,11 @@ use std::time::Duration;
 use mc_channels::registry;
 use mc_core::ports::{Blobs, Clock, Http, Ids, MailService, Queue, Random, Store};
 
+use crate::alarms::Alarms;
 use crate::limits::Limits;
 use crate::repo::{AccessKeys, Channels, Contacts, Groups, Operators, Projects, Templates, Webhooks};
 use crate::seal::Sealer;
+use crate::stats::Stats;
 use crate::suppress::Suppressions;
 use crate::tokens::StoreTokens;
 
@@ -87,6 +89,8 @@ pub struct Center {
     pub spread: u8,
     /// Access keys.
     pub access_keys: AccessKeys,
+    /// Alarms.
+    pub alarms: Alarms,
     /// Channels.
     pub channels: Channels,
     /// Contacts.
@@ -107,6 +111,8 @@ pub struct Center {
     pub limits: Limits,
     /// Where people reach this center, like `https://mc.example.com`, if that is known: links in mails lead there.
     pub public_url: Option<String>,
+    /// What this process counts.
+    pub stats: Arc<Stats>,
     /// One reservation at a time per channel.
     pub(crate) pacing: crate::pace::Locks,
     /// What was counted of quotas, and is known of them.
@@ -119,7 +125,10 @@ impl Center {
     /// Puts the parts together. Reads and opens nothing yet.
     pub fn new(parts: Parts) -> Self {
         let Parts { store, queue, blobs, http, mail, clock, ids, random, sealer, tuning } = parts;
-        let tokens = StoreTokens::new(store.clone(), sealer.clone(), clock.clone(), ids.clone());
+        let spread = store.spread();
+        let stats = Arc::new(Stats::new((random.unit() * f64::from(spread)) as u8));
+        let tokens =
+            StoreTokens::new(store.clone(), sealer.clone(), clock.clone(), ids.clone(), stats.clone());
         let ports = registry::Ports {
             http: http.clone(),
             clock: clock.clone(),
@@ -128,7 +137,9 @@ impl Center {
             mail,
         };
         Self {
-            spread: store.spread(),
+            spread,
+            alarms: Alarms::new(store.clone(), clock.clone()),
+            stats,
             access_keys: AccessKeys::new(store.clone(), clock.clone()),
             channels: Channels::new(store.clone(), clock.clone(), sealer.clone(), ports),
             contacts: Contacts::new(store.clone(), clock.clone()),

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::center::Center;
+use crate::deliver::load;
 use crate::keys;
 use crate::share::{self, attr};
+use crate::stats::{Cell, Count, OWN};
 use crate::syslog;
 
 /// One dead letter.
@@ -34,7 +36,36 @@ pub async fn put(center: &Center, task: &Task, error: &Error) -> Result<()> {
         .write(Op::put(Item::new(key, Attrs::new().with(attr::DOC, serde_json::to_vec(&letter)?))))
         .await?;
     metrics::counter!("message_center_dead_letters_total").increment(1);
+    center.stats.note(letter.at, project, cell(center, task).await, Count::DeadLetters);
     syslog::note(center, project, "dead_letter", json!({"reason": letter.reason})).await
+}
+
+/// What a dead letter counts for: its channel, where it has one that is still there. One of an alarm's own message
+/// counts apart, as far as that can be seen.
+async fn cell(center: &Center, task: &Task) -> Cell {
+    let channel = match task {
+        Task::Deliver { project, channel, .. }
+        | Task::Receipt { project, channel, .. }
+        | Task::Poll { project, channel, .. } => match center.channels.doc(project, channel).await {
+            Ok(Some(doc)) => Some((doc.kind, channel)),
+            Ok(None) | Err(_) => None,
+        },
+        Task::Notify { .. } | Task::Recall { .. } | Task::Run { .. } | Task::Ask { .. } => None,
+    };
+    let Some((kind, name)) = channel else { return Cell::project() };
+    let own = match task {
+        Task::Deliver { project, message, .. } => match load::head(center, project, *message).await {
+            Ok(Some(head)) => head.doc.sender.is_some_and(|sender| sender.starts_with(OWN)),
+            Ok(None) | Err(_) => false,
+        },
+        Task::Notify { .. }
+        | Task::Receipt { .. }
+        | Task::Poll { .. }
+        | Task::Recall { .. }
+        | Task::Run { .. }
+        | Task::Ask { .. } => false,
+    };
+    Cell::channel(kind, name, own)
 }
 
 /// A page of dead letters, newest first.

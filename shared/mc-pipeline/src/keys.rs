@@ -27,6 +27,10 @@
 //! | token of a platform's account | `tok#project` | name |
 //! | system log | `log#project#day` | ulid |
 //! | suppressed addresses | `suppressed#project` | address |
+//! | counters of a minute | `sm#project#day#spread` | hour and minute |
+//! | counters of an hour | `sh#project` | hour since 1970 |
+//! | up to where hours are summed up | `sr#project` | `r` |
+//! | state of an alarm | `alarm-states#project` | name |
 //! | documents (channels, templates …) | `doc kind#project` | name |
 //!
 //! The day and the spread follow from the message's id, so an id is enough to find its message.
@@ -204,6 +208,32 @@ pub fn token(project: &str, name: &str) -> Key {
 /// The partition of one day of a project's system log.
 pub fn log_partition(project: &str, day: &str) -> String {
     format!("log#{project}#{day}")
+}
+
+/// The counters of the minute that `at` is in.
+pub fn stats_minute(project: &str, at: Timestamp, shard: u8) -> Key {
+    let minute = at.seconds().div_euclid(60).rem_euclid(1440);
+    Key::new(format!("sm#{project}#{}#{shard:02}", at.day()), format!("{:02}{:02}", minute / 60, minute % 60))
+}
+
+/// The counters of an hour, by its number since 1970.
+pub fn stats_hour(project: &str, hour: i64) -> Key {
+    Key::new(format!("sh#{project}"), format!("{hour:09}"))
+}
+
+/// The first hour that is not summed up yet.
+pub fn stats_rolled(project: &str) -> Key {
+    Key::new(format!("sr#{project}"), "r")
+}
+
+/// The partition of the states of a project's alarms.
+pub fn alarm_states_partition(project: &str) -> String {
+    format!("alarm-states#{project}")
+}
+
+/// The state of an alarm.
+pub fn alarm_state(project: &str, name: &str) -> Key {
+    Key::new(alarm_states_partition(project), name)
 }
 
 /// Milliseconds so that they sort as text.

@@ -3,6 +3,7 @@
 //! Nothing here knows which cloud it runs on; `mc_core::ports` is all it sees of the world.
 
 pub mod accept;
+pub mod alarms;
 pub mod center;
 pub mod condition;
 pub mod dead;
@@ -20,6 +21,7 @@ pub mod schedules;
 pub mod seal;
 pub mod share;
 pub mod standard_webhooks;
+pub mod stats;
 pub mod suppress;
 pub mod sweep;
 pub mod syslog;

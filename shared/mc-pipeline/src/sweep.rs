@@ -18,6 +18,7 @@ use mc_core::{Result, Timestamp};
 use ulid::Ulid;
 
 use crate::center::Center;
+use crate::condition;
 use crate::share::{Head, Phase, Share, attr};
 use crate::{keys, pace};
 
@@ -178,6 +179,11 @@ impl Look {
         let mut tasks = Vec::new();
         for Unclaimed { project, message, share, head } in found {
             let Some(head) = head.filter(|head| head.canceled.is_none()) else { continue };
+            if head.doc.condition.is_some() && !head.asked {
+                // Its shares wait for an answer. That it is asked twice changes nothing.
+                tasks.push(condition::task(&project, message, head.doc.priority, 0));
+                continue;
+            }
             let Some(plan) = head.doc.deliveries.get(share.delivery) else { continue };
             if self.careful {
                 let busy = match busy.get(&plan.channel) {

@@ -27,7 +27,7 @@ pub struct FlakyStore {
 }
 
 impl FlakyStore {
-    /// Fails writes that set `attribute`, once [`fail`](Self::fail) says how many.
+    /// Fails writes that set `attribute` or add to it, once [`fail`](Self::fail) says how many.
     pub fn new(inner: Arc<dyn Store>, attribute: &'static str) -> Self {
         Self { inner, attribute, failures: AtomicUsize::new(0), crash: Mutex::default() }
     }
@@ -60,7 +60,11 @@ impl FlakyStore {
 fn sets(op: &Op, attribute: &str) -> bool {
     match op {
         Op::Update(_, changes, _) => {
-            changes.iter().any(|change| matches!(change, Change::Set(name, _) if name == attribute))
+            let of = |change: &Change| match change {
+                Change::Set(name, _) | Change::Add(name, _) => name == attribute,
+                Change::Remove(_) | Change::Expire(_) => false,
+            };
+            changes.iter().any(of)
         }
         Op::Put(..) | Op::Delete(..) => false,
     }

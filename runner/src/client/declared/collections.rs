@@ -23,7 +23,7 @@ pub(super) struct Collection {
 }
 
 /// Every collection; a later one may name resources of an earlier one.
-pub(super) const COLLECTIONS: [Collection; 7] = [
+pub(super) const COLLECTIONS: [Collection; 8] = [
     Collection {
         word: "projects",
         key: "name",
@@ -72,6 +72,13 @@ pub(super) const COLLECTIONS: [Collection; 7] = [
             ("/condition/on_error", "\"send\""),
         ],
         times: &["/at"],
+    },
+    Collection {
+        word: "alarms",
+        key: "name",
+        told: &["state", "value", "since", "last_notified_at", "created_at", "updated_at"],
+        defaults: &[("/enabled", "true")],
+        times: &[],
     },
 ];
 

@@ -73,7 +73,7 @@ async fn receive(call: Call) -> Answer {
     };
     match callbacks.callback(&request).await {
         Ok(CallbackAnswer { status, content_type, body, news, then }) => {
-            receipts::apply(call.center(), project, &entry, news).await?;
+            receipts::called(call.center(), project, &entry, news).await?;
             if let Some(then) = then
                 && let Err(error) = callbacks.follow(&then).await
             {

@@ -138,7 +138,7 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
 
 /// Delete a channel
 ///
-/// 409 `in_use` while a template's default routing names it.
+/// 409 `in_use` while a template's default routing or an alarm names it.
 #[utoipa::path(
     delete, path = "/v1/channels/{name}", tag = "channels", operation_id = "delete_channel",
     params(("name" = String, Path)),
@@ -154,6 +154,11 @@ pub async fn delete(call: Call) -> Answer {
     let users: Vec<&str> = users.map(|(template, _)| template.as_str()).take(10).collect();
     if !users.is_empty() {
         let detail = format!("templates route to this channel by default: {}", users.join(", "));
+        return Err(ApiError::conflict("in_use", detail));
+    }
+    let alarms = call.center().alarms.all(call.project()).await?;
+    if let Some((alarm, _)) = alarms.iter().find(|(_, alarm)| alarm.body.uses_channel(name)) {
+        let detail = format!("the alarm {alarm} watches this channel or sends through it");
         return Err(ApiError::conflict("in_use", detail));
     }
     call.center().channels.delete(call.project(), name).await?;

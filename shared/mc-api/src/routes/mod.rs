@@ -4,6 +4,7 @@
 //! path; a test holds the two together.
 
 pub mod access_keys;
+pub mod alarms;
 pub mod callbacks;
 pub mod channels;
 pub mod contacts;
@@ -19,6 +20,7 @@ pub mod projects;
 pub mod quotas;
 pub mod schedules;
 pub mod session;
+pub mod stats;
 pub mod suppressions;
 pub mod template_diff;
 pub mod templates;
@@ -115,6 +117,8 @@ const MESSAGES_QUERY: &[&str] =
 const EVENTS_QUERY: &[&str] = &["limit", "cursor", "type", "actor", "resource", "from", "to", "format"];
 /// What an import may be told.
 const IMPORT_QUERY: &[&str] = &["dry_run"];
+/// What statistics are about.
+const STATS_QUERY: &[&str] = &["from", "to", "interval", "by"];
 /// What a listing of recipients may be filtered by.
 const RECIPIENTS_QUERY: &[&str] = &["limit", "cursor", "status"];
 /// What a version of a template may be compared with.
@@ -145,6 +149,7 @@ routes! {
         GET "/metrics" Local NONE monitoring::metrics_text,
         GET "/v1/events" READ EVENTS_QUERY events::list,
         GET "/v1/quotas" READ PAGE quotas::list,
+        GET "/v1/stats" READ STATS_QUERY stats::get,
     }
     TEMPLATES, add_templates {
         GET "/v1/templates" READ PAGE templates::list,
@@ -207,6 +212,12 @@ routes! {
         PUT "/v1/schedules/{name}" ADMIN NONE schedules::put,
         DELETE "/v1/schedules/{name}" ADMIN NONE schedules::delete,
         POST "/v1/schedules/{name}/run" SEND NONE schedules::run,
+    }
+    ALARMS, add_alarms {
+        GET "/v1/alarms" READ PAGE alarms::list,
+        GET "/v1/alarms/{name}" READ NONE alarms::get,
+        PUT "/v1/alarms/{name}" ADMIN NONE alarms::put,
+        DELETE "/v1/alarms/{name}" ADMIN NONE alarms::delete,
     }
     DEAD_LETTERS, add_dead_letters {
         GET "/v1/dead-letters" READ PAGE dead_letters::list,

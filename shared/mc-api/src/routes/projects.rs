@@ -179,7 +179,7 @@ async fn holdings(center: &Center, project: &str) -> Result<Vec<&'static str>, A
 
 /// Delete a project
 ///
-/// 409 `in_use` while it holds anything but access keys and schedules, which go with it.
+/// 409 `in_use` while it holds anything but access keys, schedules and alarms, which go with it.
 #[utoipa::path(
     delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
     params(("name" = String, Path)),
@@ -217,6 +217,7 @@ pub async fn delete(call: Call) -> Answer {
         }
     }
     schedules::delete_all(center, name).await?;
+    center.alarms.delete_all(name).await?;
     center.projects.delete(name).await?;
     let entry = call.entry("project.delete", json!({"project": name}));
     call.note(DEFAULT_PROJECT, entry).await;

@@ -105,7 +105,7 @@ async fn store(
 
 /// Delete a template
 ///
-/// Its versions stay for messages that were accepted with them. A template that others include is not deleted.
+/// Its versions stay for messages that were accepted with them. A template that others include or an alarm sends is not deleted.
 #[utoipa::path(
     delete, path = "/v1/templates/{name}", tag = "templates", operation_id = "delete_template",
     params(("name" = String, Path)),
@@ -113,6 +113,13 @@ async fn store(
 )]
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "template")?;
+    let alarms = call.center().alarms.all(call.project()).await?;
+    if let Some((alarm, _)) = alarms.iter().find(|(_, alarm)| alarm.body.uses_template(name)) {
+        return Err(ApiError::conflict(
+            "in_use",
+            format!("the alarm {alarm} sends it; change the alarm first"),
+        ));
+    }
     match call.center().templates.delete(call.project(), name).await? {
         Deleted::Done => {}
         Deleted::NotThere => return Err(ApiError::not_found("template")),

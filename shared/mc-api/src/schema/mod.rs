@@ -3,6 +3,7 @@
 //! What travels is read and written by the types of `mc-core` and `mc-pipeline`, which know nothing of OpenAPI. These
 //! mirror them; the tests hold every request and answer they make to the document.
 
+mod alarm;
 mod configuration;
 mod message;
 mod preview;
@@ -10,6 +11,7 @@ mod quota;
 mod schedule;
 mod words;
 
+pub use alarm::{AlarmBody, Span};
 pub use configuration::{
     ButtonTemplate, Channel, ChannelSecret, FactTemplate, Limits, ProjectLimits, ProjectSettings, Template,
     TemplateApproval, TemplateBody, WebhookSecretOnce,
@@ -23,6 +25,7 @@ pub use preview::{DryRun, Preview, PreviewSize, PreviewWarning, Previews, QuotaU
 pub use quota::Quota;
 pub use schedule::{Condition, LastRun};
 pub use words::{
-    AskMethod, AttemptOutcome, CatchUp, EventKind, Format, Kind, Level, MessageStatus, Mode, OnDoubt,
-    OnError, OperatorRole, Priority, Role, RunOutcome, SizeUnit, State, TellingState,
+    AlarmMetric, AlarmState, AskMethod, AttemptOutcome, CatchUp, EventKind, Format, Kind, Level,
+    MessageStatus, Mode, OnDoubt, OnError, OperatorRole, Priority, Role, RunOutcome, SizeUnit, State,
+    StatsInterval, TellingState,
 };

@@ -79,6 +79,15 @@ words! {
     /// Where a limit comes from: the platform said so, the operator set it, or the platform's documentation says so of
     /// a usual account.
     QuotaSource ["platform", "declared", "documented"]
+    /// What an alarm watches. Small values are bad for the first two, large ones for the others.
+    AlarmMetric [
+        "remaining_percent", "forecast", "failure_rate", "gave_up",
+        "oldest_queued_age", "dead_letters", "token_refresh_failing", "callback_silence",
+    ]
+    /// How an alarm stands.
+    AlarmState ["ok", "pending", "firing"]
+    /// How long the stretch of a point is.
+    StatsInterval ["minute", "hour", "day"]
     /// How far the telling of an event is.
     TellingState ["pending", "delivered", "failed"]
     /// What a webhook is told of.
@@ -100,6 +109,10 @@ mod tests {
     #[test]
     fn the_words_are_those_that_are_used() {
         assert_eq!(State::WORDS, state::State::ALL.map(state::State::as_str));
+        assert_eq!(
+            AlarmMetric::WORDS,
+            mc_pipeline::alarms::Metric::ALL.map(mc_pipeline::alarms::Metric::as_str)
+        );
         assert_eq!(EventKind::WORDS, model::EventKind::ALL.map(model::EventKind::as_str));
     }
 
@@ -123,6 +136,9 @@ mod tests {
         read::<model::RunOutcome>(RunOutcome::WORDS);
         read::<model::Role>(Role::WORDS);
         read::<model::OperatorRole>(OperatorRole::WORDS);
+        read::<mc_pipeline::alarms::Metric>(AlarmMetric::WORDS);
+        read::<mc_pipeline::alarms::Condition>(AlarmState::WORDS);
+        read::<mc_pipeline::stats::Interval>(StatsInterval::WORDS);
         read::<mc_pipeline::tell::TellingState>(TellingState::WORDS);
     }
 }

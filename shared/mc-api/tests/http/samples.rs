@@ -35,6 +35,7 @@ impl Holdings {
         put("/v1/groups/x", json!({"members": ["member"]})).await;
         let message = json!({"content": {"body": "x"}, "routing": {"channels": ["x"]}});
         put("/v1/schedules/x", json!({"cron": "0 9 * * *", "message": message})).await;
+        put("/v1/alarms/x", alarm("x")).await;
         // It waits for its time, so that it can be moved and cancelled.
         let message = json!({
             "content": {"body": "x"}, "routing": {"channels": ["x"]}, "send_at": "2026-12-20T00:00:00Z",
@@ -78,6 +79,11 @@ pub fn text(route: &Route) -> String {
     }
 }
 
+fn alarm(text: &str) -> Value {
+    let message = json!({"content": {"body": text}, "routing": {"channels": ["x"]}});
+    json!({"metric": "gave_up", "threshold": 1, "message": message})
+}
+
 /// What a route is sent.
 pub fn body(route: &Route) -> Value {
     match (route.method.as_str(), route.path) {
@@ -93,6 +99,7 @@ pub fn body(route: &Route) -> Value {
         ("PUT", "/v1/schedules/{name}") => json!({
             "cron": "0 10 * * *", "message": {"content": {"body": "y"}, "routing": {"channels": ["x"]}},
         }),
+        ("PUT", "/v1/alarms/{name}") => alarm("y"),
         ("PATCH", "/v1/messages/{id}") => json!({"send_at": "2026-12-30T00:00:00Z"}),
         ("PATCH", "/v1/access-keys/{id}") => json!({"name": "y"}),
         ("POST", "/v1/dead-letters/redrive") => json!({"all": true}),

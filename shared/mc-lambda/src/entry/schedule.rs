@@ -1,10 +1,10 @@
-//! `schedule`: every minute, what has become due goes into the queues.
+//! `schedule`: every minute, what has become due goes into the queues, and alarms are looked at.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use mc_api::first_start::{Chosen, first_start};
 use mc_core::{Error, ErrorKind, Result, Secret};
-use mc_pipeline::{Center, due, sweep};
+use mc_pipeline::{Center, alarms, due, sweep};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -32,6 +32,10 @@ impl Handler for Schedule {
             self.started.store(true, Relaxed);
         }
         let promoted = due::promote(&center).await?;
+        // What is due does not wait for the alarms, and their trouble is not its own.
+        if let Err(error) = alarms::watch(&center).await {
+            tracing::warn!(error = %error, "alarms could not be looked at and will be in a minute");
+        }
         if place.clock.now().seconds() / 60 % COUNT_EVERY == 0 {
             sweep::sweep(&center).await?;
             for depth in center.queue.depths().await? {

@@ -12,6 +12,7 @@ use mc_core::{Error, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
 use super::earlier::{Earlier, record};
+use super::entering::{Entering, count_all};
 use super::plan::{self, Plan};
 use super::request::SendRequest;
 use super::{Caller, Idempotency, Refusal};
@@ -136,6 +137,7 @@ async fn lay_out_all(
     let mut commit = Commit::default();
     let mut promises = Vec::new();
     let mut outcomes = Vec::with_capacity(requests.len());
+    let mut counted = Vec::with_capacity(requests.len());
     for request in requests {
         let id = MessageId::new(center.ids.ulid(now));
         let planned = match request {
@@ -148,7 +150,8 @@ async fn lay_out_all(
                     let parts = plan.beginning().map(|(_, part)| part);
                     promises.extend(parts.filter_map(|p| quota::of_delivery(&p.channel, p.count(), at, 1)));
                 }
-                Outcome::Accepted(lay_out(center, caller, plan, id, now, &mut commit).await?)
+                let into = (&mut commit, &mut counted, outcomes.len());
+                Outcome::Accepted(lay_out(center, caller, plan, id, now, into).await?)
             }
             // Only the store's own trouble ends the whole request.
             Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
@@ -162,16 +165,18 @@ async fn lay_out_all(
     if let Some(idempotency) = &idempotency {
         commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
     }
-    write(center, caller, commit, outcomes, idempotency).await
+    write(center, caller, commit, outcomes, idempotency, &counted).await
 }
 
-/// Writes what was laid out. If another request with the same key was faster, its answer is ours.
-pub async fn write(
+/// Writes what was laid out, and counts those who came with it. If another request with the same key was faster, its answer
+/// is ours.
+pub(crate) async fn write(
     center: &Center,
     caller: &Caller,
     commit: Commit,
     outcomes: Vec<Outcome>,
     idempotency: Option<Idempotency>,
+    counted: &[Entering],
 ) -> Result<Answer, Refusal> {
     match center.store.commit(commit).await {
         Ok(_) => {
@@ -180,6 +185,7 @@ pub async fn write(
                     note_accepted(accepted);
                 }
             }
+            count_all(counted, center, caller, &outcomes, center.clock.now());
             Ok(Answer { outcomes, replayed: false, limits: Vec::new() })
         }
         // The same key at the same instant: the other one won, answer what it answered.
@@ -219,7 +225,7 @@ pub(super) async fn lay_out(
     mut plan: Plan,
     id: MessageId,
     now: Timestamp,
-    commit: &mut Commit,
+    (commit, counted, message): (&mut Commit, &mut Vec<Entering>, usize),
 ) -> CoreResult<Accepted> {
     let start = plan.request.send_at.map_or(now, |at| at.max(now));
     let beginning: Vec<usize> = plan.beginning().map(|(i, _)| i).collect();
@@ -277,6 +283,12 @@ pub(super) async fn lay_out(
     };
     for index in beginning {
         let part = &mut plan.parts[index];
+        counted.push(Entering {
+            channel: part.channel.clone(),
+            message,
+            recipients: part.count() as u64,
+            suppressed: part.suppressed.len() as u64,
+        });
         draft.parts.push(DraftPart {
             delivery: index,
             broadcast: part.broadcast,

@@ -7,6 +7,7 @@ use mc_core::{Error, Result as CoreResult, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::commit::{Accepted, Answer, Outcome, lay_out};
+use super::entering::count_all;
 use super::request::SendRequest;
 use super::{Caller, Refusal, plan};
 use crate::center::Center;
@@ -93,7 +94,7 @@ impl Earlier {
         requests: Vec<Result<SendRequest, Refusal>>,
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
-        let mut commit = Commit::default();
+        let (mut commit, mut counted) = (Commit::default(), Vec::new());
         for (n, request) in requests.into_iter().enumerate().filter(|(n, _)| self.missing.contains(n)) {
             let Some(Outcome::Accepted(accepted)) = self.outcomes.get(n) else { continue };
             let id = accepted.id;
@@ -102,7 +103,10 @@ impl Earlier {
                 Err(refusal) => Err(refusal),
             };
             self.outcomes[n] = match planned {
-                Ok(plan) => Outcome::Accepted(lay_out(center, caller, plan, id, now, &mut commit).await?),
+                Ok(plan) => {
+                    let into = (&mut commit, &mut counted, n);
+                    Outcome::Accepted(lay_out(center, caller, plan, id, now, into).await?)
+                }
                 Err(Refusal::Failed(error)) => return Err(Refusal::Failed(error)),
                 Err(refusal) => Outcome::Refused(refusal),
             };
@@ -113,6 +117,7 @@ impl Earlier {
                 "a repeated request completes what it had left out"
             );
             center.store.commit(commit).await.map_err(|error| Refusal::Failed(error.into()))?;
+            count_all(&counted, center, caller, &self.outcomes, now);
         }
         Ok(Answer { outcomes: self.outcomes, replayed: true, limits: Vec::new() })
     }

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod commit;
 pub(crate) mod earlier;
+mod entering;
 mod once;
 pub mod part;
 pub mod plan;

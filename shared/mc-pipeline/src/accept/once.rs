@@ -21,9 +21,12 @@ pub async fn accept_once(
 ) -> Result<Accepted, Refusal> {
     let now = center.clock.now();
     let plan = plan::plan(center, caller, request, id, asked.min(now)).await?;
-    let mut commit = Commit::default();
-    let accepted = lay_out(center, caller, plan, id, now, &mut commit).await?;
+    let (mut commit, mut entering) = (Commit::default(), Vec::new());
+    let accepted = lay_out(center, caller, plan, id, now, (&mut commit, &mut entering, 0)).await?;
     center.store.commit(commit).await.map_err(Error::from)?;
     note_accepted(&accepted);
+    for one in &entering {
+        one.count(center, caller, &accepted, now);
+    }
     Ok(accepted)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mc_core::model::{Attempt, MessageDoc, OnDoubt, Outcome, Priority};
 use mc_core::ports::{Attachment, Change, Commit, FileInfo, Op, Slot, WriteError};
-use mc_core::state::State;
+use mc_core::state::{Counts, State};
 use mc_core::{Result, Retry, Timestamp};
 
 use super::claim::{Claim, Claimed, claim};
@@ -15,6 +15,7 @@ use crate::receipts::{Pushed, index, poll};
 use crate::repo::ChannelEntry;
 use crate::retry::{self, Next};
 use crate::share::{self, Head, Phase, Share};
+use crate::stats::{Count, Numbers, Part};
 use crate::{due, quota, tell};
 
 /// Whoever waits for a quota is given so many times as long before it is given up: a day's quota may be used up by those
@@ -58,6 +59,7 @@ impl Deliverer {
         };
         let doc = &head.doc;
         let began = center.clock.now();
+        let before = claim.share.counts();
         let mut tally = Tally::default();
         match (&entry, way) {
             _ if doc.expire_at.is_some_and(|at| at <= began) => {
@@ -84,7 +86,7 @@ impl Deliverer {
             }
         }
         let used_up = tally.used_up;
-        let step = self.record(job, entry.as_deref(), head, *claim, began, tally, priority).await?;
+        let step = self.record(job, entry.as_deref(), head, *claim, (began, before), tally, priority).await?;
         if let (Some(window), Some(entry)) = (used_up, &entry)
             && let Err(error) = quota::used_up(center, &job.project, entry, window, true).await
         {
@@ -163,16 +165,20 @@ impl Deliverer {
         entry: Option<&ChannelEntry>,
         head: Head,
         claim: Claim,
-        began: Timestamp,
-        tally: Tally,
+        (began, before): (Timestamp, Counts),
+        mut tally: Tally,
         priority: Priority,
     ) -> Result<Step> {
         let center = &*self.center;
         let now = center.clock.now();
         let Claim { item, mut share, .. } = claim;
         let key = item.key;
-        let next = self.next_try(&head.doc, &mut share, &tally, now);
-        let mut also = self.remember(job, entry, &mut share, tally.pushed, now).await?;
+        let next = self.next_try(&head.doc, &mut share, &mut tally, now);
+        let mut counted = Numbers::of(Count::Pushes, 1);
+        counted.add(Count::PushMs, u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
+        counted.add(Count::GaveUp, tally.gave_up);
+        counted.add(Count::Retries, tally.again);
+        let mut also = self.remember(job, entry, &mut share, std::mem::take(&mut tally.pushed), now).await?;
         if let Some((outcome, code, text)) = tally.outcome {
             share.note_attempt(Attempt {
                 at: began,
@@ -183,6 +189,12 @@ impl Deliverer {
                 next,
             });
         }
+        counted.decided(&before, &share.counts());
+        let counted = || {
+            if let Some(part) = Part::of(&job.project, &head.doc, share.delivery) {
+                center.stats.add(now, &part, &counted);
+            }
+        };
         let mine = share.still_mine();
         share.recorded = share.attempt;
         share.leased = Timestamp::EPOCH;
@@ -202,8 +214,10 @@ impl Deliverer {
             }
             let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ..also };
             return match insist(|| center.store.commit(commit.clone())).await {
-                Ok(_) if far => Ok(Step::Done),
-                Ok(_) => Ok(Step::Again(at)),
+                Ok(_) => {
+                    counted();
+                    Ok(if far { Step::Done } else { Step::Again(at) })
+                }
                 Err(error) => lost(job, now, error),
             };
         }
@@ -221,7 +235,10 @@ impl Deliverer {
                 settle::settle_inline(center, &job.project, job.message, &head, &share, update, also.clone())
             });
             return match settled.await {
-                Ok(()) => Ok(Step::Done),
+                Ok(()) => {
+                    counted();
+                    Ok(Step::Done)
+                }
                 Err(error) => lost(job, now, error),
             };
         }
@@ -229,6 +246,7 @@ impl Deliverer {
         let commit = Commit { guard: Some(Op::Update(key, changes, mine)), ..also };
         match insist(|| center.store.commit(commit.clone())).await {
             Ok(_) => {
+                counted();
                 settle::settle(center, &job.project, job.message, &share).await?;
                 Ok(Step::Done)
             }
@@ -278,7 +296,7 @@ impl Deliverer {
         &self,
         doc: &MessageDoc,
         share: &mut Share,
-        tally: &Tally,
+        tally: &mut Tally,
         now: Timestamp,
     ) -> Option<Timestamp> {
         let (asleep, awake): (Vec<usize>, Vec<usize>) =
@@ -301,7 +319,7 @@ impl Deliverer {
         awake: Vec<usize>,
         doc: &MessageDoc,
         share: &mut Share,
-        tally: &Tally,
+        tally: &mut Tally,
         now: Timestamp,
     ) -> Option<Timestamp> {
         if awake.is_empty() {
@@ -322,6 +340,9 @@ impl Deliverer {
         };
         match next {
             Next::At(at) => {
+                if tally.failure.is_some() {
+                    tally.again = awake.len() as u64;
+                }
                 for i in awake {
                     share.decide(i, State::Retrying);
                 }
@@ -332,7 +353,8 @@ impl Deliverer {
                 None
             }
             Next::GiveUp => {
-                metrics::counter!("message_center_gave_up_total").increment(awake.len() as u64);
+                tally.gave_up = awake.len() as u64;
+                metrics::counter!("message_center_gave_up_total").increment(tally.gave_up);
                 let (code, text) = match (&tally.failure, &tally.full) {
                     (Some((_, code, text)), _) => (code.clone(), format!("given up: {text}")),
                     (None, Some(full)) => (full.code().to_owned(), format!("given up: {}", full.text())),

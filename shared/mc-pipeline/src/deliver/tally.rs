@@ -26,6 +26,9 @@ pub struct Tally {
     pub used_up: Option<Window>,
     pub channel_failed: bool,
     pub pushed: Vec<Pushed>,
+    /// How many recipients failed and are tried again, and how many are given up.
+    pub again: u64,
+    pub gave_up: u64,
     /// Those who are in their quiet hours, and when the first of them wakes.
     pub asleep: Vec<usize>,
     pub wakes: Option<Timestamp>,

@@ -13,6 +13,7 @@ use crate::center::Center;
 use crate::deliver::{load, settle};
 use crate::repo::ChannelEntry;
 use crate::share::{Final, Phase, Share, attr};
+use crate::stats::{Numbers, Part, of_state};
 use crate::{keys, tell};
 
 /// So many writers may come in between before the receipt is put off.
@@ -72,7 +73,16 @@ pub(super) async fn change(
             let mut commit = tell::commit_of(center, project, &id.time().day(), events).await?;
             commit.guard = Some(update(center, project, id, &before, &mut share, noted)?);
             match center.store.commit(commit).await {
-                Ok(_) => count(entry, &steps),
+                Ok(_) => {
+                    count(entry, &steps);
+                    let mut numbers = Numbers::default();
+                    for count in steps.iter().filter(|s| s.fresh).filter_map(|s| of_state(s.state)) {
+                        numbers.add(count, 1);
+                    }
+                    if let Some(part) = Part::of(project, &head.doc, share.delivery) {
+                        center.stats.add(center.clock.now(), &part, &numbers);
+                    }
+                }
                 // Somebody else changed the share: look again.
                 Err(WriteError::Conflict(_)) => continue,
                 Err(WriteError::Failed(error)) => return Err(error),

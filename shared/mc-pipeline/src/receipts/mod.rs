@@ -32,6 +32,7 @@ pub(crate) use change::Turns;
 
 use crate::center::Center;
 use crate::repo::ChannelEntry;
+use crate::stats::{Cell, Count};
 use crate::suppress::{Reason, Suppression};
 use crate::syslog;
 
@@ -93,6 +94,13 @@ pub async fn apply(center: &Center, project: &str, entry: &ChannelEntry, news: V
     Ok(())
 }
 
+/// Takes over what a platform told by calling us, whose call is verified.
+pub async fn called(center: &Center, project: &str, entry: &ChannelEntry, news: Vec<News>) -> Result<()> {
+    let cell = Cell::channel(entry.doc.kind, &entry.name, false);
+    center.stats.note(center.clock.now(), project, cell, Count::Callbacks);
+    apply(center, project, entry, news).await
+}
+
 /// Takes over what SES tells of a mail through EventBridge (the event's `detail`); answers how many things it told us.
 ///
 /// # Behavior
@@ -106,7 +114,7 @@ pub async fn of_ses(center: &Center, detail: &Value) -> Result<usize> {
     let entry = center.channels.get(&project, &channel).await?;
     let Some(entry) = entry.filter(|entry| entry.doc.kind == Kind::EmailSes) else { return Ok(0) };
     let count = news.len();
-    apply(center, &project, &entry, news).await?;
+    called(center, &project, &entry, news).await?;
     Ok(count)
 }
 

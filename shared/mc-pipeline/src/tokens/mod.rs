@@ -15,6 +15,7 @@ use mc_core::ports::{Clock, Fetch, Ids, SendError, SendFailure, Store, Token, To
 use mc_core::{Result, Secret, Timestamp};
 
 use crate::seal::Sealer;
+use crate::stats::{Cell, Count, Stats};
 use stored::{Stored, Take};
 
 /// How long a process may take to fetch before another one does it in its place.
@@ -96,13 +97,20 @@ pub struct StoreTokens {
     sealer: Arc<Sealer>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
+    stats: Arc<Stats>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
 impl StoreTokens {
     /// Tokens in this store.
-    pub fn new(store: Arc<dyn Store>, sealer: Arc<Sealer>, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
-        Self { store, sealer, clock, ids, slots: Mutex::default() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        stats: Arc<Stats>,
+    ) -> Self {
+        Self { store, sealer, clock, ids, stats, slots: Mutex::default() }
     }
 
     fn slot(&self, key: String) -> Arc<Slot> {
@@ -170,6 +178,8 @@ impl StoreTokens {
         let began = self.clock.now();
         let result = fetch().await;
         let now = self.clock.now();
+        let count = if result.is_ok() { Count::Fetched } else { Count::NotFetched };
+        self.stats.note(now, project, Cell::token(name), count);
         match result {
             Ok(token) => {
                 let value = token.value.clone();

@@ -15,6 +15,7 @@ use crate::accept::{Caller, Idempotency, Refusal};
 use crate::center::Center;
 use crate::deliver::{load, settle};
 use crate::share::{Head, Phase, Share, attr};
+use crate::stats::{Count, Numbers, Part};
 use crate::upcoming::{self, Upcoming};
 use crate::{keys, quota};
 
@@ -57,6 +58,10 @@ pub(crate) async fn call_off(
         if matches!(share.phase, Phase::Queued | Phase::Retrying)
             && stop(center, project, id, &mut share, now, why).await?
         {
+            if let Some(part) = Part::of(project, &head.doc, share.delivery) {
+                let n = share.counts().get(State::Canceled);
+                center.stats.add(now, &part, &Numbers::of(Count::Canceled, u64::from(n)));
+            }
             settle(center, project, id, &share).await?;
             stopped += 1;
         }
@@ -209,14 +214,22 @@ async fn send_again(
         deliveries,
         url: format!("/v1/messages/{again}"),
     };
-    let draft = Draft { id: again, project: caller.project.clone(), doc, parts, start: now };
+    let draft = Draft { id: again, project: caller.project.clone(), doc: doc.clone(), parts, start: now };
     let outcomes = vec![commit::Outcome::Accepted(accepted)];
     let mut commit = Commit::default();
     if let Some(idempotency) = &idempotency {
         commit.guard = Some(record(caller, idempotency, &outcomes, now)?);
     }
     draft.add_to(center, &mut commit)?;
-    commit::write(center, caller, commit, outcomes, idempotency).await
+    let answer = commit::write(center, caller, commit, outcomes, idempotency, &[]).await?;
+    if !answer.replayed {
+        for (delivery, plan) in doc.deliveries.iter().enumerate() {
+            if let Some(part) = Part::of(project, &doc, delivery) {
+                center.stats.add(now, &part, &Numbers::of(Count::Accepted, u64::from(plan.recipients)));
+            }
+        }
+    }
+    Ok(answer)
 }
 
 impl DraftPart {

@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod accepting;
+mod alarming;
 mod asked;
 mod chatty;
 mod conditions;
+mod counting;
 mod delivering;
 mod failing;
 mod finding;

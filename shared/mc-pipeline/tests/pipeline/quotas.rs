@@ -226,6 +226,8 @@ async fn a_platforms_refusal_stops_the_channel_until_midnight_or_until_it_tells_
     for _ in 0..3 {
         late.push(world.send(message(1, json!({}))).await);
         world.retrying(late[late.len() - 1]).await;
+        // The outcome is written first, and what it says of the channel is noted right behind it.
+        told(&world, 1).await;
     }
     assert_eq!(platform.refused(), 1, "whoever comes after the first refusal does not even try");
     let stands = day(&world).await;

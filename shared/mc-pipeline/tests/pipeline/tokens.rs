@@ -8,6 +8,7 @@ use std::time::Duration;
 use mc_core::Secret;
 use mc_core::ports::{Fetching, Random, SendError, SendFailure, Store, Token, Tokens};
 use mc_pipeline::seal::{KeyRing, Sealer};
+use mc_pipeline::stats::Stats;
 use mc_pipeline::tokens::{LEASE, StoreTokens};
 use mc_store_embedded::{Embedded, Options};
 use mc_testkit::{MockClock, SeqIds, SeqRandom};
@@ -80,7 +81,13 @@ impl Shared {
     }
 
     fn process(&self) -> StoreTokens {
-        StoreTokens::new(self.store.clone(), self.sealer.clone(), self.clock.clone(), self.ids.clone())
+        StoreTokens::new(
+            self.store.clone(),
+            self.sealer.clone(),
+            self.clock.clone(),
+            self.ids.clone(),
+            Arc::new(Stats::new(0)),
+        )
     }
 
     async fn ask(&self, tokens: &StoreTokens, rejected: Option<&str>) -> Result<String, SendError> {
@@ -256,6 +263,12 @@ async fn a_token_under_a_lost_key_is_fetched_anew() {
     let random: Arc<dyn Random> = Arc::new(SeqRandom::new(9));
     let ring = KeyRing::generate("k2", &*random).unwrap();
     let sealer = Arc::new(Sealer::new(&ring, random).unwrap());
-    let other = StoreTokens::new(shared.store.clone(), sealer, shared.clock.clone(), shared.ids.clone());
+    let other = StoreTokens::new(
+        shared.store.clone(),
+        sealer,
+        shared.clock.clone(),
+        shared.ids.clone(),
+        Arc::new(Stats::new(0)),
+    );
     assert_eq!(shared.ask(&other, None).await.unwrap(), "t2");
 }

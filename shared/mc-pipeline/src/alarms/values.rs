@@ -1,0 +1,194 @@
+//! The numbers that alarms watch.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use mc_core::ports::{QueueDepth, Window};
+use mc_core::{Result, Timestamp};
+
+use super::doc::{AlarmBody, AlarmDoc, Metric};
+use crate::center::Center;
+use crate::quota::{self, QuotaItem};
+use crate::stats::{Cell, Class, Count, Numbers, Sheet, minutes};
+
+/// The hours of a quota that is not used up at the present rate: more than any alarm's threshold.
+const FOR_EVER: f64 = 10_000.0;
+
+/// What is known of a project when its alarms are looked at.
+pub(super) struct Facts<'a> {
+    /// The counters of the last minutes, as far back as some alarm looks.
+    minutes: BTreeMap<i64, Sheet>,
+    /// How the quotas stand, if some alarm watches them. A minute's is left out: it is used up and full again all the time,
+    /// and pacing waits for it.
+    quotas: Vec<QuotaItem>,
+    /// How full the queues are; they are shared by all projects.
+    depths: &'a [QueueDepth],
+    now: Timestamp,
+}
+
+/// How far back an alarm looks at the counters.
+fn looks_back(body: &AlarmBody) -> Duration {
+    match body.metric {
+        Metric::FailureRate | Metric::GaveUp | Metric::DeadLetters | Metric::TokenRefreshFailing => {
+            body.window()
+        }
+        // It must be seen that the silence is longer than the threshold.
+        Metric::CallbackSilence => Duration::from_secs(body.limit() as u64 + 1800),
+        Metric::RemainingPercent | Metric::Forecast | Metric::OldestQueuedAge => Duration::ZERO,
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// Reads what these alarms need.
+    pub(super) async fn read(
+        center: &Center,
+        project: &str,
+        alarms: &[(String, AlarmDoc)],
+        depths: &'a [QueueDepth],
+    ) -> Result<Self> {
+        let now = center.clock.now();
+        let enabled = || alarms.iter().map(|(_, alarm)| &alarm.body).filter(|body| body.enabled);
+        let back = enabled().map(looks_back).max().unwrap_or(Duration::ZERO);
+        let mut quotas = Vec::new();
+        if enabled().any(|body| matches!(body.metric, Metric::RemainingPercent | Metric::Forecast)) {
+            quotas = quota::list(center, project).await?;
+            quotas.retain(|item| item.window != Window::Minute);
+        }
+        let minutes = if back.is_zero() {
+            BTreeMap::new()
+        } else {
+            minutes(center, project, minute(now.before(back)), minute(now) + 1).await?
+        };
+        Ok(Self { minutes, quotas, depths, now })
+    }
+
+    /// The value an alarm watches, if there is one now.
+    pub(super) async fn value(
+        &self,
+        center: &Center,
+        project: &str,
+        body: &AlarmBody,
+    ) -> Result<Option<f64>> {
+        let channel = body.channel.as_deref();
+        Ok(match body.metric {
+            Metric::RemainingPercent => self.least_left(channel),
+            Metric::Forecast => self.hours_left(channel),
+            Metric::FailureRate => self.failure_rate(body),
+            Metric::GaveUp => Some(self.sum(body.window(), channel).get(Count::GaveUp) as f64),
+            Metric::DeadLetters => Some(self.sum(body.window(), channel).get(Count::DeadLetters) as f64),
+            Metric::TokenRefreshFailing => Some(self.fetches_failing(body.window()) as f64),
+            Metric::CallbackSilence => self.silence(channel.unwrap_or_default()),
+            Metric::OldestQueuedAge => {
+                let family = match channel {
+                    Some(name) => match center.channels.doc(project, name).await? {
+                        Some(doc) => Some(doc.kind.family()),
+                        None => return Ok(None),
+                    },
+                    None => None,
+                };
+                self.oldest(family)
+            }
+        })
+    }
+
+    /// The quotas with a known limit, of one channel or of all.
+    fn limited(&self, channel: Option<&str>) -> impl Iterator<Item = &QuotaItem> {
+        self.quotas.iter().filter(move |q| q.limit.is_some() && channel.is_none_or(|c| c == q.channel))
+    }
+
+    /// How many percent are left where the least is left.
+    fn least_left(&self, channel: Option<&str>) -> Option<f64> {
+        let left = |item: &QuotaItem| match item.exhausted_at {
+            Some(_) => Some(0.0),
+            None => item.remaining_percent,
+        };
+        self.limited(channel).filter_map(left).min_by(f64::total_cmp)
+    }
+
+    /// In how many hours the first quota is used up. One that lasts until it begins anew lasts for ever.
+    fn hours_left(&self, channel: Option<&str>) -> Option<f64> {
+        let hours = |item: &QuotaItem| match (item.exhausted_at, item.forecast) {
+            (Some(_), _) => 0.0,
+            (None, Some(at)) => at.since(self.now).as_secs_f64() / 3600.0,
+            (None, None) => FOR_EVER,
+        };
+        self.limited(channel).map(hours).min_by(f64::total_cmp)
+    }
+
+    /// The sheets of the last minutes.
+    fn last(&self, window: Duration) -> impl DoubleEndedIterator<Item = (&i64, &Sheet)> {
+        self.minutes.range(minute(self.now.before(window))..)
+    }
+
+    /// The counters of the window, of one channel or of all; without what alarms themselves send.
+    fn sum(&self, window: Duration, channel: Option<&str>) -> Numbers {
+        let mut sum = Numbers::default();
+        for (cell, numbers) in self.last(window).flat_map(|(_, sheet)| &sheet.0) {
+            let counts = match channel {
+                Some(name) => cell.class == Class::Channel && cell.name == name,
+                None => matches!(cell.class, Class::Channel | Class::Project),
+            };
+            if counts {
+                sum.merge(numbers);
+            }
+        }
+        sum
+    }
+
+    /// How many percent of all tries fail. Too few of them say nothing.
+    fn failure_rate(&self, body: &AlarmBody) -> Option<f64> {
+        let sum = self.sum(body.window(), body.channel.as_deref());
+        let failed: u64 =
+            [Count::Failed, Count::Expired, Count::InDoubt, Count::Retries].iter().map(|c| sum.get(*c)).sum();
+        let all = failed + sum.get(Count::Sent);
+        (all >= body.min_count().max(1)).then(|| failed as f64 * 100.0 / all as f64)
+    }
+
+    /// How often the worst account's token could not be fetched since it last could.
+    fn fetches_failing(&self, window: Duration) -> u64 {
+        let mut failing: HashMap<&Cell, u64> = HashMap::new();
+        for (_, sheet) in self.last(window) {
+            for (cell, numbers) in sheet.0.iter().filter(|(cell, _)| cell.class == Class::Token) {
+                let count = failing.entry(cell).or_default();
+                *count = match numbers.get(Count::Fetched) {
+                    0 => *count + numbers.get(Count::NotFetched),
+                    _ => 0,
+                };
+            }
+        }
+        failing.into_values().max().unwrap_or(0)
+    }
+
+    /// For how long a channel's platform has told nothing though something was sent to it.
+    fn silence(&self, channel: &str) -> Option<f64> {
+        let mut owing = None;
+        for (minute, sheet) in &self.minutes {
+            let of = |class: Class, count: Count| -> u64 {
+                let mine = sheet.0.iter().filter(|(cell, _)| cell.class == class && cell.name == channel);
+                mine.map(|(_, numbers)| numbers.get(count)).sum()
+            };
+            if of(Class::Channel, Count::Callbacks) > 0 {
+                owing = None;
+            } else if owing.is_none() && of(Class::Channel, Count::Sent) > 0 {
+                owing = Some(Timestamp::from_millis(minute * 60_000));
+            }
+        }
+        owing.map(|since| self.now.since(since).as_secs() as f64)
+    }
+
+    /// How long the oldest due task waits.
+    fn oldest(&self, family: Option<mc_core::ports::Family>) -> Option<f64> {
+        let mut known = None;
+        for depth in self.depths.iter().filter(|d| family.is_none_or(|family| family == d.family)) {
+            if depth.waiting.is_some() {
+                let age = depth.oldest.map_or(0.0, |oldest| self.now.since(oldest).as_secs() as f64);
+                known = Some(known.map_or(age, |most: f64| most.max(age)));
+            }
+        }
+        known
+    }
+}
+
+fn minute(at: Timestamp) -> i64 {
+    at.seconds().div_euclid(60)
+}
