@@ -67,6 +67,7 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/cgi-bin/getcallbackip", any(login::callback_ip))
         .route("/cgi-bin/message/send", any(send::send))
         .route("/cgi-bin/message/recall", any(later::recall))
+        .route("/cgi-bin/message/get_statistics", any(quota::statistics))
         .route("/cgi-bin/message/update_template_card", any(later::update))
         .route("/cgi-bin/user/getuserid", any(contact::by_mobile))
         .route("/cgi-bin/media/upload", post(media::upload))

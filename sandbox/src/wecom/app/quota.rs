@@ -2,8 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+
 use super::DAY_MS;
+use super::send::json_body;
 use crate::answer::Refusal;
+use crate::item::Platform;
+use crate::sandbox::Sandbox;
 
 const PER_ACCOUNT: u64 = 200;
 const A_MINUTE: usize = 30;
@@ -35,6 +44,11 @@ impl Quota {
         Ok(())
     }
 
+    /// How many people were written to in the day that runs, and nothing of another day.
+    fn today(&self, now: u64) -> u64 {
+        if self.day == (now + BEIJING_MS) / DAY_MS { self.sent } else { 0 }
+    }
+
     /// Whether a member may get one more message now.
     pub(super) fn member(&mut self, user: &str, now: u64) -> bool {
         let got = self.members.entry(user.to_lowercase()).or_default();
@@ -48,4 +62,22 @@ impl Quota {
         }
         fits
     }
+}
+
+/// `POST /cgi-bin/message/get_statistics?access_token=`, of today only.
+pub(crate) async fn statistics(
+    State(sandbox): State<Sandbox>,
+    method: Method,
+    RawQuery(query): RawQuery,
+    body: Bytes,
+) -> Response {
+    let now = sandbox.now();
+    let judge = || {
+        sandbox.wecom_apps().by_token(query.as_deref(), now, |state| {
+            json_body(&method, &body)?;
+            let app = json!({"agentid": state.agent, "app_name": "sandbox", "count": state.quota.today(now)});
+            Ok(json!({"errcode": 0, "errmsg": "ok", "statistics": [app]}))
+        })
+    };
+    sandbox.aside(Platform::WecomApp, "statistics", judge).await
 }

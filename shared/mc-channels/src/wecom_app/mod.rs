@@ -9,6 +9,7 @@ mod lookup;
 mod media;
 mod recipients;
 mod render;
+mod statistics;
 mod table;
 
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Lookups, Push, Quota, QuotaUnit, Recalls, Receipt, RenderContext, RenderError, Rendered, Route,
-    SendError, SharedChannel, Window,
+    Figure, Lookups, Push, Quota, QuotaSource, QuotaUnit, Recalls, Receipt, RenderContext, RenderError,
+    Rendered, Route, SendError, SharedChannel, Window,
 };
 use serde_json::{Value, json};
 
@@ -112,6 +113,10 @@ impl Channel for WecomApp {
     fn recalls(&self) -> Option<&dyn Recalls> {
         Some(self)
     }
+
+    fn quota_source(&self) -> Option<&dyn QuotaSource> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -133,6 +138,13 @@ impl Lookups for WecomApp {
 
     async fn by_mobile(&self, mobile: &str) -> Result<Option<String>, SendError> {
         self.find(mobile).await
+    }
+}
+
+#[async_trait]
+impl QuotaSource for WecomApp {
+    async fn figures(&self) -> Result<Vec<Figure>, SendError> {
+        self.statistics().await
     }
 }
 

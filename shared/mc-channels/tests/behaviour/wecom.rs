@@ -6,8 +6,8 @@ use bytes::Bytes;
 use mc_core::id::MessageId;
 use mc_core::model::{Addresses, Button, Content, Format, Kind, Recipient};
 use mc_core::ports::{
-    Attachment, Batching, CallbackError, CallbackRequest, FileInfo, News, Push, Receipt, RenderContext,
-    SendError, SendFailure, SharedChannel,
+    Attachment, Batching, CallbackError, CallbackRequest, Figure, FileInfo, News, Push, Receipt,
+    RenderContext, SendError, SendFailure, SharedChannel, Window,
 };
 use mc_sandbox::{Fault, Platform, WecomApp, WecomEvent, WecomPost};
 use serde_json::{Map, json};
@@ -437,4 +437,15 @@ async fn nobodys_number_is_not_asked_for_twice_in_a_day() {
     assert_eq!((find().await, asked()), (None, 2));
     let off = wecom_channel(&world, json!({"find_by_mobile": false}), &world.http_url());
     assert!(off.lookups().is_none());
+}
+
+#[tokio::test]
+async fn wecom_tells_how_many_people_were_written_to_today() {
+    let world = World::start(false).await;
+    let channel = channel(&world);
+    let figures = async || channel.quota_source().unwrap().figures().await.unwrap();
+    let day = |used| [Figure { window: Window::Day, limit: None, used: Some(used) }];
+    assert_eq!(figures().await, day(0));
+    send(&channel, &["zhangsan", "lisi"]).await.unwrap();
+    assert_eq!(figures().await, day(2));
 }
