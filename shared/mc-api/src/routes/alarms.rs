@@ -142,12 +142,9 @@ pub async fn put(call: Call) -> Answer {
     let body: AlarmBody = call.read()?;
     check(call.center(), call.project(), name, &body).await?;
     let alarms = &call.center().alarms;
+    let before = alarms.get(call.project(), name).await?.map(|doc| doc.body);
     let (put, doc) = alarms.put(call.project(), name, body).await?;
-    let what = json!({
-        "alarm": name, "metric": doc.body.metric, "channel": doc.body.channel,
-        "threshold": doc.body.threshold, "enabled": doc.body.enabled,
-    });
-    call.audit("alarm.put", what).await;
+    call.audit_change("alarm.put", json!({"alarm": name}), before.as_ref(), Some(&doc.body)).await;
     answer::put(put, &view(name, doc, alarms.standing(call.project(), name).await?))
 }
 
@@ -161,9 +158,11 @@ pub async fn put(call: Call) -> Answer {
 )]
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "alarm")?;
-    if !call.center().alarms.delete(call.project(), name).await? {
+    let alarms = &call.center().alarms;
+    let before = alarms.get(call.project(), name).await?.map(|doc| doc.body);
+    if !alarms.delete(call.project(), name).await? {
         return Err(ApiError::not_found("alarm"));
     }
-    call.audit("alarm.delete", json!({"alarm": name})).await;
+    call.audit_change("alarm.delete", json!({"alarm": name}), before.as_ref(), None).await;
     no_content()
 }

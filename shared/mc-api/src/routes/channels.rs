@@ -9,6 +9,7 @@ use mc_core::ports::CheckStep;
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::request::To;
 use mc_pipeline::accept::{self, SendRequest};
+use mc_pipeline::schedules;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -138,7 +139,7 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
 
 /// Delete a channel
 ///
-/// 409 `in_use` while a template's default routing or an alarm names it.
+/// 409 `in_use` while a template's default routing, an alarm or a schedule names it.
 #[utoipa::path(
     delete, path = "/v1/channels/{name}", tag = "channels", operation_id = "delete_channel",
     params(("name" = String, Path)),
@@ -160,6 +161,13 @@ pub async fn delete(call: Call) -> Answer {
     if let Some((alarm, _)) = alarms.iter().find(|(_, alarm)| alarm.body.uses_channel(name)) {
         let detail = format!("the alarm {alarm} watches this channel or sends through it");
         return Err(ApiError::conflict("in_use", detail));
+    }
+    let through = |message: &_| accept::goes_through(message, name);
+    if let Some(schedule) = schedules::any_that(call.center(), call.project(), through).await? {
+        return Err(ApiError::conflict(
+            "in_use",
+            format!("the schedule {schedule} sends through this channel"),
+        ));
     }
     call.center().channels.delete(call.project(), name).await?;
     let before = view(&call, name, &before);

@@ -160,10 +160,10 @@ pub async fn put(call: Call) -> Answer {
     let ScheduleBody { cron, at, timezone, message, enabled, catch_up, condition } = call.read()?;
     let message = message.get().as_bytes();
     let draft = Draft { cron, at, timezone, message, enabled, catch_up, condition };
+    let before = schedules::get(call.center(), call.project(), name).await?.map(|before| before.doc);
     let (put, schedule) = schedules::put(call.center(), &call.caller(), name, draft).await?;
-    let doc = &schedule.doc;
-    let what = json!({"schedule": name, "cron": doc.cron, "at": doc.at, "timezone": doc.timezone, "enabled": doc.enabled});
-    call.audit("schedule.put", what).await;
+    let what = json!({"schedule": name});
+    call.audit_change("schedule.put", what, before.as_ref(), Some(&schedule.doc)).await;
     answer::put(put, &view(name, schedule))
 }
 
@@ -177,10 +177,11 @@ pub async fn put(call: Call) -> Answer {
 )]
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "schedule")?;
+    let before = schedules::get(call.center(), call.project(), name).await?.map(|before| before.doc);
     if !schedules::delete(call.center(), call.project(), name).await? {
         return Err(ApiError::not_found("schedule"));
     }
-    call.audit("schedule.delete", json!({"schedule": name})).await;
+    call.audit_change("schedule.delete", json!({"schedule": name}), before.as_ref(), None).await;
     no_content()
 }
 

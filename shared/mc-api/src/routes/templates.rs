@@ -3,6 +3,7 @@
 use http::StatusCode;
 use mc_core::model::{Approval, ApprovalState, TemplateBody, TemplateDoc};
 use mc_pipeline::repo::{Deleted, Put, PutError, Review, Reviewed};
+use mc_pipeline::{accept, schedules};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -105,7 +106,8 @@ async fn store(
 
 /// Delete a template
 ///
-/// Its versions stay for messages that were accepted with them. A template that others include or an alarm sends is not deleted.
+/// Its versions stay for messages that were accepted with them. A template that others include, or that an alarm or a
+/// schedule sends, is not deleted.
 #[utoipa::path(
     delete, path = "/v1/templates/{name}", tag = "templates", operation_id = "delete_template",
     params(("name" = String, Path)),
@@ -119,6 +121,11 @@ pub async fn delete(call: Call) -> Answer {
             "in_use",
             format!("the alarm {alarm} sends it; change the alarm first"),
         ));
+    }
+    let made_of = |message: &_| accept::is_made_of(message, name);
+    if let Some(schedule) = schedules::any_that(call.center(), call.project(), made_of).await? {
+        let detail = format!("the schedule {schedule} sends it; change the schedule first");
+        return Err(ApiError::conflict("in_use", detail));
     }
     match call.center().templates.delete(call.project(), name).await? {
         Deleted::Done => {}

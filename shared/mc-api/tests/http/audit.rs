@@ -11,9 +11,10 @@ use crate::app::{App, As};
 use crate::samples::{self, Holdings};
 
 /// Routes that change nothing of the configuration: they send, or only look.
-const NO_CHANGES: [&str; 5] = [
+const NO_CHANGES: [&str; 6] = [
     "POST /v1/messages",
     "POST /v1/messages/batch",
+    "POST /v1/schedules/{name}/run",
     "POST /v1/templates/{name}/preview",
     "POST /v1/preview",
     "POST /v1/channels/{name}/check",

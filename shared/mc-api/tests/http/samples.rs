@@ -26,14 +26,16 @@ impl Holdings {
         };
         let settings = json!({"url": "https://im.example.com/send"});
         let channel = json!({"kind": "webhook", "settings": settings, "limits": {"per_day": 100}});
-        put("/v1/channels/x", channel).await;
+        put("/v1/channels/x", channel.clone()).await;
+        // What is sent later names another one, so that each of these can be deleted by itself.
+        put("/v1/channels/later", channel).await;
         put("/v1/templates/x", json!({"body": "x"})).await;
         let webhook = json!({"url": "https://example.com", "events": ["message.completed"]});
         put("/v1/webhooks/x", webhook).await;
         put("/v1/contacts/x", json!({"name": "x"})).await;
         put("/v1/contacts/member", json!({"name": "y"})).await;
         put("/v1/groups/x", json!({"members": ["member"]})).await;
-        let message = json!({"content": {"body": "x"}, "routing": {"channels": ["x"]}});
+        let message = json!({"content": {"body": "x"}, "routing": {"channels": ["later"]}});
         put("/v1/schedules/x", json!({"cron": "0 9 * * *", "message": message})).await;
         put("/v1/alarms/x", alarm("x")).await;
         // It waits for its time, so that it can be moved and cancelled.
@@ -80,7 +82,7 @@ pub fn text(route: &Route) -> String {
 }
 
 fn alarm(text: &str) -> Value {
-    let message = json!({"content": {"body": text}, "routing": {"channels": ["x"]}});
+    let message = json!({"content": {"body": text}, "routing": {"channels": ["later"]}});
     json!({"metric": "gave_up", "threshold": 1, "message": message})
 }
 

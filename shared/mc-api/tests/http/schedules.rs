@@ -91,3 +91,18 @@ async fn running_one_now_is_answered_like_a_message() {
     assert_eq!(message.json["content"]["body"], "At 2026-12-01T01:00:00+01:00");
     app.post("/v1/schedules/other/run", json!({})).await.refuses(404, "not_found", "");
 }
+
+#[tokio::test]
+async fn what_a_schedule_sends_through_or_sends_stays() {
+    let app = app().await;
+    app.put("/v1/templates/daily", json!({"body": "x"})).await.is(201);
+    let message = json!({"template": "daily", "routing": {"channels": ["im"]}});
+    app.put("/v1/schedules/daily", json!({"cron": "0 9 * * *", "message": message})).await.is(201);
+    for path in ["/v1/channels/im", "/v1/templates/daily"] {
+        let text = app.delete(path).await.refuses(409, "in_use", "").text;
+        assert!(text.contains("the schedule daily"), "{text}");
+    }
+    app.delete("/v1/schedules/daily").await.is(204);
+    app.delete("/v1/channels/im").await.is(204);
+    app.delete("/v1/templates/daily").await.is(204);
+}

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use mc_content::FieldError;
 use mc_core::Error;
+use serde_json::{Map, Value};
 
 use crate::limits::Standing;
 
@@ -26,6 +27,17 @@ pub use earlier::Idempotency;
 pub use once::accept_once;
 pub use preview::{DryRun, Preview, QuotaUse, dry_run};
 pub use request::SendRequest;
+
+/// Whether a message's body, kept for later, names this channel.
+pub fn goes_through(message: &Map<String, Value>, channel: &str) -> bool {
+    let named = message.get("routing").and_then(|routing| routing["channels"].as_array());
+    named.is_some_and(|channels| channels.iter().any(|one| one == channel))
+}
+
+/// Whether a message's body, kept for later, names this template.
+pub fn is_made_of(message: &Map<String, Value>, template: &str) -> bool {
+    message.get("template").is_some_and(|one| one == template)
+}
 
 /// Who asks.
 #[derive(Clone, Debug)]

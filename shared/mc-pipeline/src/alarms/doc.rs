@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::judge::Standing;
+use crate::accept;
 use crate::keys;
 use crate::repo::{Docs, Listed, Put};
 use crate::share;
@@ -205,14 +206,12 @@ impl AlarmBody {
 
     /// Whether its message goes through this channel, or the channel is watched.
     pub fn uses_channel(&self, name: &str) -> bool {
-        let routed = self.message.get("routing").and_then(|routing| routing["channels"].as_array());
-        self.channel.as_deref() == Some(name)
-            || routed.is_some_and(|channels| channels.iter().any(|channel| channel == name))
+        self.channel.as_deref() == Some(name) || accept::goes_through(&self.message, name)
     }
 
     /// Whether its message is made of this template.
     pub fn uses_template(&self, name: &str) -> bool {
-        self.message.get("template").is_some_and(|template| template == name)
+        accept::is_made_of(&self.message, name)
     }
 }
 

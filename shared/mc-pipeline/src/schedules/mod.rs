@@ -16,5 +16,5 @@ mod timetable;
 
 pub use check::{Draft, put};
 pub use run::{GRACE, run, run_now};
-pub use stored::{Schedule, delete, delete_all, get, list};
+pub use stored::{Schedule, any_that, delete, delete_all, get, list};
 pub use timetable::Timetable;

@@ -5,6 +5,7 @@
 use mc_core::model::{LastRun, ScheduleDoc};
 use mc_core::ports::{Attr, Attrs, Change, Commit, Cond, Item, Key, Op, Query, WriteError};
 use mc_core::{Error, ErrorKind, Result, Timestamp};
+use serde_json::{Map, Value};
 use ulid::Ulid;
 
 use crate::center::Center;
@@ -81,6 +82,25 @@ pub async fn list(
     let next_cursor = page.more.then(|| page.items.last().map(|i| i.key.sk.clone())).flatten();
     let read = |item: &Item| Ok((item.key.sk.clone(), Schedule::read(item)?));
     Ok(Listed { items: page.items.iter().map(read).collect::<Result<_>>()?, next_cursor })
+}
+
+/// The name of a schedule whose message is as asked for.
+pub async fn any_that(
+    center: &Center,
+    project: &str,
+    sends: impl Fn(&Map<String, Value>) -> bool,
+) -> Result<Option<String>> {
+    let mut cursor = None;
+    loop {
+        let page = list(center, project, 200, cursor.as_deref()).await?;
+        if let Some((name, _)) = page.items.into_iter().find(|(_, one)| sends(&one.doc.message)) {
+            return Ok(Some(name));
+        }
+        match page.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(None),
+        }
+    }
 }
 
 /// Makes or replaces a schedule that runs next at `next`.
