@@ -83,7 +83,23 @@ fn with_names_of(stored: &Value, declared: &Value, word: &str, name: &str) -> Va
     let mut named = stored.clone();
     secrets::refer(word, name, &mut named);
     take_names(&mut named, declared);
-    named
+    in_order_of(named, declared)
+}
+
+/// The fields of a resource in the order that the file has them in: it says nothing. What is inside of a field keeps its order,
+/// because templates see that of `data`.
+fn in_order_of(stored: Value, declared: &Value) -> Value {
+    match (stored, declared) {
+        (Value::Object(mut stored), Value::Object(declared)) => {
+            let mut ordered = serde_json::Map::new();
+            for field in declared.keys() {
+                ordered.extend(stored.shift_remove_entry(field));
+            }
+            ordered.extend(stored);
+            Value::Object(ordered)
+        }
+        (stored, _) => stored,
+    }
 }
 
 fn take_names(stored: &mut Value, declared: &Value) {
@@ -121,6 +137,12 @@ mod tests {
         let other = json!({"kind": "wecom_robot", "on_doubt": "hold", "secrets": {"key": {"env": "MY_KEY"}}});
         let lines = diff(channels, "ops", Some(&stored), &other).unwrap();
         assert!(lines.contains("+on_doubt: hold") && !lines.contains("-secrets"), "{lines}");
+        let turned = json!({"secrets": {"key": {"env": "MY_KEY"}}, "kind": "wecom_robot"});
+        assert_eq!(
+            diff(channels, "ops", Some(&stored), &turned).unwrap(),
+            "",
+            "the order of fields says nothing"
+        );
         assert!(diff(channels, "new", None, &json!({})).unwrap().contains("+{}"));
     }
 }
