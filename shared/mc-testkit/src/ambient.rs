@@ -41,14 +41,18 @@ impl Clock for MockClock {
     }
 }
 
-/// Ids that count up, the same in every run.
+/// Ids that count up, the same in every run. Like the real ones they never go back in time.
 #[derive(Debug, Default)]
-pub struct SeqIds(AtomicU64);
+pub struct SeqIds {
+    count: AtomicU64,
+    latest: AtomicU64,
+}
 
 impl Ids for SeqIds {
     fn ulid(&self, now: Timestamp) -> Ulid {
         let millis = u64::try_from(now.millis()).unwrap_or(0);
-        Ulid::from_parts(millis, u128::from(self.0.fetch_add(1, Relaxed)) + 1)
+        let millis = self.latest.fetch_max(millis, Relaxed).max(millis);
+        Ulid::from_parts(millis, u128::from(self.count.fetch_add(1, Relaxed)) + 1)
     }
 }
 

@@ -87,6 +87,8 @@ async fn what_was_counted_is_answered_in_series() {
     let points = stats.json["series"][0]["points"].as_array().unwrap();
     let last = points.last().unwrap();
     assert_eq!((points.len(), &last["accepted"], &last["sent"]), (1440, &json!(1), &json!(1)));
+    app.clock.advance(std::time::Duration::from_millis(30_500));
+    app.get("/v1/stats?interval=minute").await.is(200);
     let by_status = app.get("/v1/stats?by=status").await.is(200);
     assert_eq!(by_status.text_at("/series/1/key"), "sent");
     assert_eq!(by_status.json["series"][1]["points"][0].as_object().unwrap().len(), 2);

@@ -106,3 +106,13 @@ async fn what_a_schedule_sends_through_or_sends_stays() {
     app.delete("/v1/channels/im").await.is(204);
     app.delete("/v1/templates/daily").await.is(204);
 }
+
+#[tokio::test]
+async fn a_schedule_far_ahead_leaves_what_is_made_now_in_the_present() {
+    let app = app().await;
+    let later = json!({"at": "2099-01-01T00:00:00Z", "message": body()["message"]});
+    app.put("/v1/schedules/later", later).await.is(201);
+    let message = json!({"content": {"body": "x"}, "routing": {"channels": ["im"]}});
+    let sent = app.call("POST", "/v1/messages").by(&app.admin).json(message).send().await.is(202);
+    assert_eq!(app.get("/v1/messages").await.is(200).items("id"), [sent.text_at("/id")]);
+}

@@ -101,7 +101,8 @@ async fn check_message(
     }
     let message: Map<String, Value> = request::read(body)?;
     let request = filled(&message, timetable, planned)?;
-    let id = MessageId::new(center.ids.ulid(planned));
+    // Nothing is made under this id. It is of now, because ids ascend: one of the run's time would draw all others after it.
+    let id = MessageId::new(center.ids.ulid(center.clock.now()));
     plan::plan(center, caller, request, id, planned).await?;
     Ok(message)
 }

@@ -225,7 +225,8 @@ fn range(question: &Question, now: Timestamp) -> std::result::Result<(Interval, 
     let step = interval.minutes();
     let first = from.seconds().div_euclid(60).div_euclid(step) * step;
     let last = (to.millis() - 1).div_euclid(60_000).div_euclid(step) * step + step;
-    if (last - first) / step > interval.most() {
+    // A range that begins and ends within a stretch touches one more.
+    if (last - first) / step > interval.most() + 1 {
         let detail = format!(
             "this interval takes a range of at most {}; ask for less, or for a longer interval",
             match interval {
