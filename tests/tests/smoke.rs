@@ -65,3 +65,21 @@ async fn what_was_accepted_survives_the_process() {
     app.restart().await;
     app.client().get("/v1/channels/im").await.expect(200);
 }
+
+#[tokio::test]
+async fn what_was_counted_survives_a_stop() {
+    let platform = Receiver::start().await;
+    let mut app = TestApp::start().await;
+    let channel = json!({"kind": "webhook", "settings": {"url": platform.url("/im")}});
+    app.client().put("/v1/channels/im", &channel).await.expect(201);
+    let message = json!({"content": {"body": "x"}, "routing": {"channels": ["im"]}});
+    app.client().post("/v1/messages", &message).await.expect(202);
+    // The consumer may still be at it: it finishes, and is counted, before the process ends.
+    let (status, _) = app.sigterm().await;
+    assert!(status.success(), "{status}: {}", app.logs());
+    app.restart().await;
+    let stats = app.client().get("/v1/stats?by=none&interval=hour").await.expect(200).json;
+    let points = stats["series"][0]["points"].as_array().expect("points");
+    let accepted: u64 = points.iter().filter_map(|point| point["accepted"].as_u64()).sum();
+    assert_eq!(accepted, 1, "{stats}");
+}

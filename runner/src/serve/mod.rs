@@ -91,8 +91,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     for worker in workers {
         let _ended = worker.await;
     }
-    // Nobody counts any more.
-    center.stats.flush(&*center.store).await;
+    // The consumers have counted until their end, so this comes last.
+    work::write_counts(&center).await;
     data.close().await.map_err(context("the data folder could not be closed"))?;
     tracing::info!("stopped; everything that was not finished is kept for the next start");
     Ok(())

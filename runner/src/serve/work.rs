@@ -9,7 +9,7 @@ use mc_store_embedded::{Drive, Embedded, run};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::stopped;
 use crate::config::Config;
@@ -44,17 +44,33 @@ pub fn start(
     workers
 }
 
+/// The turns of something that is done again and again until the process is asked to stop.
+struct Turns {
+    tick: Interval,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Turns {
+    /// The first turn is at once. A turn that took long is followed by a whole pause.
+    fn every(seconds: u64, stopping: watch::Receiver<bool>) -> Self {
+        let mut tick = interval(Duration::from_secs(seconds));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { tick, stopping }
+    }
+
+    /// Waits for the next turn; false when there is none any more.
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            () = stopped(self.stopping.clone()) => false,
+            _ = self.tick.tick() => true,
+        }
+    }
+}
+
 /// Every second: what is due soon goes into the queue.
 async fn promote(center: Arc<Center>, stopping: watch::Receiver<bool>) {
-    let mut tick = interval(Duration::from_secs(1));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stop = stopped(stopping);
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            _ = tick.tick() => {}
-        }
+    let mut turns = Turns::every(1, stopping);
+    while turns.next().await {
         if let Err(error) = due::promote(&center).await {
             tracing::warn!(error = %error, "due tasks could not be promoted and will be in a second");
         }
@@ -63,56 +79,43 @@ async fn promote(center: Arc<Center>, stopping: watch::Receiver<bool>) {
 
 /// Every five seconds: what was counted is written. Every minute: alarms are looked at.
 async fn watch(center: Arc<Center>, stopping: watch::Receiver<bool>) {
-    const TURNS: u64 = 12;
-    let mut tick = interval(Duration::from_secs(5));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stop = stopped(stopping);
-    tokio::pin!(stop);
-    for turn in (0..TURNS).cycle() {
-        tokio::select! {
-            () = &mut stop => return,
-            _ = tick.tick() => {}
-        }
+    let mut turns = Turns::every(5, stopping);
+    let mut count = 0_u64;
+    while turns.next().await {
         center.stats.flush(&*center.store).await;
-        if turn == 0
+        if count.is_multiple_of(12)
             && let Err(error) = alarms::watch(&center).await
         {
             tracing::warn!(error = %error, "alarms could not be looked at and will be in a minute");
         }
+        count += 1;
     }
 }
 
-/// Every two seconds, and at the end: what was counted of quotas is written.
+/// Every two seconds: what was counted of quotas is written.
 async fn keep_ledger(center: Arc<Center>, stopping: watch::Receiver<bool>) {
-    let mut tick = interval(Duration::from_secs(2));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stop = stopped(stopping);
-    tokio::pin!(stop);
-    loop {
-        let last = tokio::select! {
-            () = &mut stop => true,
-            _ = tick.tick() => false,
-        };
-        if let Err(error) = quota::flush(&center).await {
-            tracing::warn!(error = %error, "what was counted of quotas could not be written and will be later");
-        }
-        if last {
-            return;
-        }
+    let mut turns = Turns::every(2, stopping);
+    while turns.next().await {
+        write_ledger(&center).await;
+    }
+}
+
+/// Writes what is counted when nobody counts any more.
+pub async fn write_counts(center: &Center) {
+    write_ledger(center).await;
+    center.stats.flush(&*center.store).await;
+}
+
+async fn write_ledger(center: &Center) {
+    if let Err(error) = quota::flush(center).await {
+        tracing::warn!(error = %error, "what was counted of quotas could not be written and will be later");
     }
 }
 
 /// Every 15 seconds: platforms that were not asked for five minutes are asked what is left of their quotas.
 async fn ask_platforms(center: Arc<Center>, stopping: watch::Receiver<bool>) {
-    let mut tick = interval(Duration::from_secs(15));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stop = stopped(stopping);
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            _ = tick.tick() => {}
-        }
+    let mut turns = Turns::every(15, stopping);
+    while turns.next().await {
         if let Err(error) = quota::poll(&center, quota::PATIENCE).await {
             tracing::warn!(error = %error, "the platforms could not be asked for quotas and will be later");
         }
@@ -126,15 +129,8 @@ async fn keep_house(
     metrics: PrometheusHandle,
     stopping: watch::Receiver<bool>,
 ) {
-    let mut tick = interval(Duration::from_secs(5));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stop = stopped(stopping);
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => return,
-            _ = tick.tick() => {}
-        }
+    let mut turns = Turns::every(5, stopping);
+    while turns.next().await {
         metrics.run_upkeep();
         let now = center.clock.now();
         if let Err(error) = store.sweep(now, SWEEP).await {
