@@ -1,7 +1,7 @@
 //! The ledger of quotas: what a platform lets each channel send in a day or a month, and what is left of it.
 //!
 //! Counted is what slots were reserved for, in one write per envelope and channel at most ([`ledger`], [`crate::pace`]);
-//! scheduled sends reserve the time they fall due ([`Promise`]); the platform's own figures correct it all ([`poll`]).
+//! scheduled sends reserve the time they fall due ([`Promise`], [`runs`]); the platform's own figures correct it all ([`poll`]).
 //! Nothing is ever counted by looking at messages.
 
 mod alert;
@@ -11,6 +11,7 @@ mod ledger;
 mod notes;
 mod poll;
 mod promises;
+mod runs;
 
 use futures_util::future::try_join_all;
 use mc_core::model::Kind;
@@ -28,6 +29,7 @@ pub(crate) use book::allowances;
 pub(crate) use counters::{Counters, hour_of};
 pub(crate) use ledger::{Ledger, changes, keep_for, known, take_up_to};
 pub(crate) use promises::{of_delivery, of_message, units};
+pub(crate) use runs::{Need, free, needs_of_accepted, needs_of_plan, reserve};
 
 use crate::center::Center;
 use crate::pace;

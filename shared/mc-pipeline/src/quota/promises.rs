@@ -1,7 +1,8 @@
-//! What scheduled sends have reserved, by the quarter of an hour in which they fall due.
+//! What scheduled sends have reserved: messages by the quarter of an hour in which they fall due, and the next run of each
+//! schedule by its time ([`runs`]).
 //!
-//! A reservation is over as soon as its quarter begins: from then on the send itself is counted. So nothing has to be
-//! taken back when a message runs, and whatever a crash leaves wrong is gone with its quarter.
+//! A message's reservation is over as soon as its quarter begins: from then on the send itself is counted. So nothing has
+//! to be taken back when a message runs, and whatever a crash leaves wrong is gone with its quarter.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use mc_core::model::MessageDoc;
 use mc_core::ports::{Attr, Batching, Change, Item, Key, Op, Query, QuotaUnit};
 use mc_core::{Result, Timestamp};
 
+use super::runs;
 use crate::center::Center;
 use crate::keys;
 use crate::repo::ChannelEntry;
@@ -16,26 +18,31 @@ use crate::repo::ChannelEntry;
 const QUARTER: i64 = 900_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// What is reserved from now on, by quarters counted from 1970.
+/// What is reserved from now on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Promises(BTreeMap<i64, i64>);
+pub(crate) struct Promises {
+    /// By messages, in quarters counted from 1970.
+    messages: BTreeMap<i64, i64>,
+    /// By the next run of each schedule.
+    runs: Vec<(Timestamp, i64)>,
+}
 
 impl Promises {
-    /// How much falls due after the quarter that runs, and before `ends`.
+    /// How much falls due before `ends`: messages after the quarter that runs, and runs from now on.
     pub fn between(&self, now: Timestamp, ends: Timestamp) -> u64 {
         let (from, to) = (now.millis().div_euclid(QUARTER) + 1, ends.millis().div_euclid(QUARTER));
-        if from >= to {
-            return 0;
-        }
-        u64::try_from(self.0.range(from..to).map(|(_, n)| *n).sum::<i64>()).unwrap_or(0)
+        let messages: i64 = self.messages.range(from..to.max(from)).map(|(_, n)| *n).sum();
+        let runs: i64 = self.runs.iter().filter(|(at, _)| *at > now && *at < ends).map(|(_, n)| *n).sum();
+        u64::try_from(messages.saturating_add(runs)).unwrap_or(0)
     }
 
     fn add(&mut self, item: &Item) {
+        self.runs.extend(runs::read(item));
         let Ok(day) = item.key.sk.parse::<i64>() else { return };
         for (name, value) in item.attrs.iter() {
             if let (Some(Ok(quarter)), Attr::Num(n)) = (name.strip_prefix('q').map(str::parse::<i64>), value)
             {
-                self.0.insert(day * DAY_MS / QUARTER + quarter, *n);
+                self.messages.insert(day * DAY_MS / QUARTER + quarter, *n);
             }
         }
     }
@@ -45,7 +52,7 @@ impl Promises {
 pub(crate) async fn load(center: &Center, project: &str, channel: &str, ends: Timestamp) -> Result<Promises> {
     let pk = keys::promises_partition(project, channel);
     let mut query = Query::prefix(pk, "", 100);
-    query.from = sort(day_of(center.clock.now()));
+    query.from = runs::first();
     query.to = sort(day_of(ends) + 1);
     let mut promises = Promises::default();
     loop {

@@ -10,8 +10,8 @@ use super::stored::{self, Schedule};
 use super::{Timetable, placeholder};
 use crate::accept::{Caller, Refusal, SendRequest, plan, request};
 use crate::center::Center;
-use crate::condition;
 use crate::repo::Put;
+use crate::{condition, quota};
 
 /// A schedule, as somebody wants it.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub async fn put(
         condition::check(center, condition).await.map_err(|refusal| refusal.under("/condition"))?;
     }
     let planned = next.or(at).unwrap_or(now);
-    let message = check_message(center, caller, message, &timetable, planned)
+    let (message, needs) = check_message(center, caller, message, &timetable, planned)
         .await
         .map_err(|refusal| refusal.under("/message"))?;
     let doc = ScheduleDoc {
@@ -69,7 +69,7 @@ pub async fn put(
         updated_at: now,
     };
     let next = next.filter(|_| enabled);
-    Ok(stored::put(center, &caller.project, name, doc, next).await?)
+    Ok(stored::put(center, &caller.project, name, doc, next.map(|at| (at, needs))).await?)
 }
 
 fn never(at: Option<Timestamp>) -> Refusal {
@@ -79,14 +79,15 @@ fn never(at: Option<Timestamp>) -> Refusal {
     }
 }
 
-/// Reads and checks the message as if it were sent at `planned`; answers its body as it was given.
+/// Reads and checks the message as if it were sent at `planned`; answers its body as it was given, and what it needs of
+/// the channels' quotas.
 async fn check_message(
     center: &Center,
     caller: &Caller,
     body: &[u8],
     timetable: &Timetable,
     planned: Timestamp,
-) -> Result<Map<String, Value>, Refusal> {
+) -> Result<(Map<String, Value>, Vec<quota::Need>), Refusal> {
     // Read as it is first, so that a mistake is named by its place.
     let read: SendRequest = request::read(body)?;
     let mut errors = Vec::new();
@@ -103,8 +104,8 @@ async fn check_message(
     let request = filled(&message, timetable, planned)?;
     // Nothing is made under this id. It is of now, because ids ascend: one of the run's time would draw all others after it.
     let id = MessageId::new(center.ids.ulid(center.clock.now()));
-    plan::plan(center, caller, request, id, planned).await?;
-    Ok(message)
+    let plan = plan::plan(center, caller, request, id, planned).await?;
+    Ok((message, quota::needs_of_plan(&plan)))
 }
 
 /// The request of one run.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mc_core::id::MessageId;
 use mc_core::model::{CatchUp, LastRun, RunOutcome};
-use mc_core::ports::{MAX_DELAY, Op, Verdict};
+use mc_core::ports::{MAX_DELAY, Verdict};
 use mc_core::{Result, Retry, Timestamp};
 use ring::digest;
 use serde_json::{Value, json};
@@ -13,12 +13,12 @@ use ulid::Ulid;
 
 use super::Timetable;
 use super::check::filled;
-use super::stored::{self, Schedule};
+use super::stored::{self, Over, Schedule};
 use crate::accept::commit::Answer;
 use crate::accept::{self, Caller, Idempotency, Refusal};
 use crate::center::Center;
 use crate::condition::{self, Asked};
-use crate::{syslog, upcoming};
+use crate::{quota, syslog, upcoming};
 
 /// A run that is made this long after its time is still on time.
 pub const GRACE: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What a task has come to.
 enum Ended {
     /// The run is over.
-    Over(LastRun, Vec<Op>),
+    Over(Over),
     /// Its condition is asked again after a while.
     Again(Duration),
 }
@@ -66,16 +66,17 @@ pub async fn run(
             // A zone that a newer version has renamed, say. Nobody can tell when it would run again.
             Err(refusal) => (run.failed(&refusal)?, None),
         };
-        let (last, note) = match ended.0 {
-            Ended::Over(last, note) => (last, note),
+        let over = match ended.0 {
+            Ended::Over(over) => over,
             Ended::Again(after) => return Ok(run.again(tries + 1, after)),
         };
         // After a time without a scheduler the runs between are left out.
         let now = center.clock.now();
         let from = if now.since(at) > GRACE { now } else { at };
         let next = ended.1.and_then(|timetable| timetable.next(from));
-        if stored::advance(center, project, name, &schedule, next, &last, note).await? {
-            tracing::debug!(project = &**project, schedule = &**name, outcome = ?last.outcome, "a schedule ran");
+        if stored::advance(center, project, name, &schedule, next, &over).await? {
+            let outcome = over.last.outcome;
+            tracing::debug!(project = &**project, schedule = &**name, ?outcome, "a schedule ran");
             return Ok(Verdict::Done);
         }
         // It was changed meanwhile, or somebody else was faster: look again.
@@ -126,7 +127,10 @@ impl Run<'_> {
         };
         match accepted {
             Ok(accepted) => {
-                Ok(Ended::Over(self.last(RunOutcome::Accepted, Some(accepted.id), None), Vec::new()))
+                let needed =
+                    quota::needs_of_accepted(self.center, self.project, &accepted.deliveries).await?;
+                let last = self.last(RunOutcome::Accepted, Some(accepted.id), None);
+                Ok(Ended::Over(Over { last, note: Vec::new(), needed: Some(needed) }))
             }
             Err(Refusal::Failed(error)) if error.retry != Retry::Never => Err(error),
             Err(refusal) => self.failed(&refusal),
@@ -166,7 +170,8 @@ impl Run<'_> {
             data["pointers"] = Value::from(pointers);
         }
         let note = syslog::entry(self.center, self.project, kind, data)?;
-        Ok(Ended::Over(self.last(outcome, None, Some((code, detail))), vec![note]))
+        let last = self.last(outcome, None, Some((code, detail)));
+        Ok(Ended::Over(Over { last, note: vec![note], needed: None }))
     }
 
     fn last(

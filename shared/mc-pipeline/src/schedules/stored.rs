@@ -1,6 +1,7 @@
 //! Where schedules are kept: the document, the time of the next run, and what became of the last one.
 //!
 //! The row of a run is written before the schedule names its time. A crash between leaves a row that finds nothing to do.
+//! What the run takes of the channels' quotas is reserved with the schedule's own change.
 
 use mc_core::model::{LastRun, ScheduleDoc};
 use mc_core::ports::{Attr, Attrs, Change, Commit, Cond, Item, Key, Op, Query, WriteError};
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 use ulid::Ulid;
 
 use crate::center::Center;
+use crate::quota::{self, Need};
 use crate::repo::{Listed, Put};
 use crate::share;
 use crate::upcoming::{self, Upcoming};
@@ -21,6 +23,8 @@ mod attr {
     pub(super) const REVISION: &str = "rev";
     /// What became of the last run.
     pub(super) const LAST: &str = "last";
+    /// What the next run has reserved.
+    pub(super) const NEEDS: &str = "needs";
 }
 
 /// A schedule as it is stored.
@@ -32,6 +36,7 @@ pub struct Schedule {
     pub next: Option<Timestamp>,
     /// What became of its last run.
     pub last: Option<LastRun>,
+    needs: Vec<Need>,
     revision: Ulid,
 }
 
@@ -52,6 +57,7 @@ impl Schedule {
             doc: share::json(&item.attrs, attr::DOC)?.ok_or_else(corrupt)?,
             next: item.attrs.num(attr::NEXT).map(Timestamp::from_millis),
             last: share::json(&item.attrs, attr::LAST)?,
+            needs: share::json(&item.attrs, attr::NEEDS)?.unwrap_or_default(),
             revision: revision.ok_or_else(corrupt)?,
         })
     }
@@ -103,20 +109,21 @@ pub async fn any_that(
     }
 }
 
-/// Makes or replaces a schedule that runs next at `next`.
+/// Makes or replaces a schedule: when it runs next, and what that run needs.
 pub(super) async fn put(
     center: &Center,
     project: &str,
     name: &str,
     mut doc: ScheduleDoc,
-    next: Option<Timestamp>,
+    next: Option<(Timestamp, Vec<Need>)>,
 ) -> Result<(Put, Schedule)> {
     let now = center.clock.now();
     let before = get(center, project, name).await?;
     doc.created_at = before.as_ref().map_or(now, |b| b.doc.created_at);
     doc.updated_at = now;
     let last = before.as_ref().and_then(|b| b.last.clone());
-    let schedule = Schedule { doc, next, last, revision: center.ids.ulid(now) };
+    let (next, needs) = next.map_or((None, Vec::new()), |(next, needs)| (Some(next), needs));
+    let schedule = Schedule { doc, next, last, needs, revision: center.ids.ulid(now) };
     let mut attrs = Attrs::new()
         .with(attr::DOC, serde_json::to_vec(&schedule.doc)?)
         .with(attr::REVISION, schedule.revision.to_string());
@@ -126,33 +133,44 @@ pub(super) async fn put(
     let mut commit = Commit::default();
     if let Some(next) = next {
         attrs.set(attr::NEXT, next);
+        attrs.set(attr::NEEDS, serde_json::to_vec(&schedule.needs)?);
         upcoming::planned(center, &schedule.upcoming(project, name), next, &mut commit)?;
+        commit.ops.extend(quota::reserve(project, name, &schedule.needs, next));
     }
     commit.then.push(Op::put(Item::new(key(project, name), attrs)));
     center.store.commit(commit).await?;
     if let Some(before) = &before
         && let Some(gone) = before.next
     {
-        // It would find nothing to do; without it the index stays short.
+        // Its row would find nothing to do; without it the index stays short.
         let mut commit = Commit::default();
         upcoming::removed(center, &before.upcoming(project, name), gone, &mut commit);
+        commit.ops.extend(quota::free(project, name, &before.needs, &schedule.needs));
         center.store.commit(commit).await?;
     }
     Ok((if before.is_some() { Put::Replaced } else { Put::Created }, schedule))
 }
 
-/// Moves a schedule on from a run that is over; answers whether it was still there as it was read. `note` is written
-/// with it.
+/// A run that is over.
+pub(super) struct Over {
+    /// What became of it.
+    pub last: LastRun,
+    /// What is noted of it in the log.
+    pub note: Vec<Op>,
+    /// What it needed of the channels' quotas, if it made a message.
+    pub needed: Option<Vec<Need>>,
+}
+
+/// Moves a schedule on from a run that is over; answers whether it was still there as it was read.
 pub(super) async fn advance(
     center: &Center,
     project: &str,
     name: &str,
     schedule: &Schedule,
     next: Option<Timestamp>,
-    last: &LastRun,
-    note: Vec<Op>,
+    over: &Over,
 ) -> Result<bool> {
-    let (what, at) = (schedule.upcoming(project, name), last.scheduled_at);
+    let (what, at) = (schedule.upcoming(project, name), over.last.scheduled_at);
     let mut commit = Commit::default();
     let next_change = match next {
         Some(next) => {
@@ -165,13 +183,28 @@ pub(super) async fn advance(
         }
     };
     center.store.commit(commit).await?;
-    let changes = vec![next_change, Change::set(attr::LAST, serde_json::to_vec(last)?)];
+    let mut changes = vec![next_change, Change::set(attr::LAST, serde_json::to_vec(&over.last)?)];
+    let mut ops = over.note.clone();
+    // What a run needed is what the next one is taken to need. Behind the guard, so that a schedule that was changed
+    // meanwhile keeps what it has reserved anew; what a crash leaves out comes with the run after.
+    let needs = over.needed.as_ref().unwrap_or(&schedule.needs);
+    match next {
+        Some(next) => {
+            ops.extend(quota::reserve(project, name, needs, next));
+            ops.extend(quota::free(project, name, &schedule.needs, needs));
+            changes.push(Change::set(attr::NEEDS, serde_json::to_vec(needs)?));
+        }
+        None => {
+            ops.extend(quota::free(project, name, &schedule.needs, &[]));
+            changes.push(Change::Remove(attr::NEEDS.into()));
+        }
+    }
     let conds = vec![
         Cond::Eq(attr::NEXT.into(), Attr::Num(at.millis())),
         Cond::Eq(attr::REVISION.into(), schedule.revision.to_string().into()),
     ];
     let guard = Some(Op::Update(key(project, name), changes, conds));
-    match center.store.commit(Commit { guard, ops: note, ..Commit::default() }).await {
+    match center.store.commit(Commit { guard, ops, ..Commit::default() }).await {
         Ok(_) => Ok(true),
         Err(WriteError::Conflict(_)) => Ok(false),
         Err(WriteError::Failed(error)) => Err(error),
@@ -185,6 +218,7 @@ pub async fn delete(center: &Center, project: &str, name: &str) -> Result<bool> 
     if let Some(next) = schedule.next {
         upcoming::removed(center, &schedule.upcoming(project, name), next, &mut commit);
     }
+    commit.ops.extend(quota::free(project, name, &schedule.needs, &[]));
     commit.guard = Some(Op::Delete(key(project, name), vec![Cond::Exists]));
     match center.store.commit(commit).await {
         Ok(_) => Ok(true),

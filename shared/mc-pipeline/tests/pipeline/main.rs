@@ -19,6 +19,7 @@ mod pacing;
 mod people;
 mod quotas;
 mod receipts;
+mod reserving;
 mod schedules;
 mod scheduling;
 mod ses;
