@@ -9,6 +9,7 @@ use mc_sandbox::Platform;
 use mc_testkit::Crash;
 use serde_json::json;
 
+use crate::asked::Asked;
 use crate::world::{COMPLETED, World, inline};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -99,6 +100,40 @@ async fn a_share_whose_message_was_never_written_is_nobodys() {
     let people: Vec<_> = (0..250).map(|n| json!({"email": format!("p{n}@example.com")})).collect();
     world.send(inline("mail", json!(people))).await;
     assert_eq!(sweep_for(&world, 90).await, 0);
+}
+
+#[tokio::test]
+async fn what_asks_first_is_asked_about_before_it_is_delivered() {
+    let answers = [
+        (200, "true", COMPLETED, 250),
+        (200, "false", MessageStatus::Canceled, 0),
+        (503, "", MessageStatus::Canceled, 0),
+    ];
+    for (code, answer, status, sent) in answers {
+        let (world, asked) = (swept().await, Asked::start().await);
+        asked.say(code, answer);
+        let people: Vec<_> = (0..250).map(|n| json!({"email": format!("p{n}@example.com")})).collect();
+        let mut body = inline("mail", json!(people));
+        body["condition"] = json!({"url": asked.url, "on_error": "skip"});
+        world.store.crash(Crash::BeforeTasks);
+        let id = world.send(body).await;
+        world.work();
+        world.advance(MINUTE).await;
+        assert_eq!((world.view(id).await.status, asked.count()), (MessageStatus::Queued, 0));
+
+        assert!(sweep_for(&world, 10).await > 0);
+        world.advance(MINUTE).await;
+        let view = world.finished(id).await;
+        assert_eq!((view.status, view.counts.get(State::Sent)), (status, sent));
+        assert!(asked.count() > 0);
+        let asked_so_far = asked.count();
+        assert_eq!(sweep_for(&world, 180).await, 0, "what is answered is nobody's to find");
+        world.advance(MINUTE).await;
+        assert_eq!(
+            (world.sandbox.accepted(Platform::Smtp).len(), asked.count()),
+            (sent as usize, asked_so_far)
+        );
+    }
 }
 
 #[tokio::test]
