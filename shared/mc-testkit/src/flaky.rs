@@ -1,4 +1,4 @@
-//! A store that fails when it is told to.
+//! A store that fails when it is told to, and remembers what it was asked to write.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,12 +24,19 @@ pub struct FlakyStore {
     attribute: &'static str,
     failures: AtomicUsize,
     crash: Mutex<Option<Crash>>,
+    written: Mutex<Vec<Key>>,
 }
 
 impl FlakyStore {
     /// Fails writes that set `attribute` or add to it, once [`fail`](Self::fail) says how many.
     pub fn new(inner: Arc<dyn Store>, attribute: &'static str) -> Self {
-        Self { inner, attribute, failures: AtomicUsize::new(0), crash: Mutex::default() }
+        Self {
+            inner,
+            attribute,
+            failures: AtomicUsize::new(0),
+            crash: Mutex::default(),
+            written: Mutex::default(),
+        }
     }
 
     /// The next so many such writes fail as if the store could not be reached.
@@ -40,6 +47,16 @@ impl FlakyStore {
     /// The next commit breaks off, as if the process had ended; nobody hears of it.
     pub fn crash(&self, crash: Crash) {
         *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(crash);
+    }
+
+    /// The keys of all writes since the last time this was asked, in their order.
+    pub fn written(&self) -> Vec<Key> {
+        std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remember<'a>(&self, ops: impl Iterator<Item = &'a Op>) {
+        let keys = ops.map(|op| op.key().clone());
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
     }
 
     /// How many writes are still going to fail.
@@ -86,6 +103,7 @@ impl Store for FlakyStore {
 
     async fn write(&self, op: Op) -> Result<Option<Item>, WriteError> {
         self.admit(std::iter::once(&op))?;
+        self.remember(std::iter::once(&op));
         self.inner.write(op).await
     }
 
@@ -100,6 +118,7 @@ impl Store for FlakyStore {
             }
         }
         self.admit(commit.guard.iter().chain(&commit.ops))?;
+        self.remember(commit.guard.iter().chain(&commit.ops).chain(&commit.then));
         self.inner.commit(commit).await
     }
 

@@ -28,3 +28,4 @@ mod sweeping;
 mod telling;
 mod tokens;
 mod world;
+mod writing;
