@@ -117,6 +117,10 @@ impl Channel for WecomApp {
     fn quota_source(&self) -> Option<&dyn QuotaSource> {
         Some(self)
     }
+
+    fn used_up(&self, error: &SendError) -> Option<Window> {
+        table::is_used_up(error).then_some(Window::Day)
+    }
 }
 
 #[async_trait]

@@ -37,6 +37,12 @@ pub(super) fn is_gone(error: &SendError) -> bool {
     matches!(error.code.as_str(), "40007" | "40145")
 }
 
+/// Whether this says that the day's people are used up. 45009 says it of every limit there is; what was too fast for a
+/// moment is told in words about a frequency, and holds nothing up for the day.
+pub(super) fn is_used_up(error: &SendError) -> bool {
+    error.code == "45009" && !error.text.contains("freq")
+}
+
 /// A failure before anything was pushed: there is nothing to be in doubt about.
 pub(super) fn before_push(error: SendError) -> SendError {
     match error.failure {
@@ -101,9 +107,10 @@ mod tests {
                 Ok(answer) => format!("Ok {}", answer.get("msgid").unwrap_or(&Value::Null)),
                 Err(error) => {
                     assert!(!error.to_string().contains("secret-1234"), "{error}");
-                    let again = match (is_over(&error), is_gone(&error)) {
-                        (true, _) => " over",
-                        (_, true) => " gone",
+                    let again = match (is_over(&error), is_gone(&error), is_used_up(&error)) {
+                        (true, ..) => " over",
+                        (_, true, _) => " gone",
+                        (.., true) => " used up",
                         _ => "",
                     };
                     format!("{:?} {}{again}", error.failure, error.code)
