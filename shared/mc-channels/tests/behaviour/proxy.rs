@@ -74,9 +74,12 @@ fn socks_proxy(target: u16, seen: Seen) -> u16 {
         let password = usize::from(take(1)?[0]);
         let password = take(password)?;
         let allowed = user == b"egress" && password == b"open sesame";
-        (&stream).write_all(&[1, u8::from(!allowed)])?;
+        // Counted before it is said: who hears it looks at the count at once.
         if !allowed {
             seen.refused.fetch_add(1, Ordering::SeqCst);
+        }
+        (&stream).write_all(&[1, u8::from(!allowed)])?;
+        if !allowed {
             return Ok(());
         }
         assert_eq!(take(10)?, [5, 1, 0, 1, 127, 0, 0, 1, 1, 187], "to 127.0.0.1:443");
