@@ -1,5 +1,7 @@
 //! What the robots of all platforms share: plain wording, mentions of people, pools, clean JSON.
 
+use std::io;
+
 use mc_content::dialect;
 use mc_content::split::split;
 use mc_core::model::{AddressKind, Content, Format, Recipient};
@@ -135,7 +137,21 @@ pub(crate) fn in_parts(
 
 /// Bytes of a value as JSON.
 pub(crate) fn json_size(value: &Value) -> usize {
-    value.to_string().len()
+    /// Counts what is written, and keeps nothing.
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither a value nor the counter has a way to fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
 }
 
 /// The note that a content became several messages.

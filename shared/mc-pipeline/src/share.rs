@@ -303,7 +303,8 @@ pub fn summary(counts: &Counts) -> State {
 
 /// Reads a JSON attribute.
 pub fn json<T: serde::de::DeserializeOwned>(attrs: &Attrs, name: &str) -> Result<Option<T>> {
-    attrs.bytes(name).map(|b| serde_json::from_slice(b)).transpose().map_err(Error::from)
+    let read = attrs.bytes(name).map(|bytes| serde_json::from_slice(bytes)).transpose();
+    read.map_err(|error| Error::from(error).with("attribute", name))
 }
 
 /// The beginning of a text, cut at a character.

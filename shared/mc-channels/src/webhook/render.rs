@@ -49,9 +49,8 @@ pub(super) fn render(
     content: &Content,
     context: &RenderContext<'_>,
 ) -> Result<Rendered, RenderError> {
-    let text = dialect::text(&content.body);
+    let (source, text) = dialect::source_and_text(&content.body);
     let message = context.message.to_string();
-    let source = dialect::source(&content.body);
     let view = View {
         title: &content.title,
         body: &source,
@@ -77,7 +76,7 @@ pub(super) fn render(
     let used = match &body {
         Value::Null => 0,
         Value::String(text) => text.len(),
-        document => document.to_string().len(),
+        document => robot::json_size(document),
     };
     if used > LARGEST_BODY {
         return Err(RenderError::new(

@@ -72,19 +72,26 @@ impl Rules {
 
     /// Appends a text that follows a mark, so that it cannot be at the start of a line.
     pub(super) fn push(self, text: &str, place: Place, out: &mut String) {
+        let mut rest = text;
         let mut previous = None;
-        let mut chars = text.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
-            let next = chars.peek().map(|(_, c)| *c);
+        // Only ASCII's punctuation and tabs mean anything anywhere; what stands between them is copied as it is.
+        while let Some(at) = rest.find(|c: char| c.is_ascii_punctuation() || c == '\t') {
+            let (plain, from) = rest.split_at(at);
+            out.push_str(plain);
+            previous = plain.chars().next_back().or(previous);
+            let (c, after) = (char::from(from.as_bytes()[0]), &from[1..]);
+            let next = after.chars().next();
             match self {
                 Rules::Backslash => push_escaped(c, out),
-                Rules::Entity => push_entity(c, previous, next, &text[at..], place, out),
-                Rules::LookAlike => push_look_alike(c, previous, next, &text[at..], place, out),
-                Rules::Wecom => push_wecom(c, previous, next, &text[at..], place, out),
-                Rules::Slack => push_slack(c, previous, next, &text[at..], place, out),
+                Rules::Entity => push_entity(c, previous, next, from, place, out),
+                Rules::LookAlike => push_look_alike(c, previous, next, from, place, out),
+                Rules::Wecom => push_wecom(c, previous, next, from, place, out),
+                Rules::Slack => push_slack(c, previous, next, from, place, out),
             }
             previous = Some(c);
+            rest = after;
         }
+        out.push_str(rest);
     }
 
     /// Appends the text of a code span. Code is copied, so it is left alone but for what would end the span, and for

@@ -67,11 +67,13 @@ pub fn commonmark(md: &str) -> String {
     markdown::write(md, &flavor::COMMONMARK, &mut Vec::new())
 }
 
-/// A body as its format gives it, fit for sending.
-pub fn source(body: &Body) -> String {
+/// A body as its format gives it, fit for sending, and its plain text. Markdown is parsed once for both.
+pub fn source_and_text(body: &Body) -> (String, String) {
     match body.format {
-        Format::Markdown => commonmark(&body.text),
-        Format::Text | Format::Html => body.text.clone(),
+        Format::Markdown => {
+            markdown::write_with(&body.text, &flavor::COMMONMARK, &mut Vec::new(), text::write)
+        }
+        Format::Text | Format::Html => (body.text.clone(), text(body)),
     }
 }
 

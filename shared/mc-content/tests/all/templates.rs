@@ -236,7 +236,7 @@ fn a_channel_goes_over_its_kind_and_that_over_the_template() {
         let c = template
             .render(Target { kind, channel }, &object(json!({"v": "a<"})), &Map::new())
             .expect("renders");
-        let text = mc_content::dialect::source(&c.body);
+        let (text, _) = mc_content::dialect::source_and_text(&c.body);
         (c.title, c.body.format, text, c.url.is_some(), c.facts.len(), c.level, c.image.is_some())
     };
     let (info, danger) = (Some(Level::Info), Some(Level::Danger));

@@ -13,11 +13,22 @@ use inline::{Around, longest_run, wrap};
 
 /// Parses a body and writes it in a platform's Markdown.
 pub(super) fn write(source: &str, flavor: &Flavor, warnings: &mut Vec<Warning>) -> String {
+    write_with(source, flavor, warnings, |_| ()).0
+}
+
+/// As [`write`], and what another writer makes of the same blocks.
+pub(super) fn write_with<T>(
+    source: &str,
+    flavor: &Flavor,
+    warnings: &mut Vec<Warning>,
+    other: impl FnOnce(&[Block]) -> T,
+) -> (String, T) {
     let mut writer = Writer { flavor, notes: Notes::default() };
     let source = prepared(source);
-    let out = writer.blocks(&parse_clean(&source), Inside::default());
+    let blocks = parse_clean(&source);
+    let out = writer.blocks(&blocks, Inside::default());
     writer.notes.finish(&source, warnings);
-    out
+    (out, other(&blocks))
 }
 
 /// What surrounds a block.
