@@ -1,8 +1,5 @@
-//! The API's description, made from the code when somebody asks for it first.
+//! The API's description, made from the code and kept in a file.
 
-use std::sync::OnceLock;
-
-use bytes::Bytes;
 use serde_json::json;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
@@ -15,7 +12,7 @@ use utoipa::openapi::{
 
 use crate::access::{Need, operator_role_word};
 use crate::auth::session;
-use crate::problem::{ApiError, Problem, ProblemField};
+use crate::problem::{Problem, ProblemField};
 use crate::routes::{self, Documented, Route};
 
 /// What every document begins with.
@@ -24,16 +21,9 @@ message-center) or use HTTP Basic with an access key, which selects the project.
 /v1/session and name a project in X-Project. Errors are application/problem+json (RFC 9457). Request bodies are at \
 most 4 MiB. Every answer has x-request-id.";
 
-/// The document as JSON.
-pub fn json() -> Result<Bytes, ApiError> {
-    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    if let Some(document) = DOCUMENT.get() {
-        return Ok(document.clone());
-    }
-    let json = serde_json::to_vec_pretty(&document())
-        .map_err(|error| ApiError::internal(format!("the document cannot be written: {error}")))?;
-    Ok(DOCUMENT.get_or_init(|| json.into()).clone())
-}
+/// The document as it is served: `openapi.json`, which a test holds to [`document`]. Making it anew in each process would
+/// put half a megabyte of code into the functions.
+pub const JSON: &str = include_str!("../openapi.json");
 
 /// The document: what the handlers say of themselves, and what the table says of their routes.
 pub fn document() -> utoipa::openapi::OpenApi {
