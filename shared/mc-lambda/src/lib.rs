@@ -7,6 +7,7 @@
 //! opened while Lambda still gives a whole processor away.
 #![deny(missing_docs)]
 
+mod ending;
 mod entry;
 mod event;
 mod http;

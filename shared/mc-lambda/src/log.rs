@@ -76,11 +76,16 @@ impl Log {
         *self.gathered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Gathered::default());
     }
 
-    /// Ends it, and answers its lines.
-    pub fn end(&self, id: &str, fields: Fields) -> Vec<String> {
+    /// Whether what was counted should be told now, however short ago it was told last.
+    pub fn is_pressing(&self) -> bool {
+        self.meters.is_pressing()
+    }
+
+    /// Ends it, and answers its lines: with what was counted, or with what happened only.
+    pub fn end(&self, id: &str, fields: Fields, counts: bool) -> Vec<String> {
         let gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner).take();
         let gathered = gathered.unwrap_or_default();
-        let taken = self.meters.take();
+        let taken = if counts { self.meters.take() } else { Taken::default() };
         let mut line = self.line(gathered.worst.unwrap_or(Level::INFO));
         put(&mut line, "id", &Value::from(id));
         for (name, value) in fields {
@@ -102,10 +107,21 @@ impl Log {
     }
 
     /// Ends an invocation and prints its lines.
-    pub fn finish(&self, id: &str, fields: Fields) {
-        let mut all = self.end(id, fields).join("\n");
+    pub fn finish(&self, id: &str, fields: Fields, counts: bool) {
+        let mut all = self.end(id, fields, counts).join("\n");
         all.push('\n');
         print(&all);
+    }
+
+    /// Prints what was counted and not told yet, if there is anything: this process is about to end.
+    pub fn last(&self) {
+        let taken = self.meters.take();
+        if taken == Taken::default() {
+            return;
+        }
+        let mut lines = vec![self.line(Level::INFO)];
+        self.metrics(&taken, &mut lines);
+        print(&format!("{}}}\n", lines.join("}\n")));
     }
 
     /// The beginning of every line.
@@ -307,7 +323,7 @@ mod tests {
         metrics::with_local_recorder(&log.meters.clone(), || {
             tracing::subscriber::with_default(log.clone(), work);
         });
-        log.end("i", vec![("status", json!(202))])
+        log.end("i", vec![("status", json!(202))], true)
             .iter()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()

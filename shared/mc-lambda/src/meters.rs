@@ -34,6 +34,8 @@ pub struct Counted {
     pub name: &'static str,
     /// By what it is told apart.
     pub dimensions: Dimensions,
+    /// Whether it tells of trouble, and so does not wait for the next time that counts are told.
+    pub trouble: bool,
 }
 
 /// Durations that are kept one by one.
@@ -45,25 +47,28 @@ pub struct Timed {
     pub name: &'static str,
 }
 
-const fn counted(source: &'static str, name: &'static str) -> Counted {
-    Counted { source, label: None, name, dimensions: Dimensions::Stack }
+const fn trouble(source: &'static str, name: &'static str) -> Counted {
+    Counted { source, label: None, name, dimensions: Dimensions::Stack, trouble: true }
 }
 
 const fn by_family(source: &'static str, label: (&'static str, &'static str), name: &'static str) -> Counted {
-    Counted { source, label: Some(label), name, dimensions: Dimensions::StackAndFamily }
+    Counted { source, label: Some(label), name, dimensions: Dimensions::StackAndFamily, trouble: false }
 }
 
 /// Everything that is counted.
 pub static COUNTED: [Counted; 9] = [
-    counted("message_center_messages_accepted_total", "Accepted"),
-    counted("message_center_gave_up_total", "GaveUp"),
-    counted("message_center_in_doubt_total", "InDoubt"),
-    counted("message_center_dead_letters_total", "DeadLetters"),
-    counted("message_center_task_errors_total", "TaskErrors"),
+    Counted { trouble: false, ..trouble("message_center_messages_accepted_total", "Accepted") },
+    trouble("message_center_gave_up_total", "GaveUp"),
+    trouble("message_center_in_doubt_total", "InDoubt"),
+    trouble("message_center_dead_letters_total", "DeadLetters"),
+    trouble("message_center_task_errors_total", "TaskErrors"),
     by_family("message_center_recipients_total", ("state", "sent"), "Sent"),
-    by_family("message_center_recipients_total", ("state", "failed"), "Failed"),
+    Counted { trouble: true, ..by_family("message_center_recipients_total", ("state", "failed"), "Failed") },
     by_family("message_center_webhook_attempts_total", ("outcome", "delivered"), "Told"),
-    by_family("message_center_webhook_attempts_total", ("outcome", "failed"), "NotTold"),
+    Counted {
+        trouble: true,
+        ..by_family("message_center_webhook_attempts_total", ("outcome", "failed"), "NotTold")
+    },
 ];
 
 /// Every duration that is kept. All are told apart by family.
@@ -112,6 +117,16 @@ pub struct Meters {
 }
 
 impl Meters {
+    /// Whether there is something that should be told now: trouble, or a gauge, which is right at this moment only.
+    pub fn is_pressing(&self) -> bool {
+        let trouble =
+            COUNTED.iter().zip(&self.counts).any(|(what, count)| what.trouble && count.0.load(Relaxed) > 0);
+        trouble
+            || self.crash_loops.is_set()
+            || self.alarms_firing.is_set()
+            || !self.quotas.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Takes what was counted, and begins again.
     pub fn take(&self) -> Taken {
         let counts = COUNTED.iter().zip(&self.counts);
@@ -225,6 +240,10 @@ impl GaugeFn for Least {
 struct Sum(Mutex<Option<u64>>);
 
 impl Sum {
+    fn is_set(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     fn take(&self) -> Option<u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -299,6 +318,24 @@ mod tests {
         };
         let counts = [&[][..], &[0, 0], &[2, 1]].map(|loops| count(loops).crash_loops);
         assert_eq!(counts, [None, Some(0), Some(3)]);
+    }
+
+    #[test]
+    fn trouble_and_gauges_are_pressing_and_what_went_well_is_not() {
+        let meters = Meters::default();
+        metrics::with_local_recorder(&meters, || {
+            metrics::counter!("message_center_messages_accepted_total").increment(1);
+            metrics::counter!("message_center_recipients_total", "kind" => "webhook", "state" => "sent")
+                .increment(1);
+            metrics::histogram!("message_center_push_duration_seconds", "kind" => "webhook").record(0.25);
+            assert!(!meters.is_pressing());
+            metrics::counter!("message_center_recipients_total", "kind" => "webhook", "state" => "failed")
+                .increment(1);
+            assert!(meters.is_pressing());
+            meters.take();
+            metrics::gauge!("message_center_queue_crash_loops", "family" => "email").set(0);
+            assert!(meters.is_pressing());
+        });
     }
 
     #[test]

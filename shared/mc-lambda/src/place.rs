@@ -14,13 +14,14 @@ use mc_pipeline::center::Tuning;
 use mc_pipeline::seal::{KeyRing, Sealer};
 use mc_pipeline::{Center, Parts};
 
+use crate::ending::Pace;
 use crate::role::{Port, Role};
 use crate::settings::Settings;
 
 /// A warm-up that takes longer is left where it is.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// What was counted in an invocation is written within this time, or is lost.
+/// What was counted is written within this time, or is lost.
 const COUNTS: Duration = Duration::from_secs(2);
 
 /// Everything one function has.
@@ -35,6 +36,8 @@ pub(crate) struct Place {
     http: Arc<dyn Http>,
     /// The message center, and the key ring it was built with.
     built: Mutex<Option<(Secret, Arc<Center>)>>,
+    /// When counts are written.
+    pub(crate) counts: Pace,
 }
 
 impl Place {
@@ -55,6 +58,7 @@ impl Place {
             http: Arc::new(GuardedHttp::new(policy, clock.clone())),
             ids: Arc::new(AscendingIds::new()),
             built: Mutex::default(),
+            counts: Pace::default(),
             settings,
             aws,
             clock,

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::ending;
 use crate::log::{Fields, Log};
 use crate::place::Place;
 use crate::role::Role;
@@ -72,7 +73,18 @@ fn start(role: Role, handler: impl Handler) -> Result<(), Box<dyn std::error::Er
         }
         let (place, log, handler) = (&place, &log, &handler);
         let service = service_fn(|event: LambdaEvent<Box<RawValue>>| one(place, log, handler, event));
-        lambda_runtime::Runtime::new(service).run().await
+        let end = ending::listen().await;
+        if end.is_some() {
+            place.counts.may_wait();
+        }
+        tokio::select! {
+            ended = lambda_runtime::Runtime::new(service).run() => ended,
+            () = ending::heard(end) => {
+                place.write_counts().await;
+                log.last();
+                Ok(())
+            }
+        }
     })
 }
 
@@ -98,10 +110,13 @@ async fn one<H: Handler>(
         // The hook has told of the panic.
         Err(_) => (Err(diagnostic("panicked", "a fault of this program")), Fields::new()),
     };
-    place.write_counts().await;
+    let counts = place.counts.is_due(place.clock.now(), log.is_pressing());
+    if counts {
+        place.write_counts().await;
+    }
     let ms = place.clock.now().since(began).as_millis();
     fields.push(("ms", Value::from(u64::try_from(ms).unwrap_or(u64::MAX))));
-    log.finish(&event.context.request_id, fields);
+    log.finish(&event.context.request_id, fields, counts);
     result
 }
 
