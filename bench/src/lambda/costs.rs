@@ -38,6 +38,10 @@ pub struct Units {
     pub reads: f64,
     /// Requests to queues, those of the event source too.
     pub queue_requests: f64,
+    /// Objects put into the bucket.
+    pub puts: f64,
+    /// Objects got from the bucket.
+    pub gets: f64,
     /// Requests to the API.
     pub api_requests: f64,
     /// Invocations.
@@ -61,6 +65,8 @@ pub struct Dollars {
     pub table: f64,
     /// SQS.
     pub queues: f64,
+    /// S3.
+    pub bucket: f64,
     /// CloudWatch Logs.
     pub logs: f64,
     /// Secrets Manager's calls.
@@ -201,6 +207,8 @@ fn units(tally: &Tally, counts: &Counts, file: &File, of: f64) -> Units {
         writes: counts.writes as f64 / of,
         reads: counts.reads as f64 / of,
         queue_requests: counts.queue_requests as f64 / of,
+        puts: counts.puts as f64 / of,
+        gets: counts.gets as f64 / of,
         api_requests: tally.api_requests as f64 / of,
         invocations: tally.invocations as f64 / of,
         gigabyte_seconds: seconds * assumed.memory_mb / 1_024.0 / of,
@@ -217,12 +225,13 @@ fn dollars(units: &Units, times: f64, prices: &Prices) -> Dollars {
             + units.gigabyte_seconds * times * prices.gigabyte_second,
         table: units.writes * million * prices.write_million + units.reads * million * prices.read_million,
         queues: units.queue_requests * million * prices.queue_million,
+        bucket: units.puts * million * prices.put_million + units.gets * million * prices.get_million,
         logs: units.log_bytes * times / 1e9 * prices.log_gigabyte,
         secrets: 0.0,
         total: 0.0,
     };
-    dollars.total =
-        dollars.api + dollars.functions + dollars.table + dollars.queues + dollars.logs + dollars.secrets;
+    let Dollars { api, functions, table, queues, bucket, logs, secrets, .. } = dollars;
+    dollars.total = api + functions + table + queues + bucket + logs + secrets;
     dollars
 }
 

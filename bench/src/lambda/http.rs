@@ -45,10 +45,16 @@ async fn one<S: Stub>(stub: Arc<S>, request: Request<Incoming>) -> Result<Answer
     Ok(stub.answer(Request::from_parts(head, body)).await)
 }
 
+/// An answer of bytes.
+pub(super) fn bytes(status: u16, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    answer
+}
+
 /// An answer of JSON.
 pub(super) fn json(status: u16, value: &serde_json::Value) -> Answer {
-    let mut answer = Response::new(Full::from(value.to_string()));
-    *answer.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
+    let mut answer = bytes(status, value.to_string().into());
     answer.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
     answer
 }

@@ -103,7 +103,7 @@ impl Report {
 
     fn tables(&self, idle: &Idle) -> String {
         let mut out = String::from(
-            "| Dollars per million | in all | at most | API | functions | table | queues | logs |\n|---|---|---|---|---|---|---|---|\n",
+            "| Dollars per million | in all | at most | API | functions | table | queues | bucket | logs |\n|---|---|---|---|---|---|---|---|---|\n",
         );
         for way in &self.ways {
             let allowed = way.allowed.map_or_else(String::new, |allowed| format!("{allowed:.2}"));
@@ -116,15 +116,16 @@ impl Report {
             );
         }
         out.push_str(
-            "\n| Units of each | writes | reads | queue requests | invocations | GB-seconds | bytes of logs |\n|---|---|---|---|---|---|---|\n",
+            "\n| Units of each | writes | reads | queue requests | objects | invocations | GB-seconds | bytes of logs |\n|---|---|---|---|---|---|---|---|\n",
         );
         for Way { way, units, .. } in &self.ways {
             let _infallible = writeln!(
                 out,
-                "| {way} | {:.2} | {:.2} | {:.3} | {:.3} | {:.5} | {:.0} |",
+                "| {way} | {:.2} | {:.2} | {:.3} | {:.4} | {:.3} | {:.5} | {:.0} |",
                 units.writes,
                 units.reads,
                 units.queue_requests,
+                units.puts + units.gets,
                 units.invocations,
                 units.gigabyte_seconds,
                 units.log_bytes
@@ -159,8 +160,8 @@ impl Report {
 }
 
 fn parts(dollars: &Dollars) -> String {
-    let Dollars { api, functions, table, queues, logs, .. } = dollars;
-    format!("{api:.2} | {functions:.2} | {table:.2} | {queues:.2} | {logs:.2}")
+    let Dollars { api, functions, table, queues, bucket, logs, .. } = dollars;
+    format!("{api:.2} | {functions:.2} | {table:.2} | {queues:.2} | {bucket:.2} | {logs:.2}")
 }
 
 fn millions(count: u64) -> f64 {
@@ -181,6 +182,8 @@ const TAIL: &str = "
   as when one comes every few seconds. `BatchingWindow=1` gathers those of a second.
 - **Functions** have 256 MB and are charged for the time they take: what they waited for the stubs (4 ms for the table, 6 ms for a queue, 60 ms for a
   platform), and their processor time as a 256 MB function gets it, a seventh of a processor.
+- **Statistics** are written every five seconds of a busy process and at its end, so they do not show above. Of messages that come more seldom, each pays up to
+  two writes more.
 - **Pace and ledger**: a channel with a limit takes one write more per invocation and channel, not per message.
 - **Looking after what got lost** between the table and the queue reads each message once more, a fifth of a read unit.
 - **Also charged**: what is stored (0.25 dollars a gigabyte and month in the table, 0.20 more for point-in-time recovery; 600 bytes of a message become

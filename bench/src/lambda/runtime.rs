@@ -43,6 +43,16 @@ impl Stub for Api {
             }
             return self.next().await;
         }
+        if path.ends_with("/extension/register") {
+            let mut answer = json(200, &json!({"functionName": "bench", "handler": "bootstrap"}));
+            let id = hyper::header::HeaderValue::from_static("7f3c1a52-0000-4000-8000-000000000000");
+            answer.headers_mut().insert("lambda-extension-identifier", id);
+            return answer;
+        }
+        if path.ends_with("/extension/event/next") {
+            // It registers for no events.
+            return std::future::pending().await;
+        }
         let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
         let ended = if path.ends_with("/response") { Ok(body) } else { Err(body.to_string().into()) };
         if let Some(answer) = self.under_way.lock().await.take() {

@@ -75,7 +75,7 @@ impl Stage {
                 "wechat",
                 json!({
                     "kind": "wechat_official", "base_url": url, "secrets": {"app_secret": "s"},
-                    "settings": {"app_id": "wx1", "platform_template_id": "t", "fields": {"title": "thing1", "body": "thing2"}},
+                    "settings": {"app_id": "wx1", "platform_template_id": "t", "fields": {"title": "thing1"}},
                 }),
             ),
             ("email", json!({"kind": "email_ses", "settings": {"from": "Center <center@example.com>"}})),

@@ -1,5 +1,5 @@
-//! A stub of what stands behind the functions: table, queues, secrets, mail, and platforms that accept everything. It
-//! counts what AWS counts.
+//! A stub of what stands behind the functions: table, queues, bucket, secrets, mail, and platforms that accept
+//! everything. It counts what AWS counts.
 
 mod expression;
 mod table;
@@ -15,7 +15,7 @@ use hyper::body::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Stub, json, serve};
+use super::http::{Answer, Stub, bytes, json, serve};
 use super::prices::Assumed;
 use crate::Result;
 use table::{Done, Table};
@@ -38,6 +38,9 @@ pub(super) struct Counts {
     pub(super) queue_requests: u64,
     /// Requests to Secrets Manager.
     pub(super) secrets: u64,
+    /// Objects put into the bucket, and got from it.
+    pub(super) puts: u64,
+    pub(super) gets: u64,
     /// Pushes to platforms, mails among them.
     pub(super) pushes: u64,
 }
@@ -60,6 +63,7 @@ pub(super) struct StubAws {
 struct State {
     table: Table,
     queues: BTreeMap<String, VecDeque<Queued>>,
+    objects: BTreeMap<String, Bytes>,
     counts: Counts,
     problems: Vec<String>,
 }
@@ -127,7 +131,29 @@ impl StubAws {
         (Duration::from_millis(ms), answer)
     }
 
+    /// An object of the bucket, which functions name in the path.
+    fn object(&self, request: &Request<Bytes>) -> (Duration, Answer) {
+        let mut state = self.state();
+        let name = request.uri().path();
+        let answer = if request.method() == "PUT" {
+            state.counts.puts += 1;
+            state.objects.insert(name.to_owned(), request.body().clone());
+            bytes(200, Bytes::new())
+        } else {
+            state.counts.gets += 1;
+            let found = state.objects.get(name).cloned();
+            bytes(if found.is_some() { 200 } else { 404 }, found.unwrap_or_default())
+        };
+        (Duration::from_millis(self.assumed.object_ms), answer)
+    }
+
     fn push(&self, path: &str) -> (Duration, Answer) {
+        if path == "/v2/email/account" {
+            let quota = json!({"Max24HourSend": 50_000.0, "MaxSendRate": 500.0, "SentLast24Hours": 0.0});
+            let account =
+                json!({"ProductionAccessEnabled": true, "SendingEnabled": true, "SendQuota": quota});
+            return (Duration::from_millis(self.assumed.push_ms), json(200, &account));
+        }
         self.state().counts.pushes += 1;
         let answer = match path {
             "/v2/email/outbound-emails" => json(200, &json!({"MessageId": "0100019"})),
@@ -144,6 +170,7 @@ impl Stub for StubAws {
             Some(target) => self.aws(target, &serde_json::from_slice(request.body()).unwrap_or_default()),
             // The warm-up wants a connection and no more.
             None if request.uri().path() == "/" => (Duration::ZERO, json(200, &json!({}))),
+            None if request.uri().path().starts_with("/mc/") => self.object(&request),
             None => self.push(request.uri().path()),
         };
         if self.slow.load(Relaxed) {
