@@ -18,6 +18,8 @@ mod outcome;
 mod overrides;
 mod reach;
 mod robot;
+#[cfg(test)]
+mod testing;
 mod token;
 mod upload;
 mod wxcrypt;

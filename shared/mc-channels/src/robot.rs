@@ -95,6 +95,23 @@ pub(crate) fn is_tag(text: &str, tags: &[&str]) -> bool {
     ends && tags.iter().any(|tag| tag.eq_ignore_ascii_case(&text[..end]))
 }
 
+/// A text that is shown as it is, where a platform documents no escape: a zero-width space parts each of these signs from
+/// what would make a mark of it.
+pub(crate) fn literal(text: &str, signs: &[char], is_mark: impl Fn(char, &str) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, sign)) = rest.char_indices().find(|(_, c)| signs.contains(c)) {
+        let (before, after) = rest.split_at(at + sign.len_utf8());
+        out.push_str(before);
+        if is_mark(sign, after) {
+            out.push('\u{200B}');
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Which robot of a pool pushes. A pool may have shrunk since the slot was reserved.
 pub(crate) fn lane(slot: Option<Slot>, robots: usize) -> usize {
     slot.map_or(0, |slot| usize::from(slot.lane) % robots.max(1))
@@ -159,9 +176,16 @@ pub(crate) fn split_warning(parts: usize) -> Option<Warning> {
     (parts > 1).then(|| Warning::new("split", format!("too long for one message; sent as {parts}")))
 }
 
-/// The note that HTML became plain text.
-pub(crate) fn html_warning() -> Warning {
-    Warning::new("html_as_text", "robots show no HTML; its text is sent")
+/// The notes that HTML became plain text, and that its pictures are not in it. `who` shows none.
+pub(crate) fn html_as_text(content: &Content, who: &str) -> Vec<Warning> {
+    let mut warnings =
+        vec![Warning::new("html_as_text", format!("{who} no HTML; its text is sent, with links"))];
+    let pictures = content.body.text.to_ascii_lowercase().matches("<img").count();
+    if pictures > 0 {
+        let detail = format!("{pictures} picture(s) of the HTML left out: a text has none");
+        warnings.push(Warning::new("image_dropped", detail));
+    }
+    warnings
 }
 
 /// The note that a button was left away. A label that is an address is not repeated: it may hold a secret.
@@ -170,6 +194,13 @@ pub(crate) fn button_warning(label: &str) -> Warning {
         if label.contains("://") { "with an address for a label".to_owned() } else { format!("\"{label}\"") };
     let detail = format!("the button {label} has no address that may be opened; it is left away");
     Warning::new("button_dropped", detail)
+}
+
+/// The note that the level is not seen, for messages without a colour.
+pub(crate) fn colourless(content: &Content) -> Option<Warning> {
+    let level = content.level?.as_str();
+    let detail = format!("the level \"{level}\" is not seen: this message has no colour");
+    Some(Warning::new("level_dropped", detail))
 }
 
 /// The notes on what a kind without files and without clicks leaves out.

@@ -105,13 +105,10 @@ fn is_plain(id: &str) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
-    use mc_core::model::{Kind, Limits};
-    use mc_core::ports::Route;
     use serde_json::json;
 
     use super::*;
+    use crate::testing;
 
     const KEY: &str = "1234567890123456789012345678901234567890123";
 
@@ -125,19 +122,7 @@ pub(super) mod tests {
         secrets: &[(&str, &str)],
         base_url: Option<&str>,
     ) -> Result<Config, Vec<String>> {
-        let secrets: BTreeMap<_, _> =
-            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let setup = Setup {
-            project: "default",
-            name: "ops",
-            kind: Kind::DingtalkApp,
-            settings: settings.as_object().unwrap(),
-            secrets: &secrets,
-            base_url,
-            route: Route::default(),
-            limits: Limits::default(),
-        };
-        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+        testing::try_read(read, &settings, secrets, base_url)
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
     parts.dedup();
     warnings.extend(robot::split_warning(parts.len()));
     warnings.extend(robot::unpressable(content));
+    if !parts.iter().any(|part| part.payload["msg"]["msgtype"] == "oa") {
+        warnings.extend(robot::colourless(content));
+    }
     parts.extend(files);
     Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, LIMIT) })
 }
@@ -60,7 +63,7 @@ fn messages(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Resu
             None => robot::in_parts(plain, LIMIT, |text, _| as_text(text)).map_err(too_large),
         },
         Format::Html => {
-            warnings.push(Warning::new("html_as_text", "DingTalk shows no HTML; its text is sent"));
+            warnings.extend(robot::html_as_text(content, "DingTalk shows"));
             robot::in_parts(plain, LIMIT, |text, _| as_text(text)).map_err(too_large)
         }
         Format::Markdown => markdown(content, plain, warnings),
@@ -104,27 +107,16 @@ fn too_large(used: usize) -> RenderError {
 mod tests {
     use mc_core::model::{Button, Fact, Level};
     use mc_core::ports::FileInfo;
-    use serde_json::Map;
 
     use super::*;
+    use crate::testing;
 
     fn rendered(
         content: &Content,
         patch: Option<&Value>,
         files: &[FileInfo],
     ) -> Result<Rendered, RenderError> {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
-            delivery: "dlv_1",
-            to: &[],
-            data: &empty,
-            params: &empty,
-            overrides: patch,
-            files,
-        };
-        render(content, &context)
+        render(content, &testing::context(&[], files, patch))
     }
 
     /// The only message of a content.

@@ -71,27 +71,14 @@ fn check(robot: &Robot, pointer: &str, problems: &mut Vec<FieldError>) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
-    use mc_core::model::{Kind, Limits};
-    use mc_core::ports::Route;
+    use serde_json::json;
 
     use super::*;
+    use crate::testing;
 
     fn try_read(secrets: &[(&str, &str)]) -> Result<Config, Vec<String>> {
-        let secrets: BTreeMap<_, _> =
-            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let setup = Setup {
-            project: "default",
-            name: "ops",
-            kind: Kind::DingtalkRobot,
-            settings: &serde_json::Map::new(),
-            secrets: &secrets,
-            base_url: None,
-            route: Route::default(),
-            limits: Limits::default(),
-        };
-        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+        testing::try_read(read, &json!({}), secrets, None)
     }
 
     #[test]

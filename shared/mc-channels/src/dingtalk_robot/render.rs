@@ -37,7 +37,7 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
     let payloads = match content.body.format {
         Format::Text => in_parts(&plain, &at, |text, _| as_text(text))?,
         Format::Html => {
-            warnings.push(robot::html_warning());
+            warnings.extend(robot::html_as_text(content, "robots show"));
             in_parts(&plain, &at, |text, _| as_text(text))?
         }
         Format::Markdown => {
@@ -75,6 +75,7 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
     parts.dedup();
     warnings.extend(robot::split_warning(parts.len()));
     warnings.extend(robot::left_out(content, context));
+    warnings.extend(robot::colourless(content));
     Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, ALLOWED) })
 }
 
@@ -142,25 +143,13 @@ fn in_parts(text: &str, at: &At, payload: impl Fn(&str, Place) -> Value) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use mc_core::id::MessageId;
     use mc_core::model::{Addresses, Button, Recipient};
-    use serde_json::Map;
 
     use super::*;
+    use crate::testing;
 
     fn rendered(content: &Content, to: &[Recipient], patch: Option<&Value>) -> Result<Rendered, RenderError> {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
-            delivery: "dlv_1",
-            to,
-            data: &empty,
-            params: &empty,
-            overrides: patch,
-            files: &[],
-        };
-        render(content, &context)
+        render(content, &testing::context(to, &[], patch))
     }
 
     fn person(mobile: &str) -> Recipient {

@@ -100,28 +100,14 @@ fn is_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use mc_core::model::{Kind, Limits};
     use mc_core::ports::Route;
     use serde_json::json;
 
     use super::*;
+    use crate::testing;
 
     fn try_read(settings: Value, secrets: &[(&str, &str)], route: Route) -> Result<Config, Vec<String>> {
-        let secrets: BTreeMap<_, _> =
-            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let setup = Setup {
-            project: "default",
-            name: "mail",
-            kind: Kind::EmailSmtp,
-            settings: settings.as_object().unwrap(),
-            secrets: &secrets,
-            base_url: None,
-            route,
-            limits: Limits::default(),
-        };
-        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+        testing::try_read_on(route, read, &settings, secrets, None)
     }
 
     #[test]

@@ -112,13 +112,13 @@ pub(crate) fn render(
             in_parts(form, "interactive", &source, |text, place| frame.card(text, place, mentions))?
         }
         (Format::Html | Format::Markdown, _) => {
-            warnings.push(match content.body.format {
-                Format::Markdown => Warning::new(
+            match content.body.format {
+                Format::Markdown => warnings.push(Warning::new(
                     "markdown_as_text",
                     "rich text has no marks; lists and tables are lines of text",
-                ),
-                _ => Warning::new("html_as_text", "Feishu shows no HTML; its text is sent, with links"),
-            });
+                )),
+                _ => warnings.extend(robot::html_as_text(content, "Feishu shows")),
+            }
             in_parts(form, "post", &dialect::email_text(content), |text, place| {
                 post::post(&content.title, text, if place.first { mentions } else { &[] })
             })?
@@ -127,6 +127,10 @@ pub(crate) fn render(
     let is_card = content.body.format == Format::Markdown && markdown == Markdown::Card;
     let left_out = robot::left_out(content, context);
     warnings.extend(left_out.into_iter().filter(|w| !(clicks && is_card && w.code == "button_dropped")));
+    // The level is the colour of a card's title.
+    if !is_card || content.title.trim().is_empty() {
+        warnings.extend(robot::colourless(content));
+    }
     finish(form, parts, context.overrides, plain, warnings)
 }
 

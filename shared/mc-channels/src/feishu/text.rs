@@ -3,27 +3,17 @@
 use mc_core::model::{AddressKind, Recipient};
 use mc_core::ports::Warning;
 
-use crate::robot::is_tag;
+use crate::robot::{self, is_tag};
 
 /// What Feishu reads as a mark in a text: a mention, and in an app's messages bold, italic, underlined and struck out.
 const TAGS: [&str; 5] = ["at", "b", "i", "u", "s"];
 
-/// A text that is shown as it is. Feishu documents no escape here, so what would be a mark is parted by a zero-width
-/// space: `<` from the name of a tag, and in `[text](address)` the brackets.
+/// A text that is shown as it is: without tags, and without `[text](address)`.
 pub(super) fn literal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['<', ']']) {
-        let (before, after) = rest.split_at(at + 1);
-        out.push_str(before);
-        let is_mark = if before.ends_with(']') { after.starts_with('(') } else { is_tag(after, &TAGS) };
-        if is_mark {
-            out.push('\u{200B}');
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+    robot::literal(text, &['<', ']'], |sign, after| match sign {
+        '<' => is_tag(after, &TAGS),
+        _ => after.starts_with('('),
+    })
 }
 
 /// Somebody to mention, by open id or user id.

@@ -208,44 +208,20 @@ fn uuid(push_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use serde::Deserialize;
-
     use super::*;
     use crate::feishu_app::config::tests::config;
-
-    #[derive(Deserialize)]
-    struct Case {
-        status: u16,
-        content_type: Option<String>,
-        body: String,
-        expected: String,
-    }
+    use crate::testing::judge_all;
 
     #[test]
     fn every_answer_has_its_meaning() {
-        let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
-        for case in cases {
-            let response = HttpResponse {
-                status: case.status,
-                retry_after: (case.status == 429).then_some(Duration::from_secs(7)),
-                content_type: case.content_type,
-                body: Bytes::from(case.body.clone()),
-            };
-            let outcome = match judge(&response, &config("secret-1234")) {
-                Ok(answer) => format!("Ok {:?} {:?}", message_id(&answer), answer.token().map(|t| t.lives)),
-                Err(error) => {
-                    assert!(!error.to_string().contains("secret-1234"), "{error}");
-                    format!(
-                        "{:?} {} {}",
-                        error.failure,
-                        error.code,
-                        if is_over(&error) { "over" } else { "" }
-                    )
-                }
-            };
-            assert!(outcome.starts_with(&case.expected), "{}: {outcome}, not {}", case.body, case.expected);
-        }
+        let config = config("secret-1234");
+        let judge = |response: HttpResponse| {
+            let retry_after = (response.status == 429).then_some(Duration::from_secs(7));
+            let answer = judge(&HttpResponse { retry_after, ..response }, &config)?;
+            Ok(format!("Ok {:?} {:?}", message_id(&answer), answer.token().map(|token| token.lives)))
+        };
+        let over = |error: &SendError| if is_over(error) { "over" } else { "" };
+        judge_all(include_str!("fixtures/answers.json"), &["secret-1234"], judge, over);
     }
 
     #[test]

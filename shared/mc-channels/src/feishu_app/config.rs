@@ -69,13 +69,10 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
-    use mc_core::model::{Kind, Limits};
-    use mc_core::ports::Route;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing;
 
     /// A configuration with this secret.
     pub(in crate::feishu_app) fn config(app_secret: &str) -> Config {
@@ -87,19 +84,7 @@ pub(super) mod tests {
         secrets: &[(&str, &str)],
         base_url: Option<&str>,
     ) -> Result<Config, Vec<String>> {
-        let secrets: BTreeMap<_, _> =
-            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let setup = Setup {
-            project: "default",
-            name: "ops",
-            kind: Kind::FeishuApp,
-            settings: settings.as_object().unwrap(),
-            secrets: &secrets,
-            base_url,
-            route: Route::default(),
-            limits: Limits::default(),
-        };
-        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+        testing::try_read(read, &settings, secrets, base_url)
     }
 
     #[test]

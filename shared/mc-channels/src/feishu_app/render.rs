@@ -27,24 +27,14 @@ pub(super) fn render(
 mod tests {
     use mc_core::Secret;
     use mc_core::model::{Button, Format};
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::feishu_app::config::tests::config;
+    use crate::testing;
 
     fn rendered(config: &Config, content: &Content, patch: Option<&Value>) -> Rendered {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
-            delivery: "dlv_1",
-            to: &[],
-            data: &empty,
-            params: &empty,
-            overrides: patch,
-            files: &[],
-        };
-        render(config, content, &context).unwrap()
+        render(config, content, &testing::context(&[], &[], patch)).unwrap()
     }
 
     fn inside(rendered: &Rendered) -> Value {

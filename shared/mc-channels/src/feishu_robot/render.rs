@@ -4,7 +4,6 @@ use mc_core::model::Content;
 use mc_core::ports::{RenderContext, RenderError, Rendered};
 
 use crate::feishu::{self, Form, Manner, Markdown, Mention};
-use crate::robot;
 
 pub(super) fn render(
     markdown: Markdown,
@@ -13,33 +12,21 @@ pub(super) fn render(
 ) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
     let mentions = Mention::of(context.to, &mut warnings);
-    warnings.extend(robot::left_out(content, context));
     let manner = Manner { form: Form::Hook, markdown, clicks: false };
     feishu::render(manner, content, context, &mentions, warnings)
 }
 
 #[cfg(test)]
 mod tests {
-    use mc_core::id::MessageId;
     use mc_core::model::{Addresses, Button, Fact, Format, Level, Recipient};
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing;
 
     fn rendered(content: &Content, to: &[Recipient], patch: Option<&Value>) -> Result<Rendered, RenderError> {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
-            delivery: "dlv_1",
-            to,
-            data: &empty,
-            params: &empty,
-            overrides: patch,
-            files: &[],
-        };
         let markdown = if content.title == "as post" { Markdown::Post } else { Markdown::Card };
-        render(markdown, content, &context)
+        render(markdown, content, &testing::context(to, &[], patch))
     }
 
     fn person() -> Recipient {

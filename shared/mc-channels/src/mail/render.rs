@@ -156,27 +156,15 @@ fn check_payload(payload: &Value) -> Result<(), RenderError> {
 
 #[cfg(test)]
 mod tests {
-    use mc_core::id::MessageId;
-
     use super::*;
+    use crate::testing;
 
     fn rendered(content: &Content, patch: Option<&Value>) -> Result<Rendered, RenderError> {
         let sender = Sender {
             from: "Alerts <a@example.com>".parse().unwrap(),
             reply_to: Some("b@example.com".parse().unwrap()),
         };
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
-            delivery: "dlv_1",
-            to: &[],
-            data: &empty,
-            params: &empty,
-            overrides: patch,
-            files: &[],
-        };
-        render(&sender, content, &context)
+        render(&sender, content, &testing::context(&[], &[], patch))
     }
 
     #[test]

@@ -90,35 +90,17 @@ fn read_hook(url: &Secret, own: Option<&str>, problems: &mut Vec<FieldError>) ->
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use mc_core::model::{Kind, Limits};
-    use mc_core::ports::Route;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing;
 
     fn try_read(
         settings: Value,
         secrets: &[(&str, &str)],
         base_url: Option<&str>,
     ) -> Result<Config, Vec<String>> {
-        let secrets: BTreeMap<_, _> =
-            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let setup = Setup {
-            project: "default",
-            name: "ops",
-            kind: Kind::Slack,
-            settings: settings.as_object().unwrap(),
-            secrets: &secrets,
-            base_url,
-            route: Route::default(),
-            limits: Limits::default(),
-        };
-        read(&setup).map_err(|problems| {
-            assert!(problems.iter().all(|problem| !problem.detail.contains("hunter2")), "{problems:?}");
-            problems.into_iter().map(|problem| problem.pointer).collect()
-        })
+        testing::try_read(read, &settings, secrets, base_url)
     }
 
     #[test]

@@ -46,12 +46,13 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
         (texts.into_iter().map(|text| json!({"text": text, "mrkdwn": false})).collect(), TEXT_LIMIT)
     } else {
         if content.body.format == Format::Html {
-            warnings.push(Warning::new("html_as_text", "Slack shows no HTML; its text is sent"));
+            warnings.extend(robot::html_as_text(content, "Slack shows"));
         }
         (in_blocks(content, &plain, &mut warnings)?, SECTION_LIMIT)
     };
     warnings.extend(robot::split_warning(payloads.len()));
     warnings.extend(robot::left_out(content, context));
+    warnings.extend(robot::colourless(content));
     let mut parts = Vec::with_capacity(payloads.len());
     let mut used = 0;
     for mut payload in payloads {
@@ -180,25 +181,13 @@ fn longest(payload: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use mc_core::id::MessageId;
     use mc_core::model::{Button, Fact};
-    use serde_json::Map;
 
     use super::*;
+    use crate::testing;
 
     fn rendered(content: &Content, overrides: Option<&Value>) -> Result<Rendered, RenderError> {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
-            delivery: "dlv_1",
-            to: &[],
-            data: &empty,
-            params: &empty,
-            overrides,
-            files: &[],
-        };
-        render(content, &context)
+        render(content, &testing::context(&[], &[], overrides))
     }
 
     #[test]

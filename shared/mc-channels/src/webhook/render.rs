@@ -1,7 +1,7 @@
 //! From a content to a request.
 
 use mc_content::{Escape, dialect};
-use mc_core::model::{Addresses, Content, Fact};
+use mc_core::model::{Addresses, Button, Content, Fact, Level};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -26,6 +26,9 @@ struct View<'a> {
     to: Vec<&'a Addresses>,
     url: Option<&'a str>,
     facts: &'a [Fact],
+    buttons: &'a [Button],
+    image: Option<&'a str>,
+    level: Option<Level>,
     message: Id<'a>,
     delivery: Id<'a>,
     project: &'a str,
@@ -62,6 +65,9 @@ pub(super) fn render(
         to: context.to.iter().map(|recipient| &recipient.addresses).collect(),
         url: content.url.as_deref(),
         facts: &content.facts,
+        buttons: &content.buttons,
+        image: content.image.as_deref(),
+        level: content.level,
         message: Id { id: &message },
         delivery: Id { id: context.delivery },
         project: context.project,
@@ -102,7 +108,9 @@ pub(super) fn surely(config: &Config, content: &Content, context: &RenderContext
     let fixed = !config.has_templates && matches!(config.body, BodyTemplate::Default);
     let content_size = content.title.len()
         + content.body.text.len()
-        + content.facts.iter().map(|fact| fact.label.len() + fact.value.len()).sum::<usize>();
+        + content.image.as_ref().map_or(0, String::len)
+        + content.facts.iter().map(|fact| fact.label.len() + fact.value.len()).sum::<usize>()
+        + content.buttons.iter().map(|b| b.text.len() + b.url.len() + b.action.len()).sum::<usize>();
     fixed
         && context.overrides.is_none()
         && context.to.len() <= 200
@@ -156,6 +164,9 @@ fn render_body(template: &BodyTemplate, view: &View<'_>) -> Result<Value, Render
             "to": view.to,
             "url": view.url,
             "facts": view.facts,
+            "buttons": view.buttons,
+            "image": view.image,
+            "level": view.level,
             "message": view.message,
             "delivery": view.delivery,
             "project": view.project,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::values::{Table, Wrong};
 use crate::fields::{Fields, escape};
+use crate::robot;
 
 /// One line of the setting `fields`: our name and the keyword it fills.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ pub(crate) fn fill(
         data.insert(field.keyword.clone(), json!({ "value": value }));
     }
     if fields.iter().any(|field| is_body(&field.name)) && content.body.format == Format::Html {
-        warnings.push(Warning::new("html_as_text", "WeChat's fields show no HTML; its text is sent"));
+        warnings.extend(robot::html_as_text(content, "WeChat's fields show"));
     }
     if !joined.is_empty() {
         let detail =
@@ -110,6 +111,7 @@ pub(crate) fn not_shown(fields: &[Field], content: &Content, files: usize) -> Ve
     note("button_dropped", content.buttons.len(), "button(s)");
     note("image_dropped", usize::from(content.image.is_some()), "picture");
     note("file_dropped", files, "file(s)");
+    warnings.extend(robot::colourless(content));
     if !hidden.is_empty() {
         let detail = format!("the channel's fields have no keyword for {}", hidden.join(", "));
         warnings.push(Warning::new("not_shown", detail));

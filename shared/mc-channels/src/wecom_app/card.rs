@@ -141,6 +141,15 @@ pub(super) fn of_text(content: &Content, warnings: &mut Vec<Warning>) -> Option<
         let detail = "a card would not show it whole; it is sent as text, with its addresses in it";
         warnings.push(Warning::new("card_as_text", detail));
     }
+    if let Some(card) = &card {
+        let shown = card.to_string();
+        let unseen = content.links().filter(|button| !shown.contains(&json!(button.text).to_string()));
+        warnings.extend(unseen.map(|button| {
+            let detail =
+                format!("a click on the card opens what \"{}\" opens; the label is not shown", button.text);
+            Warning::new("label_dropped", detail)
+        }));
+    }
     card
 }
 

@@ -134,13 +134,10 @@ fn keys(setup: &Setup<'_>, corp_id: &str, problems: &mut Vec<FieldError>) -> Opt
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
-
-    use mc_core::model::{Kind, Limits};
-    use mc_core::ports::Route;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::testing;
 
     pub(in crate::wecom_app) const KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
 
@@ -155,19 +152,7 @@ pub(super) mod tests {
         secrets: &[(&str, &str)],
         base_url: Option<&str>,
     ) -> Result<Config, Vec<String>> {
-        let secrets: BTreeMap<_, _> =
-            secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect();
-        let setup = Setup {
-            project: "default",
-            name: "ops",
-            kind: Kind::WecomApp,
-            settings: settings.as_object().unwrap(),
-            secrets: &secrets,
-            base_url,
-            route: Route::default(),
-            limits: Limits::default(),
-        };
-        read(&setup).map_err(|problems| problems.into_iter().map(|problem| problem.pointer).collect())
+        testing::try_read(read, &settings, secrets, base_url)
     }
 
     #[test]

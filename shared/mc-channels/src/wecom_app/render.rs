@@ -57,6 +57,7 @@ pub(super) fn render(
     // An override that says everything anew is one message, however long the content was.
     parts.dedup();
     warnings.extend(robot::split_warning(parts.len()));
+    warnings.extend(robot::colourless(content));
     let common = context.overrides.and_then(Value::as_object).map(common);
     for mut file in files {
         // Also what is refused elsewhere is refused where there are files alone.
@@ -110,7 +111,7 @@ fn said(content: &Content, warnings: &mut Vec<Warning>) -> Result<Vec<Value>, Re
             return in_parts(&source, "markdown");
         }
         Format::Html => {
-            warnings.push(Warning::new("html_as_text", "WeCom shows no HTML; its text is sent"));
+            warnings.extend(robot::html_as_text(content, "WeCom shows"));
         }
         Format::Text => {}
     }
@@ -125,20 +126,9 @@ fn in_parts(text: &str, msgtype: &str) -> Result<Vec<Value>, RenderError> {
     Ok(parts.into_iter().map(|part| json!({"msgtype": msgtype, msgtype: {"content": part}})).collect())
 }
 
-/// A text that is shown as it is. WeCom documents no escape, so a tag is parted by a zero-width space.
+/// A text that is shown as it is: without tags.
 pub(super) fn literal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, after) = rest.split_at(at + 1);
-        out.push_str(before);
-        if is_tag(after, &TAGS) {
-            out.push('\u{200B}');
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+    robot::literal(text, &['<'], |_, after| is_tag(after, &TAGS))
 }
 
 /// How much of its limit a message takes. An override may have made it longer than WeCom takes.
@@ -171,9 +161,9 @@ fn too_large(used: usize, allowed: usize) -> RenderError {
 mod tests {
     use mc_core::model::{Button, Fact};
     use mc_core::ports::FileInfo;
-    use serde_json::Map;
 
     use super::*;
+    use crate::testing;
     use crate::wecom_app::config::tests::{KEY, config};
 
     const URL: &str = "https://x.example/orders/1";
@@ -196,18 +186,7 @@ mod tests {
         patch: Option<&Value>,
         files: &[FileInfo],
     ) -> Result<Rendered, RenderError> {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
-            delivery: "dlv_1",
-            to: &[],
-            data: &empty,
-            params: &empty,
-            overrides: patch,
-            files,
-        };
-        render(config, content, &context)
+        render(config, content, &testing::context(&[], files, patch))
     }
 
     fn only(content: &Content) -> Value {

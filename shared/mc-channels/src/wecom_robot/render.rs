@@ -27,11 +27,13 @@ pub(super) fn render(
     let mut warnings = Vec::new();
     let mentions = mentions(context, &mut warnings);
     let plain = robot::plain(content);
+    // `<@id>` mentions somebody in a text, too, and whom a message mentions is not what it says.
+    let literal = robot::literal(&plain, &['<'], |_, after| after.starts_with('@'));
     let (payloads, allowed) = match (content.body.format, markdown) {
-        (Format::Text, _) => (text(&plain, &mentions)?, TEXT_LIMIT),
+        (Format::Text, _) => (text(&literal, &mentions)?, TEXT_LIMIT),
         (Format::Html, _) => {
-            warnings.push(robot::html_warning());
-            (text(&plain, &mentions)?, TEXT_LIMIT)
+            warnings.extend(robot::html_as_text(content, "robots show"));
+            (text(&literal, &mentions)?, TEXT_LIMIT)
         }
         (Format::Markdown, Markdown::V1) => {
             let source = dialect::wecom(&robot::titled_markdown(content), &mut warnings);
@@ -54,6 +56,7 @@ pub(super) fn render(
     };
     warnings.extend(robot::split_warning(payloads.len()));
     warnings.extend(robot::left_out(content, context));
+    warnings.extend(robot::colourless(content));
     let mut parts = Vec::with_capacity(payloads.len());
     let mut used = 0;
     for mut payload in payloads {
@@ -154,11 +157,10 @@ fn markdown_v1(
 
 #[cfg(test)]
 mod tests {
-    use mc_core::id::MessageId;
     use mc_core::model::{Addresses, Recipient};
-    use serde_json::Map;
 
     use super::*;
+    use crate::testing;
 
     fn rendered(
         markdown: Markdown,
@@ -166,18 +168,7 @@ mod tests {
         to: &[Recipient],
         overrides: Option<&Value>,
     ) -> Result<Rendered, RenderError> {
-        let empty = Map::new();
-        let context = RenderContext {
-            project: "default",
-            message: "msg_01HF7YAT31000000000000001A".parse::<MessageId>().unwrap(),
-            delivery: "dlv_1",
-            to,
-            data: &empty,
-            params: &empty,
-            overrides,
-            files: &[],
-        };
-        render(markdown, content, &context)
+        render(markdown, content, &testing::context(to, &[], overrides))
     }
 
     fn people() -> Vec<Recipient> {

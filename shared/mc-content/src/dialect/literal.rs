@@ -54,8 +54,8 @@ impl Rules {
                 .replace('>', "&gt;")
                 .into();
         }
-        if self == Rules::Entity && (text.contains("<at") || text.contains("</at")) {
-            return text.replace("<at", "<\u{200B}at").replace("</at", "<\u{200B}/at").into();
+        if self == Rules::Entity && text.contains('<') {
+            return without_tags(text, &["at", "/at"]).into();
         }
         text.into()
     }
@@ -101,7 +101,7 @@ impl Rules {
         if self == Rules::Slack {
             out.push_str(&self.code(&text));
         } else if self == Rules::Wecom {
-            out.push_str(&text.replace("<@", "<\u{200B}@").replace("<font", "<\u{200B}font"));
+            out.push_str(&without_tags(&text, &["@", "font"]));
         } else {
             out.push_str(&text);
         }
@@ -140,6 +140,24 @@ impl Rules {
         }
         text
     }
+}
+
+/// A text in which each `<` is parted from these words, whatever their case.
+fn without_tags(text: &str, words: &[&str]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        let (before, after) = rest.split_at(at + 1);
+        out.push_str(before);
+        let begins =
+            |word: &&str| after.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        if words.iter().any(|word| begins(&word)) {
+            out.push(ZERO_WIDTH);
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Spaces at the start of a line would vanish or make code of it; no-break spaces are only seen.

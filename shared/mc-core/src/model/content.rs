@@ -42,6 +42,18 @@ pub enum Level {
     Danger,
 }
 
+impl Level {
+    /// The word the API uses.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Success => "success",
+            Level::Warning => "warning",
+            Level::Danger => "danger",
+        }
+    }
+}
+
 /// A body with its format.
 ///
 /// The text of a Markdown body may hold *shielded* characters: the punctuation of values, moved to a private plane so
