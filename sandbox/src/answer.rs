@@ -84,6 +84,7 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             response
         }
         (Platform::Slack, Verdict::Accepted | Verdict::Duplicate) => "ok".into_response(),
+        (Platform::Ses, Verdict::Refused(refusal)) => exception(refusal),
         (Platform::Feishu | Platform::FeishuApp, verdict) => {
             let (code, msg) = match verdict {
                 Verdict::Refused(refusal) => (refusal.errcode, refusal.errmsg.as_str()),
@@ -98,7 +99,8 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
             | Platform::DingtalkApp
             | Platform::Smtp
             | Platform::Wechat
-            | Platform::WechatMini,
+            | Platform::WechatMini
+            | Platform::Ses,
             verdict,
         ) => {
             let (errcode, errmsg) = match verdict {
@@ -114,11 +116,23 @@ pub(crate) fn answer(platform: Platform, verdict: &Verdict, n: u64) -> Response 
 pub(crate) fn aside(platform: Platform, result: Result<Value, Refusal>) -> Response {
     match result {
         Ok(body) => json_answer(StatusCode::OK, &body),
+        Err(refusal) if platform == Platform::Ses => exception(&refusal),
         Err(refusal) => {
             let body = errcode_body(platform, refusal.errcode, &refusal.errmsg);
             coded(platform, refusal.errcode, &body)
         }
     }
+}
+
+/// An exception of AWS: its name in a header, with more behind a colon, and its words in the body.
+fn exception(refusal: &Refusal) -> Response {
+    let status = u16::try_from(refusal.errcode).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let (name, words) = refusal.errmsg.split_once(": ").unwrap_or(("InternalFailure", &refusal.errmsg));
+    let mut response =
+        json_answer(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), &json!({"message": words}));
+    let name = format!("{name}:http://internal.amazon.com/coral/com.amazonaws.sesv2/");
+    set(&mut response, HeaderName::from_static("x-amzn-errortype"), &name);
+    response
 }
 
 /// A platform's own JSON under the status that it has for the code: 200, but for apps of Feishu.
@@ -176,6 +190,7 @@ pub(crate) fn errcode_body(platform: Platform, errcode: i64, errmsg: &str) -> Va
     match platform {
         Platform::Im => json!({"code": errcode, "message": errmsg}),
         Platform::Slack => json!({"ok": false, "error": errmsg}),
+        Platform::Ses => json!({"message": errmsg}),
         Platform::Feishu | Platform::FeishuApp if errcode == 0 => {
             // The last three are there for the oldest clients.
             json!({"code": 0, "msg": errmsg, "data": {}, "Extra": null, "StatusCode": 0, "StatusMessage": errmsg})

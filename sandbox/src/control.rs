@@ -11,6 +11,7 @@
 //! | `PUT /_dingtalk/apps/{app_key}`, `POST …/expire`, `POST …/read`, `POST …/events` | see `dingtalk/app/control.rs` |
 //! | `PUT /_feishu/robots/{token}`, `PUT /_feishu/apps/{app_id}`, `POST …/expire`, `POST …/events` | see `feishu/control.rs` |
 //! | `PUT /_hook/{name}` | `{"secret": "whsec_…"}` |
+//! | `PUT /_ses/{access_key_id}`, `POST …/subscribe` | see `ses/control.rs` |
 //! | `PUT /_wecom/{corp}/{agent}`, `POST …/expire`, `POST …/events`, `POST …/verify` | see `wecom/app/control.rs` |
 //! | `PUT /_wechat/{app_id}`, `POST …/expire`, `POST …/events` | see `wechat/control.rs` |
 //! | `PUT /_im/{path}` | an [`ImExpectation`]; `{}` lifts all demands |
@@ -158,6 +159,25 @@ pub(crate) fn with_json<T: DeserializeOwned>(body: &[u8], apply: impl FnOnce(T))
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => bad_request(&error.to_string()),
+    }
+}
+
+/// Reads an event and tells it; what the other side answered is the answer.
+pub(crate) async fn tell<T: DeserializeOwned>(
+    body: &[u8],
+    tell: impl AsyncFnOnce(T) -> Result<(u16, String), String>,
+) -> Response {
+    match serde_json::from_slice(body) {
+        Ok(event) => told(tell(event).await),
+        Err(error) => bad_request(&error.to_string()),
+    }
+}
+
+/// What the other side answered, or 400 with what went wrong.
+pub(crate) fn told(result: Result<(u16, String), String>) -> Response {
+    match result {
+        Ok((status, body)) => json_answer(StatusCode::OK, &json!({"status": status, "body": body})),
+        Err(detail) => bad_request(&detail),
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Platform {
     WechatMini,
     /// Slack's webhooks and `chat.postMessage`.
     Slack,
+    /// Amazon SES.
+    Ses,
 }
 
 /// A message that reached the sandbox, accepted or refused.
@@ -62,7 +64,7 @@ pub struct Item {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errmsg: Option<String>,
-    /// The body as it arrived; bytes that are not UTF-8 are replaced.
+    /// The body as it arrived, for SES the mail within it; bytes that are not UTF-8 are replaced.
     pub raw: String,
     /// Request or mail headers with lower-case names; credentials are masked.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,8 +21,9 @@
 //! | WeChat official account | `/cgi-bin/stable_token`, `/cgi-bin/token`, `/cgi-bin/message/template/send`, … | `wechat` |
 //! | WeChat mini program | `/cgi-bin/message/subscribe/send`, `/wxaapi/newtmpl/gettemplate` | `wechat` |
 //! | Slack | `POST /services/{team}/{app}/{key}`, `POST /api/chat.postMessage` | `slack` |
+//! | Amazon SES and its topic of SNS | `POST /v2/email/outbound-emails`, `GET /v2/email/account`, `GET /?Action=ConfirmSubscription`, … | `ses` |
 //! | SMTP | [`Sandbox::serve_smtp`] | `smtp` |
-//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_dingtalk/apps/{app_key}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_wechat/{app_id}`, `/_wecom/{corp}/{agent}` | `control` |
+//! | Inspection and control | `/_inbox`, `/_faults`, `/_dingtalk/{token}`, `/_dingtalk/apps/{app_key}`, `/_feishu/…`, `/_hook/{name}`, `/_im/{*path}`, `/_ses/{access_key_id}`, `/_wechat/{app_id}`, `/_wecom/{corp}/{agent}` | `control` |
 
 #![deny(missing_docs)]
 
@@ -37,6 +38,7 @@ mod inbox;
 mod item;
 mod mask;
 mod md5;
+mod mime;
 mod multipart;
 mod options;
 mod post;
@@ -44,6 +46,7 @@ mod rate;
 mod receive;
 mod request;
 mod sandbox;
+mod ses;
 mod signing;
 mod sigv4;
 mod slack;
@@ -59,6 +62,7 @@ pub use im::{HmacEncoding, HmacRule, ImExpectation};
 pub use item::{Attachment, Item, Mail, Platform};
 pub use options::{Clock, RateLimit, SandboxOptions, SmtpOptions};
 pub use sandbox::Sandbox;
+pub use ses::{SesAccount, SesPost, SesTopic};
 pub use sigv4::Sigv4Rule;
 pub use wechat::{
     WechatAccount, WechatCallback, WechatEvent, WechatPopup, WechatPost, WechatStanding, WechatTemplate,

@@ -14,12 +14,13 @@ use crate::im::{ImExpectation, Ims};
 use crate::inbox::{Inbox, Page};
 use crate::item::{Item, Platform};
 use crate::options::{SandboxOptions, SmtpOptions};
+use crate::ses::Ses;
 use crate::slack::Slack;
 use crate::smtp::Accounts;
 use crate::wechat::Wechat;
 use crate::wecom::Wecom;
 use crate::wecom::app::Apps;
-use crate::{control, dingtalk, feishu, hook, im, slack, wechat, wecom};
+use crate::{control, dingtalk, feishu, hook, im, ses, slack, wechat, wecom};
 
 /// Room for a 30 MB file in a multipart body, the largest thing any of the platforms takes.
 const LARGEST_BODY: usize = 32 << 20;
@@ -36,6 +37,7 @@ struct Inner {
     wecom_apps: Apps,
     wechat: Wechat,
     slack: Slack,
+    ses: Ses,
     dingtalk: Dingtalk,
     dingtalk_apps: dingtalk::Apps,
     feishu: Feishu,
@@ -54,6 +56,7 @@ impl Sandbox {
             wecom_apps: Apps::new(options.rate_limit.is_some()),
             wechat: Wechat::default(),
             slack: Slack::new(options.rate_limit),
+            ses: Ses::new(options.rate_limit.is_some()),
             dingtalk: Dingtalk::new(options.rate_limit),
             dingtalk_apps: dingtalk::Apps::new(options.rate_limit.is_some()),
             feishu: Feishu::new(options.rate_limit),
@@ -80,6 +83,7 @@ impl Sandbox {
             .route("/_im/{*path}", put(control::put_im))
             .merge(wechat::routes())
             .merge(slack::routes())
+            .merge(ses::routes())
             .merge(wecom::app::routes())
             .merge(dingtalk::app_routes())
             .merge(feishu::routes())
@@ -198,6 +202,10 @@ impl Sandbox {
 
     pub(crate) fn slack(&self) -> &Slack {
         &self.0.slack
+    }
+
+    pub(crate) fn ses(&self) -> &Ses {
+        &self.0.ses
     }
 
     pub(crate) fn wechat(&self) -> &Wechat {

@@ -30,6 +30,14 @@ pub(crate) struct Arrived<'a> {
     pub(crate) body: &'a [u8],
 }
 
+impl Arrived<'_> {
+    /// Whose key the signature claims to be made with.
+    pub(crate) fn access_key_id(&self) -> Option<&str> {
+        let authorization = self.headers.get("authorization")?.to_str().ok()?;
+        Some(authorization.split_once("Credential=")?.1.split_once('/')?.0)
+    }
+}
+
 impl Sigv4Rule {
     /// An error says what is wrong, in the words a service would use.
     pub(crate) fn check(&self, request: &Arrived<'_>, now_ms: u64) -> Result<(), &'static str> {

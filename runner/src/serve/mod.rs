@@ -62,12 +62,16 @@ async fn serve(config: Config) -> Result<(), Failure> {
         .map_err(context(format!("the data folder {} cannot be opened", folder.display())))?;
     let data = Arc::new(data);
     let ring = key_file::load_or_make(&folder.join("keys.json"), &*random)?;
-    let center = Arc::new(assemble(&config, &data, clock, random, &ring)?);
-
+    let mut center = assemble(&config, &data, clock, random, &ring)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(context(format!("{} cannot be listened on", config.server.listen)))?;
     let address = listener.local_addr()?;
+    if config.server.sandbox {
+        let build = sandbox::builder(&center, address)?;
+        center.channels = center.channels.built_by(build);
+    }
+    let center = Arc::new(center);
     let metrics = logging::metrics()?;
     let first = bootstrap::first_start(&center).await?;
     let mut router = mc_api::router(Arc::new(Api::new(

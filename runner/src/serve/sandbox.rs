@@ -5,13 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use mc_aws::{Aws, Settings};
+use mc_channels::{Ports, registry};
 use mc_core::model::{ChannelDoc, FactTemplate, Format, Kind, Limits, Mode, OnDoubt, Routing, TemplateBody};
+use mc_core::ports::MailService;
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::Center;
-use mc_pipeline::repo::PutError;
+use mc_pipeline::repo::{Build, PutError};
 use mc_sandbox::{
-    DingtalkApp, DingtalkCallback, FeishuApp, FeishuRobot, Sandbox, SandboxOptions, WechatAccount,
-    WechatCallback, WechatTemplate, WecomApp, WecomCallback,
+    DingtalkApp, DingtalkCallback, FeishuApp, FeishuRobot, Sandbox, SandboxOptions, SesAccount, SesTopic,
+    WechatAccount, WechatCallback, WechatTemplate, WecomApp, WecomCallback,
 };
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -50,11 +53,48 @@ const FEISHU_ENCRYPT: &str = "sandbox-feishu-encrypt-key";
 /// A Slack webhook; the sandbox takes any of this form.
 const SLACK_HOOK: &str = "https://hooks.slack.com/services/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";
 
+/// The account of SES that the sandbox knows, and its topic.
+const SES_KEY_ID: &str = "AKIASANDBOX000000001";
+const SES_SECRET: &str = "sandbox-ses-secret-access-key";
+const SES_REGION: &str = "eu-west-1";
+const SES_CHANNEL: &str = "sandbox-email-ses";
+const SES_SET: &str = "message-center";
+const SES_TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:mail-events";
+
 /// The WeChat accounts that the sandbox knows, and what their callbacks are signed and encrypted with.
 const WECHAT_SECRET: &str = "5a1db0c5000040008000000000000003";
 const WECHAT_TOKEN: &str = "sandbox-wechat-token";
 const WECHAT_AES_KEY: &str = "sandbox0wechat0encoding0aes0key000000000000";
 const WECHAT_CHANNELS: [&str; 2] = ["sandbox-wechat", "sandbox-wechat-mini"];
+
+/// Where the fake platforms are.
+fn base(address: SocketAddr) -> String {
+    format!("{}/sandbox", origin(address))
+}
+
+/// Channels are made as everywhere, but for those of SES that name the sandbox: it takes their mails, whatever AWS
+/// credentials there are here.
+pub fn builder(center: &Center, address: SocketAddr) -> Result<Build, Failure> {
+    let base = base(address);
+    let settings = Settings::from_lookup(|name| {
+        let value = match name {
+            "AWS_REGION" => SES_REGION,
+            "AWS_ACCESS_KEY_ID" => SES_KEY_ID,
+            "AWS_SECRET_ACCESS_KEY" => SES_SECRET,
+            "AWS_ENDPOINT_URL" => &base,
+            _ => return None,
+        };
+        Some(value.to_owned())
+    })?;
+    let ses: Arc<dyn MailService> =
+        Arc::new(Aws::new(settings, center.clock.clone(), center.random.clone()).mail());
+    Ok(Arc::new(move |setup, ports| match setup.base_url {
+        Some(url) if setup.kind == Kind::EmailSes && url.trim_end_matches('/') == base => {
+            registry::build(setup, &Ports { mail: Some(ses.clone()), ..ports.clone() })
+        }
+        _ => registry::build(setup, ports),
+    }))
+}
 
 /// Starts the fake platforms and points the sandbox channels of the project `default` at them.
 ///
@@ -85,6 +125,7 @@ pub async fn start(
         ..FeishuApp::default()
     };
     sandbox.feishu_app(FEISHU_APP, app);
+    sandbox.ses_account(SES_KEY_ID, ses_account(&origin(address)));
     let mail =
         TcpListener::bind(smtp).await.map_err(context(format!("the sandbox's SMTP server on {smtp}")))?;
     let mail_address = mail.local_addr()?;
@@ -94,12 +135,12 @@ pub async fn start(
             tracing::error!(error = %error, "the sandbox's SMTP server ended");
         }
     });
-    let base = format!("{}/sandbox", origin(address));
+    let base = base(address);
     let mut names = Vec::new();
     for (name, kind, settings, secrets) in channels(&base, mail_address) {
         put_channel(center, name, kind, settings, &secrets, &base).await?;
-        // A template message has no room for a greeting; it has a sample of its own.
-        if !WECHAT_CHANNELS.contains(&name) {
+        // A template message has no room for a greeting; it has a sample of its own. And one mail is enough.
+        if !WECHAT_CHANNELS.contains(&name) && name != SES_CHANNEL {
             names.push(name.to_owned());
         }
     }
@@ -152,6 +193,23 @@ fn wecom_app(origin: &str) -> WecomApp {
             encoding_aes_key: WECOM_AES_KEY.to_owned(),
         }),
         ..WecomApp::default()
+    }
+}
+
+/// An account of SES that tells the channel of everything.
+fn ses_account(origin: &str) -> SesAccount {
+    SesAccount {
+        secret_access_key: SES_SECRET.to_owned(),
+        region: SES_REGION.to_owned(),
+        identities: vec!["example.com".to_owned()],
+        configuration_sets: vec![SES_SET.to_owned()],
+        topic: Some(SesTopic {
+            arn: SES_TOPIC.to_owned(),
+            url: format!("{origin}/v1/callbacks/default/{SES_CHANNEL}"),
+            confirmed: true,
+            tells: true,
+        }),
+        ..SesAccount::default()
     }
 }
 
@@ -213,6 +271,9 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
     let wecom_app = json!({"corp_id": WECOM_CORP, "agent_id": WECOM_AGENT});
     let wecom_secrets =
         vec![("secret", WECOM_APP_SECRET), ("token", WECOM_TOKEN), ("encoding_aes_key", WECOM_AES_KEY)];
+    let ses = json!({
+        "from": "Message Center <center@example.com>", "configuration_set": SES_SET, "topic_arn": SES_TOPIC,
+    });
     let im = json!({"url": format!("{base}/im/messages")});
     vec![
         ("sandbox-wecom", Kind::WecomRobot, json!({}), vec![("key", WECOM_KEY)]),
@@ -224,6 +285,7 @@ fn channels(base: &str, mail: SocketAddr) -> Vec<ChannelSpec> {
         (official, Kind::WechatOfficial, wechat("wxsandbox"), wechat_secrets.clone()),
         (mini, Kind::WechatMini, wechat("wxsandboxmini"), wechat_secrets),
         ("sandbox-mail", Kind::EmailSmtp, mail, vec![]),
+        (SES_CHANNEL, Kind::EmailSes, ses, vec![]),
         ("sandbox-slack", Kind::Slack, json!({}), vec![("webhook_url", SLACK_HOOK)]),
         ("sandbox-im", Kind::Webhook, im, vec![]),
     ]

@@ -11,11 +11,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::json;
 
 use super::{FeishuApp, FeishuEvent, FeishuRobot};
-use crate::answer::json_answer;
-use crate::control::{bad_request, with_json};
+use crate::control::{self, with_json};
 use crate::sandbox::Sandbox;
 
 /// `PUT /_feishu/robots/{token}`
@@ -48,12 +46,5 @@ pub(super) async fn tell(
     Path(app_id): Path<String>,
     body: Bytes,
 ) -> Response {
-    let event: FeishuEvent = match serde_json::from_slice(&body) {
-        Ok(event) => event,
-        Err(error) => return bad_request(&error.to_string()),
-    };
-    match sandbox.feishu_tell(&app_id, &event).await {
-        Ok((status, body)) => json_answer(StatusCode::OK, &json!({"status": status, "body": body})),
-        Err(detail) => bad_request(&detail),
-    }
+    control::tell(&body, async |event: FeishuEvent| sandbox.feishu_tell(&app_id, &event).await).await
 }

@@ -19,54 +19,43 @@ const RECALL_MS: u64 = DAY_MS;
 const BATCH_MS: u64 = 30 * DAY_MS;
 const PAGE: usize = 100;
 
+/// A call about a message, as it came.
+type Asked = (State<Sandbox>, Path<String>, RawQuery, HeaderMap);
+
 /// `GET /open-apis/im/v1/messages/{id}/read_users?user_id_type=&page_size=&page_token=`
-pub(super) async fn readers(
-    State(sandbox): State<Sandbox>,
-    Path(id): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let now = sandbox.now();
-    let judge =
-        || sandbox.feishu().apps.by_token(&headers, now, |state| state.readers(&id, query.as_deref(), now));
-    sandbox.aside(Platform::FeishuApp, "readers", judge).await
+pub(super) async fn readers(asked: Asked) -> Response {
+    about(asked, "readers", AppState::readers).await
 }
 
 /// `DELETE /open-apis/im/v1/messages/{id}`
-pub(super) async fn recall(
-    State(sandbox): State<Sandbox>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let now = sandbox.now();
-    let judge = || sandbox.feishu().apps.by_token(&headers, now, |state| state.recall(&id, "om_", now));
-    sandbox.aside(Platform::FeishuApp, "recall", judge).await
+pub(super) async fn recall(asked: Asked) -> Response {
+    about(asked, "recall", |state, id, _, now| state.recall(id, "om_", now)).await
 }
 
 /// `DELETE /open-apis/im/v1/batch_messages/{id}`
-pub(super) async fn recall_batch(
-    State(sandbox): State<Sandbox>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let now = sandbox.now();
-    let judge = || sandbox.feishu().apps.by_token(&headers, now, |state| state.recall(&id, "bm-", now));
-    sandbox.aside(Platform::FeishuApp, "recall", judge).await
+pub(super) async fn recall_batch(asked: Asked) -> Response {
+    about(asked, "recall", |state, id, _, now| state.recall(id, "bm-", now)).await
 }
 
 /// `GET /open-apis/im/v1/batch_messages/{id}/get_progress`
-pub(super) async fn progress(
-    State(sandbox): State<Sandbox>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
+pub(super) async fn progress(asked: Asked) -> Response {
+    about(asked, "progress", |state, id, _, now| state.progress(id, now)).await
+}
+
+/// Answers a call about the message in its path; `call` is its name for faults.
+async fn about(
+    (State(sandbox), Path(id), RawQuery(query), headers): Asked,
+    call: &str,
+    act: impl FnOnce(&mut AppState, &str, Option<&str>, u64) -> Result<Value, Refusal>,
 ) -> Response {
     let now = sandbox.now();
-    let judge = || sandbox.feishu().apps.by_token(&headers, now, |state| state.progress(&id, now));
-    sandbox.aside(Platform::FeishuApp, "progress", judge).await
+    let judge =
+        || sandbox.feishu().apps.by_token(&headers, now, |state| act(state, &id, query.as_deref(), now));
+    sandbox.aside(Platform::FeishuApp, call, judge).await
 }
 
 impl AppState {
-    fn readers(&self, id: &str, query: Option<&str>, now: u64) -> Result<Value, Refusal> {
+    fn readers(&mut self, id: &str, query: Option<&str>, now: u64) -> Result<Value, Refusal> {
         self.check_bot()?;
         let invalid = |what: &str| Refusal::new(230_001, format!("invalid request parameter, ext={what}"));
         let kind = request::query(query, "user_id_type").unwrap_or_default();

@@ -7,6 +7,7 @@ mod faults;
 mod feishu;
 mod feishu_app;
 mod hook_and_im;
+mod ses;
 mod slack;
 mod smtp;
 mod smtp_rules;

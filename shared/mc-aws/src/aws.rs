@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -12,6 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use aws_types::sdk_config::{SharedTimeSource, TimeSource};
 use futures_util::future::join_all;
 use mc_core::Result;
 use mc_core::ports::{Clock, Random};
@@ -92,7 +93,7 @@ impl Aws {
     /// The same with settings from elsewhere.
     pub fn new(settings: Settings, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let (settings, pool) = (Arc::new(settings), Pool::default());
-        let sdk = Sdk { settings: Arc::clone(&settings), pool: pool.clone() };
+        let sdk = Sdk { settings: Arc::clone(&settings), pool: pool.clone(), clock: Arc::clone(&clock) };
         Self {
             #[cfg(feature = "dynamodb")]
             dynamodb: sdk.lazy(QUICK, |config| {
@@ -223,7 +224,7 @@ impl Aws {
     /// Mails through SES.
     #[cfg(feature = "ses")]
     pub fn mail(&self) -> crate::SesMail {
-        crate::SesMail::new(self.ses.clone(), self.calls.clone())
+        crate::SesMail::new(self.ses.clone(), self.calls.clone(), self.settings.endpoint.clone())
     }
 
     /// Values from Secrets Manager.
@@ -253,18 +254,35 @@ pub(crate) fn credentials(settings: &Settings) -> Credentials {
 struct Sdk {
     settings: Arc<Settings>,
     pool: Pool,
+    clock: Arc<dyn Clock>,
+}
+
+/// Our clock as the SDKs see it: what they sign carries its time.
+struct Time(Arc<dyn Clock>);
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Time")
+    }
+}
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(self.0.now().millis()).unwrap_or(0))
+    }
 }
 
 impl Sdk {
     /// A client by hand: no chains, no profiles, no retries, no timers; our connector, and what the environment says.
     fn lazy<T>(&self, timeout: Duration, build: impl Fn(&SdkConfig) -> T + Send + Sync + 'static) -> Lazy<T> {
-        let (settings, pool) = (Arc::clone(&self.settings), self.pool.clone());
+        let (settings, pool, clock) = (Arc::clone(&self.settings), self.pool.clone(), self.clock.clone());
         Lazy::new(move || {
             let mut config = SdkConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new(settings.region.clone()))
                 .credentials_provider(SharedCredentialsProvider::new(credentials(&settings)))
                 .http_client(Connector::new(pool.clone(), timeout))
+                .time_source(SharedTimeSource::new(Time(Arc::clone(&clock))))
                 .retry_config(RetryConfig::disabled())
                 .timeout_config(TimeoutConfig::disabled())
                 .stalled_stream_protection(StalledStreamProtectionConfig::disabled());

@@ -19,6 +19,7 @@ use crate::meter::Operation;
 pub struct SesMail {
     client: Lazy<aws_sdk_sesv2::Client>,
     calls: Calls,
+    endpoint: Option<String>,
 }
 
 impl fmt::Debug for SesMail {
@@ -28,8 +29,8 @@ impl fmt::Debug for SesMail {
 }
 
 impl SesMail {
-    pub(crate) fn new(client: Lazy<aws_sdk_sesv2::Client>, calls: Calls) -> Self {
-        Self { client, calls }
+    pub(crate) fn new(client: Lazy<aws_sdk_sesv2::Client>, calls: Calls, endpoint: Option<String>) -> Self {
+        Self { client, calls, endpoint }
     }
 
     /// Counts one attempt and reads its failure.
@@ -56,6 +57,10 @@ where
 {
     let maybe_sent = blame(error) == Blame::Unavailable { maybe_done: true };
     match error {
+        // A success that cannot be read may have come from something in between.
+        SdkError::ServiceError(failure) if failure.raw().status().is_success() => {
+            our("no_answer", "the answer is not one of SES", true)
+        }
         SdkError::ServiceError(failure) => MailError {
             code: failure.err().code().unwrap_or("unknown").to_owned(),
             status: Some(failure.raw().status().as_u16()),
@@ -114,5 +119,9 @@ impl MailService for SesMail {
             per_second: quota.map_or(0.0, |quota| quota.max_send_rate),
             sent_last_day: quota.map_or(0.0, |quota| quota.sent_last24_hours),
         })
+    }
+
+    fn base_url(&self) -> Option<&str> {
+        self.endpoint.as_deref()
     }
 }

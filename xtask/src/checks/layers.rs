@@ -21,7 +21,12 @@ const LAYERS: &[Layer] = &[
     Layer { name: "mc-ambient", uses: &["mc-core"], tests_use: &[] },
     Layer { name: "mc-testkit", uses: &["mc-core"], tests_use: &[] },
     Layer { name: "mc-content", uses: &["mc-core"], tests_use: &["mc-testkit"] },
-    Layer { name: "mc-channels", uses: &["mc-content", "mc-core"], tests_use: &["mc-testkit", "mc-sandbox"] },
+    Layer {
+        name: "mc-channels",
+        uses: &["mc-content", "mc-core"],
+        // Mails go to the sandbox through the client that SES has.
+        tests_use: &["mc-testkit", "mc-sandbox", "mc-aws"],
+    },
     Layer {
         name: "mc-pipeline",
         uses: &["mc-channels", "mc-content", "mc-core"],

@@ -12,11 +12,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{DingtalkApp, DingtalkEvent};
-use crate::answer::json_answer;
-use crate::control::{bad_request, with_json};
+use crate::control::{self, bad_request, with_json};
 use crate::sandbox::Sandbox;
 
 #[derive(Default, Deserialize)]
@@ -68,12 +66,5 @@ pub(super) async fn tell(
     Path(app_key): Path<String>,
     body: Bytes,
 ) -> Response {
-    let event: DingtalkEvent = match serde_json::from_slice(&body) {
-        Ok(event) => event,
-        Err(error) => return bad_request(&error.to_string()),
-    };
-    match sandbox.dingtalk_tell(&app_key, &event).await {
-        Ok((status, body)) => json_answer(StatusCode::OK, &json!({"status": status, "body": body})),
-        Err(detail) => bad_request(&detail),
-    }
+    control::tell(&body, async |event: DingtalkEvent| sandbox.dingtalk_tell(&app_key, &event).await).await
 }

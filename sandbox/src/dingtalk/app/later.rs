@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::send::Task;
-use super::{Call, DAY_MS, State, object};
+use super::{Call, DAY_MS, DingtalkApp, State, object};
 use crate::answer::Refusal;
 use crate::item::Platform;
 use crate::sandbox::Sandbox;
@@ -19,76 +19,64 @@ const UNDER_WAY_MS: u64 = 1_000;
 /// Of more people's message nothing is told.
 const RESULT_PEOPLE: usize = 100;
 
+/// A call about a task, as it came.
+type Asked = (FromState<Sandbox>, Method, RawQuery, Bytes);
+
 /// `POST /topapi/message/corpconversation/getsendprogress?access_token=`
-pub(super) async fn progress(
-    FromState(sandbox): FromState<Sandbox>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Response {
-    let now = sandbox.now();
-    let call = Call { method: &method, query: query.as_deref(), api: "getsendprogress", now };
-    let judge = || {
-        sandbox.dingtalk_apps().by_token(&call, |state| {
-            let (_, task) = state.task(&object(&body)?, "task_id", now)?;
-            let (percent, status) = if task.is_out(now) { (100, 2) } else { (0, 1) };
-            let progress = json!({"progress_in_percent": percent, "status": status});
-            Ok(json!({"errcode": 0, "errmsg": "ok", "progress": progress, "request_id": "sandbox"}))
-        })
-    };
-    sandbox.aside(Platform::DingtalkApp, "progress", judge).await
+pub(super) async fn progress(asked: Asked) -> Response {
+    about(asked, "getsendprogress", "task_id", "progress", |_, task, now| {
+        let (percent, status) = if task.is_out(now) { (100, 2) } else { (0, 1) };
+        Ok(json!({"progress": {"progress_in_percent": percent, "status": status}}))
+    })
+    .await
 }
 
 /// `POST /topapi/message/corpconversation/getsendresult?access_token=`
-pub(super) async fn result(
-    FromState(sandbox): FromState<Sandbox>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Response {
-    let now = sandbox.now();
-    let call = Call { method: &method, query: query.as_deref(), api: "getsendresult", now };
-    let judge = || {
-        sandbox.dingtalk_apps().by_token(&call, |state| {
-            let (app, task) = state.task(&object(&body)?, "task_id", now)?;
-            if task.people.count > RESULT_PEOPLE {
-                // It runs into a time limit there.
-                return Err(Refusal::new(-1, "系统繁忙: time limit exceeded"));
-            }
-            let result = task.result(app.reads_after, now);
-            Ok(json!({"errcode": 0, "errmsg": "ok", "send_result": result, "request_id": "sandbox"}))
-        })
-    };
-    sandbox.aside(Platform::DingtalkApp, "result", judge).await
+pub(super) async fn result(asked: Asked) -> Response {
+    about(asked, "getsendresult", "task_id", "result", |app, task, now| {
+        if task.people.count > RESULT_PEOPLE {
+            // It runs into a time limit there.
+            return Err(Refusal::new(-1, "系统繁忙: time limit exceeded"));
+        }
+        Ok(json!({"send_result": task.result(app.reads_after, now)}))
+    })
+    .await
 }
 
-/// `POST /topapi/message/corpconversation/recall?access_token=`
-pub(super) async fn recall(
-    FromState(sandbox): FromState<Sandbox>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+/// `POST /topapi/message/corpconversation/recall?access_token=`, the only call of the family that names the task so.
+pub(super) async fn recall(asked: Asked) -> Response {
+    about(asked, "recall", "msg_task_id", "recall", |_, task, _| {
+        task.recalled = true;
+        Ok(json!({}))
+    })
+    .await
+}
+
+/// Answers a call about the task that its body names in `field`; `call` is its name for faults.
+async fn about(
+    (FromState(sandbox), method, RawQuery(query), body): Asked,
+    api: &'static str,
+    field: &str,
+    call: &str,
+    act: impl FnOnce(&DingtalkApp, &mut Task, u64) -> Result<Value, Refusal>,
 ) -> Response {
     let now = sandbox.now();
-    let call = Call { method: &method, query: query.as_deref(), api: "recall", now };
+    let asked = Call { method: &method, query: query.as_deref(), api, now };
     let judge = || {
-        sandbox.dingtalk_apps().by_token(&call, |state| {
-            // The only call of the family that names it so.
-            let (_, task) = state.task(&object(&body)?, "msg_task_id", now)?;
-            task.recalled = true;
-            Ok(json!({"errcode": 0, "errmsg": "ok", "request_id": "sandbox"}))
+        sandbox.dingtalk_apps().by_token(&asked, |state| {
+            let (app, task) = state.task(&object(&body)?, field, now)?;
+            let mut answer = act(app, task, now)?;
+            answer["errcode"] = 0.into();
+            answer["errmsg"] = "ok".into();
+            answer["request_id"] = "sandbox".into();
+            Ok(answer)
         })
     };
-    sandbox.aside(Platform::DingtalkApp, "recall", judge).await
+    sandbox.aside(Platform::DingtalkApp, call, judge).await
 }
 
 impl State {
-    fn task(
-        &mut self,
-        body: &Value,
-        name: &str,
-        now: u64,
-    ) -> Result<(&super::DingtalkApp, &mut Task), Refusal> {
+    fn task(&mut self, body: &Value, name: &str, now: u64) -> Result<(&DingtalkApp, &mut Task), Refusal> {
         self.check_agent(body)?;
         let id = match body.get(name) {
             None | Some(Value::Null) => return Err(Refusal::new(40_035, format!("缺少参数 {name}"))),

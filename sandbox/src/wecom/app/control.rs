@@ -12,11 +12,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{WecomApp, WecomEvent};
-use crate::answer::json_answer;
-use crate::control::{bad_request, with_json};
+use crate::control::{self, bad_request, with_json};
 use crate::sandbox::Sandbox;
 
 #[derive(Default, Deserialize)]
@@ -52,14 +50,7 @@ pub(crate) async fn tell(
     Path((corp, agent)): Place,
     body: Bytes,
 ) -> Response {
-    let event: WecomEvent = match serde_json::from_slice(&body) {
-        Ok(event) => event,
-        Err(error) => return bad_request(&error.to_string()),
-    };
-    match sandbox.wecom_tell(&corp, agent, &event).await {
-        Ok((status, body)) => json_answer(StatusCode::OK, &json!({"status": status, "body": body})),
-        Err(detail) => bad_request(&detail),
-    }
+    control::tell(&body, async |event: WecomEvent| sandbox.wecom_tell(&corp, agent, &event).await).await
 }
 
 /// `POST /_wecom/{corp}/{agent}/verify`

@@ -13,50 +13,47 @@ use crate::item::{Item, Platform};
 use crate::request::{list, shown, text};
 use crate::sandbox::Sandbox;
 
+/// A call about a message, as it came.
+type Asked = (State<Sandbox>, Method, RawQuery, Bytes);
+
 /// `POST /cgi-bin/message/recall?access_token=`
-pub(crate) async fn recall(
-    State(sandbox): State<Sandbox>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    body: Bytes,
-) -> Response {
-    let now = sandbox.now();
-    let mut item = Item::draft(Platform::WecomApp, String::new(), &body);
-    item.kind = "recall".to_owned();
-    let judge = |item: &mut Item| {
-        let judged = sandbox.wecom_apps().by_token(query.as_deref(), now, |state| {
-            item.target = state.name();
-            let message = json_body(&method, &body)?;
-            let msgid = text(&message, "msgid", 40063)?;
-            msgid.clone_into(&mut item.text);
-            match state.sent.get(msgid) {
-                None => Err(Refusal::new(40058, "invalid msgid")),
-                Some(at) if now.saturating_sub(*at) >= DAY_MS => {
-                    Err(Refusal::new(42052, "the message is older than 24 hours"))
-                }
-                Some(_) => Ok(Verdict::Accepted),
+pub(crate) async fn recall(asked: Asked) -> Response {
+    about(asked, "recall", |state, message, item, now| {
+        let msgid = text(message, "msgid", 40063)?;
+        msgid.clone_into(&mut item.text);
+        match state.sent.get(msgid) {
+            None => Err(Refusal::new(40058, "invalid msgid")),
+            Some(at) if now.saturating_sub(*at) >= DAY_MS => {
+                Err(Refusal::new(42052, "the message is older than 24 hours"))
             }
-        });
-        judged.unwrap_or_else(Verdict::Refused)
-    };
-    sandbox.receive(item, judge).await
+            Some(_) => Ok(Verdict::Accepted),
+        }
+    })
+    .await
 }
 
 /// `POST /cgi-bin/message/update_template_card?access_token=`
-pub(crate) async fn update(
-    State(sandbox): State<Sandbox>,
-    method: Method,
-    RawQuery(query): RawQuery,
-    body: Bytes,
+pub(crate) async fn update(asked: Asked) -> Response {
+    about(asked, "update_template_card", |state, message, item, now| {
+        state.change(message, item, now).map(Verdict::Answered)
+    })
+    .await
+}
+
+/// Takes a call about a message into the inbox, where it is seen as of this kind.
+async fn about(
+    (State(sandbox), method, RawQuery(query), body): Asked,
+    kind: &str,
+    act: impl FnOnce(&mut super::State, &Value, &mut Item, u64) -> Result<Verdict, Refusal>,
 ) -> Response {
     let now = sandbox.now();
     let mut item = Item::draft(Platform::WecomApp, String::new(), &body);
-    item.kind = "update_template_card".to_owned();
+    item.kind = kind.to_owned();
     let judge = |item: &mut Item| {
         let judged = sandbox.wecom_apps().by_token(query.as_deref(), now, |state| {
             item.target = state.name();
             let message = json_body(&method, &body)?;
-            state.change(&message, item, now).map(Verdict::Answered)
+            act(state, &message, item, now)
         });
         judged.unwrap_or_else(Verdict::Refused)
     };

@@ -26,7 +26,7 @@ pub use events::{SesEvent, read_ses_event};
 
 pub(crate) const ENTRY: Entry = Entry {
     secrets: &[],
-    takes_base_url: false,
+    takes_base_url: true,
     capability,
     urls: |_| Vec::new(),
     neutral: || (json!({"from": "Sender <sender@mail.invalid>"}), &[]),
@@ -50,7 +50,7 @@ fn capability() -> Capability {
 }
 
 fn build(setup: &Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<FieldError>> {
-    let config = config::read(setup)?;
+    let config = config::read(setup, ports.mail.as_deref().and_then(|mail| mail.base_url()))?;
     let capability = Capability { limit: effective_limit(None, &setup.limits), ..capability() };
     Ok(std::sync::Arc::new(EmailSes {
         config,

@@ -17,7 +17,7 @@ use ring::signature::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use url::Url;
+use url::{Position, Url};
 
 use super::certificate::{self, Certificate};
 use super::config::Config;
@@ -100,7 +100,7 @@ pub(super) async fn read(
     if posted.topic_arn != topic {
         return Err(CallbackError::Signature);
     }
-    match verify(certificates, http, clock, &posted).await {
+    match verify(config, certificates, http, clock, &posted).await {
         Ok(true) => {}
         Ok(false) => return Err(CallbackError::Signature),
         // SNS tries again after 5xx, and not after 4xx.
@@ -109,7 +109,7 @@ pub(super) async fn read(
     let other = |what: &str| News::Other { what: what.to_owned(), data: json!({"topic": topic}) };
     match posted.r#type.as_str() {
         "Notification" => Ok(CallbackAnswer::text("", news(&posted))),
-        "SubscriptionConfirmation" => match confirm(http, &posted).await? {
+        "SubscriptionConfirmation" => match confirm(config, http, &posted).await? {
             Ok(()) => Ok(CallbackAnswer::text("", vec![other("sns.subscribed")])),
             Err(error) => Ok(later(&error)),
         },
@@ -130,6 +130,7 @@ fn news(posted: &Notification) -> Vec<News> {
 
 /// Whether SNS signed it, a short while ago.
 async fn verify(
+    config: &Config,
     certificates: &Certificates,
     http: &dyn Http,
     clock: &dyn Clock,
@@ -149,7 +150,8 @@ async fn verify(
     if !recent || !is_sns(&posted.signing_cert_url, ".pem") {
         return Ok(false);
     }
-    let Some(certificate) = certificates.get(http, &posted.signing_cert_url).await? else { return Ok(false) };
+    let url = place(config, &posted.signing_cert_url);
+    let Some(certificate) = certificates.get(http, &url).await? else { return Ok(false) };
     if now < certificate.not_before || now > certificate.not_after {
         return Ok(false);
     }
@@ -171,6 +173,21 @@ fn is_sns(address: &str, ending: &str) -> bool {
         && url.username().is_empty()
         && url.password().is_none()
         && url.path().ends_with(ending)
+}
+
+/// Where an address of SNS is for this channel: its `base_url` stands in place of scheme and host.
+fn place(config: &Config, address: &str) -> String {
+    match (&config.base_url, Url::parse(address)) {
+        (Some(base_url), Ok(url)) => {
+            // The root of a host is the end of a `base_url` with a path.
+            let rest = &url[Position::BeforePath..];
+            format!(
+                "{base_url}{}",
+                rest.strip_prefix('/').filter(|rest| rest.starts_with('?')).unwrap_or(rest)
+            )
+        }
+        _ => address.to_owned(),
+    }
 }
 
 impl Certificates {
@@ -208,10 +225,14 @@ async fn fetch(http: &dyn Http, url: &str) -> Result<ports::HttpResponse, HttpEr
 }
 
 /// Follows the address by which a subscription is confirmed.
-async fn confirm(http: &dyn Http, posted: &Notification) -> Result<Result<(), HttpError>, CallbackError> {
+async fn confirm(
+    config: &Config,
+    http: &dyn Http,
+    posted: &Notification,
+) -> Result<Result<(), HttpError>, CallbackError> {
     let url = posted.subscribe_url.as_deref().filter(|url| is_sns(url, "/"));
     let url = url.ok_or_else(|| CallbackError::Malformed("SubscribeURL is not one of SNS".to_owned()))?;
-    match fetch(http, url).await {
+    match fetch(http, &place(config, url)).await {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(Ok(())),
         Ok(answer) => Err(CallbackError::Malformed(format!(
             "SNS answered {} when the subscription was confirmed; subscribe again",

@@ -3,8 +3,8 @@
 use mc_core::model::{Addresses, Kind, Recipient};
 use mc_core::ports::SharedChannel;
 use mc_sandbox::{
-    DingtalkApp, DingtalkCallback, Fault, FeishuApp, FeishuRobot, Platform, SmtpStage, WechatAccount,
-    WechatTemplate, WecomApp, WecomCallback,
+    DingtalkApp, DingtalkCallback, Fault, FeishuApp, FeishuRobot, Platform, SesAccount, SesTopic, SmtpStage,
+    WechatAccount, WechatTemplate, WecomApp, WecomCallback,
 };
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
@@ -35,12 +35,10 @@ pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
 pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
 pub const SLACK_HOOK_KEY: &str = "XXXXhunterXXXXXXXXXXXX24";
+pub const SES_KEY_ID: &str = "AKIDTESTS00000000001";
+pub const SES_SECRET: &str = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY";
+pub const SES_TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:mail-events";
 pub const OPENID: &str = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M";
-
-/// The kinds whose counterparts are in the sandbox.
-pub fn kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| *kind != Kind::EmailSes)
-}
 
 /// A kind and its sandbox counterpart.
 pub struct Fake<'w> {
@@ -56,6 +54,7 @@ impl<'w> Fake<'w> {
         world.sandbox.feishu_robot(FEISHU_HOOK, robot);
         world.sandbox.feishu_app(FEISHU_APP, feishu_app());
         world.sandbox.wecom_app(WECOM_CORP, WECOM_AGENT, wecom_app());
+        world.sandbox.ses_account(SES_KEY_ID, ses_account());
         world.sandbox.smtp_account("alerts@example.com", SMTP_PASSWORD);
         let expectation = mc_sandbox::ImExpectation {
             standard_webhooks: Some(WEBHOOK_SECRET.to_owned()),
@@ -88,7 +87,7 @@ impl<'w> Fake<'w> {
             Kind::DingtalkRobot => Platform::Dingtalk,
             Kind::FeishuApp => Platform::FeishuApp,
             Kind::FeishuRobot => Platform::Feishu,
-            Kind::EmailSes => unreachable!("it has a counterpart of its own: see ses.rs"),
+            Kind::EmailSes => Platform::Ses,
             Kind::EmailSmtp => Platform::Smtp,
             Kind::WechatOfficial => Platform::Wechat,
             Kind::WechatMini => Platform::WechatMini,
@@ -154,7 +153,7 @@ impl<'w> Fake<'w> {
                 let secrets = [("hook_token", FEISHU_HOOK), ("secret", FEISHU_SECRET)];
                 self.world.build(self.kind, json!({}), &secrets, url)
             }
-            Kind::EmailSes => unreachable!("it has a counterpart of its own: see ses.rs"),
+            Kind::EmailSes => ses_channel(self.world, "Alerts <alerts@example.com>", url),
             Kind::EmailSmtp => {
                 let settings = json!({
                     "host": "127.0.0.1", "port": smtp_port, "security": "none",
@@ -198,9 +197,13 @@ impl<'w> Fake<'w> {
         };
         let word =
             |status, word: &str| Fault { status: Some(status), body: Some(json!(word)), ..fault.clone() };
+        let exception = |status, name: &str, words: &str| Fault {
+            status: Some(status),
+            body: Some(json!({"__type": name, "message": words})),
+            ..fault.clone()
+        };
         let status = |status| Fault { status: Some(status), body: Some(json!({"code": 1})), ..fault.clone() };
         Some(match (trouble, self.kind) {
-            (_, Kind::EmailSes) => return None,
             (Trouble::CutsAfter, _) => Fault { cut: true, ..fault },
             (Trouble::Slow, _) => Fault { delay_ms: 60, ..fault },
             (Trouble::Page | Trouble::Gateway, Kind::EmailSmtp) => return None,
@@ -285,6 +288,18 @@ impl<'w> Fake<'w> {
             (Trouble::Busy | Trouble::TooFast, Kind::FeishuRobot) => errcode(11_232),
             (Trouble::Refuses, Kind::FeishuRobot) => errcode(9499),
             (Trouble::Disowns, Kind::FeishuRobot) => errcode(19_022),
+            (Trouble::Busy, Kind::EmailSes) => exception(500, "InternalServiceErrorException", ""),
+            (Trouble::TooFast, Kind::EmailSes) => {
+                exception(429, "TooManyRequestsException", "Maximum sending rate exceeded.")
+            }
+            (Trouble::Refuses, Kind::EmailSes) => {
+                exception(400, "MessageRejected", "Message contains a virus")
+            }
+            (Trouble::Disowns, Kind::EmailSes) => exception(
+                400,
+                "MessageRejected",
+                "Email address is not verified. The following identities failed the check in region EU-WEST-1: alerts@example.com",
+            ),
             (Trouble::Busy, Kind::EmailSmtp) => reply(451, SmtpStage::Data, "4.3.0 try later"),
             (Trouble::TooFast, Kind::EmailSmtp) => {
                 reply(454, SmtpStage::Data, "Throttling failure: Maximum sending rate exceeded")
@@ -307,6 +322,24 @@ impl<'w> Fake<'w> {
             (Trouble::Disowns, Kind::Webhook) => status(403),
         })
     }
+}
+
+/// An account of SES with a topic that keeps what it would post.
+pub fn ses_account() -> SesAccount {
+    SesAccount {
+        secret_access_key: SES_SECRET.to_owned(),
+        identities: vec!["example.com".to_owned()],
+        configuration_sets: vec!["events".to_owned()],
+        suppressed: vec!["gone@example.net".to_owned()],
+        topic: Some(SesTopic { arn: SES_TOPIC.to_owned(), confirmed: true, ..SesTopic::default() }),
+        ..SesAccount::default()
+    }
+}
+
+/// A channel of that account.
+pub fn ses_channel(world: &World, from: &str, url: &str) -> SharedChannel {
+    let settings = json!({"from": from, "configuration_set": "events", "topic_arn": SES_TOPIC});
+    world.build(Kind::EmailSes, settings, &[], url)
 }
 
 /// DingTalk's app as its pages say.
@@ -440,6 +473,7 @@ impl Harness for Fake<'_> {
             WEBHOOK_SECRET,
             WECHAT_SECRET,
             SLACK_HOOK_KEY,
+            SES_SECRET,
             "access-token-0",
             "sandbox-access-token",
             "sandbox-token-",

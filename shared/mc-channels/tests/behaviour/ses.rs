@@ -1,275 +1,221 @@
-//! E-mail through a mail service that keeps to SES's rules.
+//! What only SES does: the account's state, its quota, and what becomes of mails.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-use async_trait::async_trait;
-use mail_parser::MessageParser;
 use mc_channels::{Ports, Setup, build};
-use mc_core::model::{Addresses, Content, Format, Kind, Limits, Recipient};
+use mc_core::model::{Content, Format, Kind, Limits, Recipient};
 use mc_core::ports::{
-    Attachment, Figure, MailAccount, MailError, MailService, RawMail, Route, SendFailure, SharedChannel,
-    Window,
+    Attachment, CallbackError, CallbackRequest, Channel, Figure, News, Receipt, Route, SendError,
+    SendFailure, SharedChannel, Window,
 };
-use mc_testkit::channel::{self, Harness, Trouble};
+use mc_core::state::State;
+use mc_sandbox::{Fault, Platform, SesAccount, SesPost, SesTopic};
+use mc_testkit::channel::Harness;
 use serde_json::{Value, json};
 
+use crate::fakes::{Fake, SES_KEY_ID, SES_TOPIC, ses_account, ses_channel};
 use crate::suite::deliver;
 use crate::world::World;
 
-/// A mail as it was taken.
-#[derive(Clone, Debug)]
-struct Taken {
-    from: String,
-    to: Vec<String>,
-    set: Option<String>,
-    tags: Vec<(String, String)>,
-    mime: Vec<u8>,
+/// A world with this account, and a channel of it.
+async fn world(limited: bool, account: SesAccount) -> (World, SharedChannel) {
+    let world = World::start(limited).await;
+    let channel = Fake::new(&world, Kind::EmailSes).channel();
+    world.sandbox.ses_account(SES_KEY_ID, account);
+    (world, channel)
 }
 
-/// SES as far as its documents tell.
-#[derive(Default)]
-struct Ses {
-    trouble: Mutex<Option<Trouble>>,
-    taken: Mutex<Vec<Taken>>,
-    account: Mutex<MailAccount>,
-    gone: bool,
+async fn mail(channel: &dyn Channel, address: &str) -> Result<Receipt, SendError> {
+    let mut to = Recipient::default();
+    to.addresses.email = Some(address.to_owned());
+    deliver(channel, &Content::new("Hello", Format::Text, "world"), &[to], &[]).await
 }
 
-fn error(code: &str, status: Option<u16>, text: &str, maybe_sent: bool) -> MailError {
-    MailError { code: code.into(), status, text: text.into(), maybe_sent }
-}
-
-#[async_trait]
-impl MailService for Ses {
-    async fn send(&self, mail: RawMail<'_>) -> Result<String, MailError> {
-        if self.gone {
-            return Err(error("connect", None, "no connection to SES", false));
-        }
-        let plain = |text: &str| {
-            text.len() <= 256 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
-        };
-        assert!(mail.tags.iter().all(|(name, value)| plain(name) && plain(value)), "{:?}", mail.tags);
-        assert!(mail.mime.split(|b| *b == b'\n').all(|line| line.len() <= 1000));
-        let take = || {
-            let tags = mail.tags.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-            let to = mail.to.iter().map(|to| (*to).to_owned()).collect();
-            let (from, set) = (mail.from.to_owned(), mail.configuration_set.map(ToOwned::to_owned));
-            let mut taken = self.taken.lock().unwrap();
-            taken.push(Taken { from, to, set, tags, mime: mail.mime.to_vec() });
-            format!("0100019ab-{}", taken.len())
-        };
-        match self.trouble.lock().unwrap().take() {
-            None | Some(Trouble::Slow) => Ok(take()),
-            Some(Trouble::Busy) => Err(error("InternalServiceErrorException", Some(500), "", false)),
-            Some(Trouble::TooFast) => {
-                Err(error("TooManyRequestsException", Some(429), "Maximum sending rate exceeded.", false))
-            }
-            Some(Trouble::Refuses) => {
-                Err(error("MessageRejected", Some(400), "Message contains a virus", false))
-            }
-            Some(Trouble::Disowns) => {
-                let words = "Email address is not verified: alerts@example.com";
-                Err(error("MessageRejected", Some(400), words, false))
-            }
-            Some(Trouble::CutsAfter) => {
-                take();
-                Err(error("no_answer", None, "the connection broke", true))
-            }
-            Some(Trouble::Gateway) => Err(error("unknown", Some(502), "", false)),
-            Some(Trouble::EndsToken | Trouble::CutsLogin | Trouble::BusyLogin | Trouble::RefusesLogin) => {
-                unreachable!("SES has no tokens")
-            }
-            Some(Trouble::Page) => Err(error("no_answer", None, "not an answer of SES", true)),
-        }
-    }
-
-    async fn account(&self) -> Result<MailAccount, MailError> {
-        if self.gone {
-            return Err(error("connect", None, "no connection to SES", false));
-        }
-        Ok(self.account.lock().unwrap().clone())
-    }
-}
-
-fn good_account() -> MailAccount {
-    MailAccount {
-        production: true,
-        sending: true,
-        standing: Some("HEALTHY".into()),
-        per_day: 50_000.0,
-        per_second: 14.0,
-        sent_last_day: 12.0,
-    }
-}
-
-struct Fake<'w> {
-    world: &'w World,
-    ses: Arc<Ses>,
-}
-
-impl<'w> Fake<'w> {
-    fn new(world: &'w World) -> Self {
-        let ses = Ses { account: Mutex::new(good_account()), ..Ses::default() };
-        Self { world, ses: Arc::new(ses) }
-    }
-
-    fn through(&self, mail: Option<Arc<dyn MailService>>) -> SharedChannel {
-        let secrets = BTreeMap::new();
-        let settings = json!({"from": "Alerts <alerts@example.com>", "configuration_set": "events"});
-        let setup = Setup {
-            project: "default",
-            name: "corp.mail",
-            kind: Kind::EmailSes,
-            settings: settings.as_object().unwrap(),
-            secrets: &secrets,
-            base_url: None,
-            route: Route::default(),
-            limits: Limits::default(),
-        };
-        build(setup, &Ports { mail, ..self.world.ports.clone() }).ok().unwrap()
-    }
-
-    fn taken(&self) -> Vec<Taken> {
-        self.ses.taken.lock().unwrap().clone()
-    }
-}
-
-impl Harness for Fake<'_> {
-    fn channel(&self) -> SharedChannel {
-        self.through(Some(self.ses.clone()))
-    }
-
-    fn unreachable(&self) -> SharedChannel {
-        self.through(Some(Arc::new(Ses { gone: true, ..Ses::default() })))
-    }
-
-    fn recipient(&self) -> Recipient {
-        let addresses = Addresses { email: Some("someone@example.net".into()), ..Addresses::default() };
-        Recipient { addresses, data: None, ..Recipient::default() }
-    }
-
-    fn trouble(&self, trouble: Trouble) -> bool {
-        let login = [Trouble::EndsToken, Trouble::CutsLogin, Trouble::BusyLogin, Trouble::RefusesLogin];
-        if login.contains(&trouble) {
-            return false;
-        }
-        *self.ses.trouble.lock().unwrap() = Some(trouble);
-        true
-    }
-
-    fn arrived(&self) -> Vec<String> {
-        let text = |taken: &Taken| {
-            MessageParser::default().parse(&taken.mime).unwrap().body_text(0).unwrap().into_owned()
-        };
-        self.taken().iter().map(text).collect()
-    }
-
-    fn forbidden_override(&self) -> Option<Value> {
-        Some(json!({"headers": {"Bcc": "other@example.com"}}))
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        Vec::new()
-    }
+async fn hear(channel: &dyn Channel, post: &SesPost) -> Result<Vec<News>, CallbackError> {
+    let request = CallbackRequest { method: "POST", query: "", headers: &[], body: post.body.as_bytes() };
+    channel.callbacks().unwrap().callback(&request).await.map(|answer| answer.news)
 }
 
 #[tokio::test]
-async fn mails_through_ses_behave() {
-    let world = World::start(false).await;
-    channel::all(&Fake::new(&world)).await;
-}
-
-#[tokio::test]
-async fn a_mail_carries_what_its_events_need() {
-    let world = World::start(false).await;
-    let fake = Fake::new(&world);
+async fn a_mail_has_both_alternatives_and_its_attachments() {
+    let (world, channel) = world(false, ses_account()).await;
     let file = Attachment {
         filename: "报告.pdf".into(),
         content_type: "application/pdf".into(),
         bytes: vec![1; 100_000].into(),
     };
     let content = Content::new("标题", Format::Markdown, "**hello**");
-    let receipt = deliver(&*fake.channel(), &content, &[fake.recipient()], &[file]).await.unwrap();
-    let taken = fake.taken().remove(0);
-    assert_eq!(
-        (taken.from.as_str(), &taken.to[..]),
-        ("alerts@example.com", &["someone@example.net".to_owned()][..])
-    );
-    assert_eq!(taken.set.as_deref(), Some("events"));
-    let tag = |name: &str| taken.tags.iter().find(|(n, _)| n == name).unwrap().1.clone();
-    assert_eq!((tag("mc-project").as_str(), tag("mc-channel").as_str()), ("default", "corp_2email"));
-    let mail = MessageParser::default().parse(&taken.mime).unwrap();
-    assert_eq!((mail.subject(), mail.attachment_count()), (Some("标题"), 1));
-    // What the tag says is what an event leads back to.
-    let event = json!({
-        "eventType": "Delivery",
-        "mail": {"tags": {"mc-push": [tag("mc-push")], "mc-project": [tag("mc-project")], "mc-channel": [tag("mc-channel")]}},
-        "delivery": {"recipients": ["someone@example.net"]},
-    });
-    let event = mc_channels::read_ses_event(&event).unwrap();
-    assert_eq!((event.project.as_deref(), event.channel.as_deref()), (Some("default"), Some("corp.mail")));
-    match &event.news[..] {
-        [mc_core::ports::News::Receipt { platform_id, .. }] => {
-            assert_eq!(Some(platform_id), receipt.platform_id.as_ref());
+    let to = Fake::new(&world, Kind::EmailSes).recipient();
+    deliver(&*channel, &content, &[to], &[file]).await.unwrap();
+    let items = world.sandbox.accepted(Platform::Ses);
+    let mail = items[0].mail.as_ref().unwrap();
+    assert_eq!((items[0].title.as_deref(), mail.sender.as_str()), (Some("标题"), "alerts@example.com"));
+    assert_eq!(items[0].to, ["someone@example.com"]);
+    assert!(mail.html.as_ref().unwrap().contains("hello") && items[0].text.contains("hello"));
+    assert_eq!((mail.attachments[0].name.as_str(), mail.attachments[0].size), ("报告.pdf", 100_000));
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_mail_finds_its_way_back() {
+    let (world, channel) = world(false, ses_account()).await;
+    let sent = [(State::Sent, None)];
+    let failed = |code| [(State::Sent, None), (State::Failed, Some(code))];
+    let delivered = [(State::Sent, None), (State::Delivered, None)];
+    for (to, states, suppressed) in [
+        ("success@simulator.amazonses.com", &delivered[..], None),
+        ("bounce@simulator.amazonses.com", &failed("Permanent/General 5.1.1"), Some("bounce")),
+        ("suppressionlist@simulator.amazonses.com", &failed("Permanent/Suppressed 5.1.1"), Some("bounce")),
+        ("gone@example.net", &failed("Permanent/OnAccountSuppressionList 5.1.1"), Some("bounce")),
+        ("complaint@simulator.amazonses.com", &delivered, Some("complaint")),
+    ] {
+        let receipt = mail(&*channel, to).await.unwrap();
+        let mut seen = Vec::new();
+        let mut stopped = None;
+        for post in world.sandbox.ses_posts(SES_KEY_ID) {
+            for news in hear(&*channel, &post).await.unwrap() {
+                match news {
+                    News::Receipt { platform_id, to: whose, state, code, .. } => {
+                        assert_eq!(
+                            (Some(platform_id), whose.as_deref()),
+                            (receipt.platform_id.clone(), Some(to))
+                        );
+                        seen.push((state, code));
+                    }
+                    News::Suppress { address, reason, .. } => {
+                        assert_eq!(address, to);
+                        stopped = Some(reason);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
         }
-        other => panic!("{other:?}"),
+        let seen: Vec<_> = seen.iter().map(|(state, code)| (*state, code.as_deref())).collect();
+        assert_eq!((&seen[..], stopped), (states, suppressed), "{to}");
+        assert!(seen.starts_with(&sent), "{to}");
     }
+}
+
+#[tokio::test]
+async fn a_subscription_is_confirmed_where_the_channel_has_its_sns() {
+    let unconfirmed = SesTopic { arn: SES_TOPIC.to_owned(), ..SesTopic::default() };
+    let (world, channel) = world(false, SesAccount { topic: Some(unconfirmed), ..ses_account() }).await;
+    mail(&*channel, "ann@example.net").await.unwrap();
+    assert!(world.sandbox.ses_posts(SES_KEY_ID).is_empty());
+    let asking = world.sandbox.ses_subscription(SES_KEY_ID).unwrap();
+    let heard = hear(&*channel, &asking).await.unwrap();
+    assert!(matches!(&heard[..], [News::Other { what, .. }] if what == "sns.subscribed"), "{heard:?}");
+    mail(&*channel, "ann@example.net").await.unwrap();
+    let posts = world.sandbox.ses_posts(SES_KEY_ID);
+    assert_eq!(posts.len(), 2, "now it is told");
+    let forged = SesPost { body: posts[1].body.replace("ann@", "bob@"), ..posts[1].clone() };
+    assert_eq!(hear(&*channel, &forged).await, Err(CallbackError::Signature));
+}
+
+#[tokio::test]
+async fn refusals_have_their_meaning() {
+    let (world, channel) = world(false, ses_account()).await;
+    let url = world.http_url();
+    let stranger = ses_channel(&world, "alerts@stranger.example", &url);
+    assert_eq!(mail(&*stranger, "ann@example.net").await.unwrap_err().failure, SendFailure::Channel);
+    let settings = json!({"from": "alerts@example.com", "configuration_set": "another"});
+    let unset = world.build(Kind::EmailSes, settings, &[], &url);
+    assert_eq!(mail(&*unset, "ann@example.net").await.unwrap_err().failure, SendFailure::Channel);
+    for (account, expected) in [
+        (SesAccount { sending: false, ..ses_account() }, SendFailure::Channel),
+        (SesAccount { standing: "SHUTDOWN".into(), ..ses_account() }, SendFailure::Channel),
+        (SesAccount { secret_access_key: "another".into(), ..ses_account() }, SendFailure::Channel),
+        (SesAccount { region: "us-east-1".into(), ..ses_account() }, SendFailure::Channel),
+        (SesAccount { production: false, ..ses_account() }, SendFailure::Permanent),
+    ] {
+        world.sandbox.ses_account(SES_KEY_ID, account);
+        let error = mail(&*channel, "ann@example.net").await.unwrap_err();
+        assert_eq!(error.failure, expected, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn rate_and_quota_are_waited_out() {
+    let (world, channel) = world(true, SesAccount { per_second: 1.0, per_day: 2.0, ..ses_account() }).await;
+    mail(&*channel, "ann@example.net").await.unwrap();
+    let error = mail(&*channel, "ann@example.net").await.unwrap_err();
+    assert!(matches!(error.failure, SendFailure::Throttled { after: Some(_) }), "{error:?}");
+    assert_eq!(channel.used_up(&error), None);
+    world.clock.advance(std::time::Duration::from_secs(1));
+    mail(&*channel, "ann@example.net").await.unwrap();
+    world.clock.advance(std::time::Duration::from_secs(1));
+    let error = mail(&*channel, "ann@example.net").await.unwrap_err();
+    assert_eq!(channel.used_up(&error), Some(Window::Day), "{error:?}");
 }
 
 #[tokio::test]
 async fn addresses_that_ses_does_not_take_never_get_there() {
-    let world = World::start(false).await;
-    let fake = Fake::new(&world);
-    let mut to = fake.recipient();
-    to.addresses.email = Some("用户@example.net".into());
-    let error =
-        deliver(&*fake.channel(), &Content::new("t", Format::Text, "b"), &[to], &[]).await.unwrap_err();
+    let (world, channel) = world(false, ses_account()).await;
+    let error = mail(&*channel, "用户@example.net").await.unwrap_err();
     assert_eq!((error.failure, error.code.as_str()), (SendFailure::Permanent, "bad_address"));
-    assert!(fake.taken().is_empty());
+    assert!(world.sandbox.inbox().is_empty());
 }
 
 #[tokio::test]
 async fn a_check_says_how_the_account_stands() {
-    let world = World::start(false).await;
-    let fake = Fake::new(&world);
-    let steps = fake.channel().check().await;
+    let (world, channel) = world(false, ses_account()).await;
+    let steps = channel.check().await;
     assert!(steps.iter().all(|step| step.ok && step.next_step.is_none()), "{steps:?}");
-    let good = good_account;
     for (account, name, ok) in [
-        (MailAccount { production: false, ..good() }, "production", true),
-        (MailAccount { sending: false, ..good() }, "sending", false),
-        (MailAccount { standing: Some("PROBATION".into()), ..good() }, "sending", true),
-        (MailAccount { standing: Some("SHUTDOWN".into()), ..good() }, "sending", false),
-        (MailAccount { sent_last_day: 50_000.0, ..good() }, "quota", false),
+        (SesAccount { production: false, ..ses_account() }, "production", true),
+        (SesAccount { sending: false, ..ses_account() }, "sending", false),
+        (SesAccount { standing: "PROBATION".into(), ..ses_account() }, "sending", true),
+        (SesAccount { standing: "SHUTDOWN".into(), ..ses_account() }, "sending", false),
+        (SesAccount { per_day: 0.0, ..ses_account() }, "quota", false),
+        (SesAccount { secret_access_key: "another".into(), ..ses_account() }, "account", false),
     ] {
-        *fake.ses.account.lock().unwrap() = account;
-        let steps = fake.channel().check().await;
+        world.sandbox.ses_account(SES_KEY_ID, account);
+        let steps = channel.check().await;
         let step = steps.iter().find(|step| step.name == name).unwrap();
         assert_eq!((step.ok, step.next_step.is_some()), (ok, true), "{step:?}");
     }
-    let nowhere = fake.through(None);
+}
+
+#[tokio::test]
+async fn where_nothing_may_send_the_channel_says_what_to_set() {
+    let world = World::start(false).await;
+    let nowhere = world.build(Kind::EmailSes, json!({"from": "alerts@example.com"}), &[], "");
     assert!(nowhere.check().await[0].next_step.as_ref().unwrap().contains("AWS_REGION"));
-    let error = deliver(&*nowhere, &Content::new("t", Format::Text, "b"), &[fake.recipient()], &[])
-        .await
-        .unwrap_err();
-    assert_eq!(error.failure, SendFailure::Channel);
+    assert_eq!(mail(&*nowhere, "ann@example.net").await.unwrap_err().failure, SendFailure::Channel);
+    assert_eq!(nowhere.quota_source().unwrap().figures().await.unwrap_err().code, "no_service");
+}
+
+#[tokio::test]
+async fn a_channel_leads_no_signed_call_elsewhere() {
+    let world = World::start(false).await;
+    let (secrets, settings) = (Default::default(), json!({"from": "alerts@example.com"}));
+    let aws = world.ses(&world.http_url(), "the rights of the place");
+    let setup = Setup {
+        project: "default",
+        name: "mail",
+        kind: Kind::EmailSes,
+        settings: settings.as_object().unwrap(),
+        secrets: &secrets,
+        base_url: Some("https://elsewhere.example.com"),
+        route: Route::default(),
+        limits: Limits::default(),
+    };
+    let problems = build(setup, &Ports { mail: Some(aws), ..world.ports.clone() }).err().unwrap();
+    assert_eq!(problems[0].pointer, "/base_url");
 }
 
 #[tokio::test]
 async fn ses_tells_what_is_left_of_24_hours() {
-    let world = World::start(false).await;
-    let fake = Fake::new(&world);
-    let figures = |channel: SharedChannel| async move { channel.quota_source().unwrap().figures().await };
-    let day = |limit, used| Some(vec![Figure { window: Window::Day, limit, used: Some(used) }]);
-    for (per_day, sent_last_day, told) in [
-        (50_000.0, 12.0, day(Some(50_000), 12)),
-        (-1.0, 12.0, day(None, 12)),
-        (f64::NAN, 12.0, None),
-        (50_000.0, -3.0, None),
-    ] {
-        *fake.ses.account.lock().unwrap() = MailAccount { per_day, sent_last_day, ..good_account() };
-        assert_eq!(figures(fake.channel()).await.ok(), told, "{per_day} {sent_last_day}");
+    let (world, channel) = world(false, ses_account()).await;
+    mail(&*channel, "ann@example.net").await.unwrap();
+    let figures = async || channel.quota_source().unwrap().figures().await;
+    let day = |limit| vec![Figure { window: Window::Day, limit, used: Some(1) }];
+    assert_eq!(figures().await.unwrap(), day(Some(50_000)));
+    world.sandbox.ses_account(SES_KEY_ID, SesAccount { per_day: -1.0, ..ses_account() });
+    mail(&*channel, "ann@example.net").await.unwrap();
+    assert_eq!(figures().await.unwrap(), day(None));
+    for (per_day, used) in [(json!("NaN"), json!(12)), (json!(50_000), json!(-3))] {
+        let quota: Value = json!({"Max24HourSend": per_day, "MaxSendRate": 1, "SentLast24Hours": used});
+        let answer = json!({"SendingEnabled": true, "SendQuota": quota});
+        let call = Some("account".to_owned());
+        world.sandbox.push_fault(Fault { call, body: Some(answer), ..Fault::on(Platform::Ses) });
+        assert_eq!(figures().await.unwrap_err().code, "bad_answer", "{quota}");
     }
-    assert_eq!(figures(fake.through(None)).await.unwrap_err().code, "no_service");
 }

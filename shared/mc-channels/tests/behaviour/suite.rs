@@ -4,20 +4,21 @@ use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Format, Kind, Recipient};
 use mc_core::ports::{
-    Attachment, Channel, Push, Receipt, RenderContext, SendError, SendFailure, SharedChannel, Slot,
+    Attachment, Channel, FileInfo, Push, Receipt, RenderContext, RenderError, Rendered, SendError,
+    SendFailure, SharedChannel, Slot,
 };
 use mc_sandbox::{Fault, FeishuRobot, Platform, SmtpStage};
 use mc_testkit::channel::{self, Harness};
 use serde_json::{Map, json};
 
 use crate::fakes::{
-    DINGTALK_SECRET, DINGTALK_TOKEN, FEISHU_HOOK, FEISHU_SECRET, Fake, SMTP_PASSWORD, WECOM_KEY, kinds,
+    DINGTALK_SECRET, DINGTALK_TOKEN, FEISHU_HOOK, FEISHU_SECRET, Fake, SMTP_PASSWORD, WECOM_KEY,
 };
 use crate::world::World;
 
 #[tokio::test]
 async fn every_kind_behaves() {
-    for kind in kinds() {
+    for kind in Kind::ALL {
         let world = World::start(false).await;
         channel::all(&Fake::new(&world, kind)).await;
     }
@@ -40,23 +41,11 @@ async fn deliver_through(
     attachments: &[Attachment],
     slot: Option<Slot>,
 ) -> Result<Receipt, SendError> {
-    let empty = Map::new();
-    let message: MessageId = "msg_01HF7YAT31000000000000001A".parse().unwrap();
-    let context = RenderContext {
-        project: "default",
-        message,
-        delivery: "dlv_1",
-        to,
-        data: &empty,
-        params: &empty,
-        overrides: None,
-        files: &[],
-    };
-    let rendered = channel.render(content, &context).unwrap();
+    let rendered = rendered(channel, content, to, &[]).unwrap();
     let push_id = format!("psh_{}", slot.map_or(1, |slot| 100 + slot.lane));
     let push = Push {
         project: "default",
-        message,
+        message: message(),
         delivery: "dlv_1",
         push_id: &push_id,
         part: &rendered.parts[0],
@@ -65,6 +54,31 @@ async fn deliver_through(
         slot,
     };
     channel.send(push).await
+}
+
+fn message() -> MessageId {
+    "msg_01HF7YAT31000000000000001A".parse().unwrap()
+}
+
+/// Renders a content without overrides.
+pub fn rendered(
+    channel: &dyn Channel,
+    content: &Content,
+    to: &[Recipient],
+    files: &[FileInfo],
+) -> Result<Rendered, RenderError> {
+    let empty = Map::new();
+    let context = RenderContext {
+        project: "default",
+        message: message(),
+        delivery: "dlv_1",
+        to,
+        data: &empty,
+        params: &empty,
+        overrides: None,
+        files,
+    };
+    channel.render(content, &context)
 }
 
 fn hello() -> Content {

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mc_aws::{Aws, Settings};
 use mc_channels::http::{EgressPolicy, GuardedHttp};
 use mc_channels::{FieldError, Ports, Setup, build};
 use mc_core::Secret;
 use mc_core::model::{Kind, Limits};
-use mc_core::ports::{Clock, Route, SharedChannel, Tokens};
+use mc_core::ports::{Clock, MailService, Route, SharedChannel, Tokens};
 use mc_sandbox::{Sandbox, SandboxOptions, SmtpOptions};
 use mc_testkit::{MemoryTokens, MockClock, SeqRandom};
 use serde_json::Value;
 use tokio::net::TcpListener;
+
+use crate::fakes::{SES_KEY_ID, SES_SECRET};
 
 /// The platforms and the ports to reach them.
 pub struct World {
@@ -81,7 +84,21 @@ impl World {
             route: Route::default(),
             limits: Limits::default(),
         };
-        build(setup, &self.ports)
+        let mail = (kind == Kind::EmailSes && !base_url.is_empty()).then(|| self.ses(base_url, SES_SECRET));
+        build(setup, &Ports { mail, ..self.ports.clone() })
+    }
+
+    /// SES in the sandbox, as the place to run in has it.
+    pub fn ses(&self, url: &str, secret: &str) -> Arc<dyn MailService> {
+        let settings = Settings::from_lookup(|name| match name {
+            "AWS_REGION" => Some("eu-west-1".to_owned()),
+            "AWS_ACCESS_KEY_ID" => Some(SES_KEY_ID.to_owned()),
+            "AWS_SECRET_ACCESS_KEY" => Some(secret.to_owned()),
+            "AWS_ENDPOINT_URL" => Some(url.to_owned()),
+            _ => None,
+        });
+        let (clock, random) = (self.ports.clock.clone(), self.ports.random.clone());
+        Arc::new(Aws::new(settings.unwrap(), clock, random).mail())
     }
 
     pub fn build(

@@ -68,4 +68,9 @@ pub trait MailService: Send + Sync {
 
     /// How the account stands.
     async fn account(&self) -> Result<MailAccount, MailError>;
+
+    /// Scheme and host under which it is reached, if these are not its platform's own.
+    fn base_url(&self) -> Option<&str> {
+        None
+    }
 }

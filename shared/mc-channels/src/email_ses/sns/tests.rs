@@ -48,6 +48,7 @@ fn config(topic: Option<&str>) -> Config {
         sender: crate::mail::Sender { from: "a@example.com".parse().unwrap(), reply_to: None },
         configuration_set: None,
         topic_arn: topic.map(ToOwned::to_owned),
+        base_url: None,
         project: "default".into(),
         channel: "corp.mail".into(),
     }
