@@ -2,6 +2,8 @@
 
 // `cfg(test)` tells clippy that helpers are test code too.
 #[cfg(test)]
+mod degrading;
+#[cfg(test)]
 mod dingtalk;
 #[cfg(test)]
 mod documents;
@@ -13,6 +15,8 @@ mod fakes;
 mod feishu;
 #[cfg(test)]
 mod login;
+#[cfg(test)]
+mod mentions;
 #[cfg(test)]
 mod proxy;
 #[cfg(test)]
