@@ -3,10 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mc_core::ports::Clock;
+use mc_sandbox::{Sandbox, SandboxOptions, WecomApp, WecomCallback, WecomEvent};
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App, As};
+use crate::app::{Answer, App, As, SECRET};
 
 const KEY: [u8; 24] = [7; 24];
 const ADDRESS: &str = "/v1/callbacks/default/im";
@@ -116,4 +117,45 @@ async fn a_store_that_is_gone_has_the_platform_tell_again() {
     app.close().await;
     let answer = tell(&app, ADDRESS, receipt("8", "read"), |_| {}).await;
     assert!(answer.status >= 500, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_press_that_the_platform_does_not_show_is_told_all_the_same() {
+    const AES_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
+    let app = App::new().await;
+    let clock = app.clock.clone();
+    let sandbox = Sandbox::new(SandboxOptions::new(std::sync::Arc::new(move || {
+        u64::try_from(clock.now().millis()).unwrap()
+    })));
+    let callback =
+        WecomCallback { token: "t".into(), encoding_aes_key: AES_KEY.into(), ..WecomCallback::default() };
+    sandbox.wecom_app("ww1", 1_000_002, WecomApp { callback: Some(callback), ..WecomApp::default() });
+    let channel = json!({
+        "kind": "wecom_app", "settings": {"corp_id": "ww1", "agent_id": 1_000_002},
+        "secrets": {"secret": format!("{SECRET}/app"), "token": "t", "encoding_aes_key": AES_KEY},
+    });
+    app.put("/v1/channels/app", channel).await.is(201);
+    let hook = json!({"url": "https://example.com/hook", "events": ["channel.action"]});
+    app.put("/v1/webhooks/w", hook).await.is(201);
+    let press = WecomEvent::Card {
+        user: "zhangsan".into(),
+        task_id: "t-1".into(),
+        card_type: "button_interaction".into(),
+        key: "yes".into(),
+    };
+    let post = sandbox.wecom_post("ww1", 1_000_002, &press).unwrap();
+    // WeCom takes presses and is otherwise in trouble: it gives no token to change the card with.
+    *app.platform.body.lock().unwrap() = r#"{"errcode": -1, "errmsg": "system busy"}"#;
+    let address = format!("/v1/callbacks/default/app?{}", post.query);
+    let call = app.call("POST", &address).by(&As::Nobody).bytes(post.body);
+    call.header("content-type", "text/xml").send().await.is(200);
+    assert_eq!(app.platform.calls.load(std::sync::atomic::Ordering::SeqCst), 1, "it was asked for a token");
+    let events = app.get("/v1/events").await.is(200);
+    let noted: Vec<&Value> = events.json["items"].as_array().unwrap().iter().collect();
+    let noted = noted.iter().find(|event| event["type"] == "callback.not_followed").unwrap();
+    assert_eq!((&noted["data"]["channel"], &noted["data"]["code"]), (&json!("app"), &json!("-1")));
+    app.deliver().await;
+    let told = app.get("/v1/webhooks/w/attempts").await.is(200);
+    assert_eq!(told.items("type"), ["channel.action"]);
+    assert_eq!(told.items("state"), ["delivered"]);
 }
