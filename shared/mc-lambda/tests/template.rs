@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use mc_core::ports::Family;
-use mc_lambda::meters::{COUNTED, CRASH_LOOPS, Dimensions, NAMESPACE, QUOTA_LEFT, TIMED};
+use mc_lambda::meters::{ALARMS_FIRING, COUNTED, CRASH_LOOPS, Dimensions, NAMESPACE, QUOTA_LEFT, TIMED};
 use mc_lambda::role::{Port, Role};
 use serde_json::Value;
 
@@ -203,11 +203,10 @@ fn every_function_of_the_template_is_one_of_ours() {
 }
 
 /// Metrics of AWS that alarms and the dashboard look at, with the dimension they are told by.
-const OF_AWS: [(&str, &str, &str); 8] = [
+const OF_AWS: [(&str, &str, &str); 7] = [
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
     ("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName"),
     ("AWS/Lambda", "Errors", "FunctionName"),
-    ("AWS/Lambda", "Throttles", "FunctionName"),
     ("AWS/DynamoDB", "WriteThrottleEvents", "TableName"),
     ("AWS/ApiGateway", "Count", "ApiId"),
     ("AWS/ApiGateway", "4xx", "ApiId"),
@@ -221,7 +220,7 @@ fn is_emitted(namespace: &str, metric: &str, dimensions: &[&str]) -> bool {
     }
     let counted = |wanted| COUNTED.iter().any(|c| c.name == metric && c.dimensions == wanted);
     match dimensions {
-        ["Stack"] => counted(Dimensions::Stack) || [QUOTA_LEFT.1, CRASH_LOOPS.1].contains(&metric),
+        ["Stack"] => counted(Dimensions::Stack) || [QUOTA_LEFT.1, CRASH_LOOPS.1, ALARMS_FIRING.1].contains(&metric),
         ["Stack", "Family"] => counted(Dimensions::StackAndFamily) || TIMED.iter().any(|t| t.name == metric),
         ["Stack", "Kind"] => metric == QUOTA_LEFT.1,
         _ => false,
