@@ -24,6 +24,7 @@ pub struct Config {
     pub log: Log,
     pub egress: Egress,
     pub delivery: Delivery,
+    pub backup: Backup,
 }
 
 /// `[server]`
@@ -71,6 +72,15 @@ pub struct Delivery {
     pub concurrency: usize,
     pub give_up_hours: u64,
     pub retention_days: u64,
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backup {
+    pub folder: PathBuf,
+    pub every_seconds: u64,
+    pub keep: usize,
 }
 
 /// What is wrong with the configuration, and where.

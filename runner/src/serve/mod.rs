@@ -1,5 +1,6 @@
 //! `serve`: everything on one machine, from the first start to the last request.
 
+mod backup;
 mod bootstrap;
 mod http;
 mod key_file;

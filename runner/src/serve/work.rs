@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::stopped;
+use super::{backup, stopped};
 use crate::config::Config;
 
 /// Expired items looked at in one go.
@@ -20,7 +20,7 @@ const SWEEP: usize = 500;
 /// Starts everything; each ends by itself after the stop.
 pub fn start(
     center: &Arc<Center>,
-    data: &Embedded,
+    data: &Arc<Embedded>,
     config: &Config,
     metrics: PrometheusHandle,
     stopping: watch::Receiver<bool>,
@@ -40,26 +40,31 @@ pub fn start(
     workers.push(tokio::spawn(keep_ledger(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(ask_platforms(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(watch(center.clone(), stopping.clone())));
+    if !config.backup.folder.as_os_str().is_empty() {
+        let (clock, server) = (center.clock.clone(), config.server.clone());
+        let backups = backup::keep(data.clone(), clock, server, config.backup.clone(), stopping.clone());
+        workers.push(tokio::spawn(backups));
+    }
     workers.push(tokio::spawn(keep_house(center.clone(), data.store(), metrics, stopping)));
     workers
 }
 
 /// The turns of something that is done again and again until the process is asked to stop.
-struct Turns {
+pub(super) struct Turns {
     tick: Interval,
     stopping: watch::Receiver<bool>,
 }
 
 impl Turns {
     /// The first turn is at once. A turn that took long is followed by a whole pause.
-    fn every(seconds: u64, stopping: watch::Receiver<bool>) -> Self {
+    pub(super) fn every(seconds: u64, stopping: watch::Receiver<bool>) -> Self {
         let mut tick = interval(Duration::from_secs(seconds));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { tick, stopping }
     }
 
     /// Waits for the next turn; false when there is none any more.
-    async fn next(&mut self) -> bool {
+    pub(super) async fn next(&mut self) -> bool {
         tokio::select! {
             () = stopped(self.stopping.clone()) => false,
             _ = self.tick.tick() => true,

@@ -73,6 +73,15 @@ impl Shared {
     }
 }
 
+/// Ends what a connection is at when it is dropped; a process that is asked to stop need not wait for it.
+struct BreakOff(rusqlite::InterruptHandle);
+
+impl Drop for BreakOff {
+    fn drop(&mut self) {
+        self.0.interrupt();
+    }
+}
+
 /// An open data folder.
 pub struct Embedded {
     shared: Arc<Shared>,
@@ -139,14 +148,14 @@ impl Embedded {
 
     /// Writes a consistent copy of the database into a new file while the work goes on.
     ///
-    /// Attachments are plain files beside it, and never change once written.
+    /// Attachments are plain files beside it, and never change once written. A copy that nobody waits for any more breaks
+    /// off, and leaves an unfinished file.
     pub async fn copy_to(&self, file: impl Into<PathBuf>) -> Result<()> {
-        let (folder, file) = (self.folder.clone(), file.into());
         // A copy takes long, so it has a connection of its own.
-        let copy = move || {
-            let name = file.to_string_lossy().into_owned();
-            connect::reader(&folder)?.execute("VACUUM INTO ?1", [name]).map_err(of_sqlite)
-        };
+        let connection = connect::reader(&self.folder)?;
+        let _break_off = BreakOff(connection.get_interrupt_handle());
+        let name = file.into().to_string_lossy().into_owned();
+        let copy = move || connection.execute("VACUUM INTO ?1", [name]).map_err(of_sqlite);
         tokio::task::spawn_blocking(copy)
             .await
             .map_err(|error| Error::new(ErrorKind::Internal, "copying the database died").because(error))?
