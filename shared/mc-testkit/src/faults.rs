@@ -1,4 +1,4 @@
-//! Cases that are left out, each with its reason.
+//! The cases of a suite, and those that are left out, each with its reason.
 
 /// A case that an emulator, and not the adapter, gets wrong.
 #[derive(Clone, Copy, Debug)]
@@ -10,36 +10,38 @@ pub struct Fault {
 }
 
 /// The cases of one run.
-pub(crate) struct Cases<'a> {
+#[derive(Debug)]
+pub struct Cases<'a> {
     faults: &'a [Fault],
     left_out: Vec<&'static str>,
 }
 
 impl<'a> Cases<'a> {
-    pub(crate) fn new(faults: &'a [Fault]) -> Self {
+    /// All cases but these.
+    pub fn new(faults: &'a [Fault]) -> Self {
         Self { faults, left_out: Vec::new() }
     }
 
     /// Whether a case is to run.
-    pub(crate) fn wants(&mut self, case: &'static str) -> bool {
+    pub fn wants(&mut self, case: &'static str) -> bool {
         let fault = self.faults.iter().find(|fault| fault.case == case);
         self.left_out.extend(fault.map(|_| case));
         fault.is_none()
     }
 
     /// Every fault has to name a case, or a renamed case would come back unseen.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         let unknown = self.faults.iter().find(|fault| !self.left_out.contains(&fault.case));
         assert!(unknown.is_none(), "there is no such case: {unknown:?}");
     }
 }
 
 /// Runs cases that take what is under test by reference.
-macro_rules! run {
+#[macro_export]
+macro_rules! run_cases {
     ($cases:ident, $make:ident, $($module:ident::$case:ident),+ $(,)?) => {
         $(if $cases.wants(stringify!($case)) {
             $module::$case(&$make().await).await;
         })+
     };
 }
-pub(crate) use run;

@@ -6,9 +6,10 @@
 
 pub mod ambient;
 pub mod channel;
-mod faults;
+pub mod faults;
 mod flaky;
 mod must;
+mod platform;
 pub mod queue;
 pub mod store;
 mod tokens;
@@ -16,4 +17,6 @@ mod tokens;
 pub use ambient::{MockClock, SeqIds, SeqRandom};
 pub use faults::Fault;
 pub use flaky::{Crash, FlakyStore};
+pub use must::Must;
+pub use platform::{Answer, Platform};
 pub use tokens::MemoryTokens;

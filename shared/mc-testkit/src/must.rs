@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 /// What a suite expects to succeed.
-pub(crate) trait Must<T> {
+pub trait Must<T> {
     /// The value, or the end of the test at the caller's line.
     fn must(self) -> T;
 }

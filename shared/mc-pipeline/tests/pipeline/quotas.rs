@@ -10,9 +10,10 @@ use mc_core::state::MessageStatus;
 use mc_pipeline::quota::{self, QuotaItem, Source};
 use mc_pipeline::{pace, view};
 use mc_sandbox::Platform;
+use mc_testkit::Answer;
 use serde_json::{Value, json};
 
-use crate::metered::{Answer, world, world_with};
+use crate::metered::{world, world_with};
 use crate::world::{COMPLETED, PROJECT, World};
 
 const SOON: Duration = Duration::from_millis(50);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mc_core::ports::{Consumer, Family, Queue, Store};
+use mc_core::ports::{Blobs, Consumer, Family, Queue, Store};
 use mc_store_embedded::Embedded;
+use mc_suites::PlaceUnderTest;
 use mc_testkit::MockClock;
 use mc_testkit::queue::{Abilities, QueueUnderTest};
 use mc_testkit::store::StoreUnderTest;
@@ -81,6 +82,16 @@ impl QueueUnderTest for UnderTest {
     }
 }
 
+impl PlaceUnderTest for UnderTest {
+    fn shared_clock(&self) -> Arc<MockClock> {
+        self.clock.clone()
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(self.data().blobs())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_behaves() {
     mc_testkit::store::all(UnderTest::new).await;
@@ -89,4 +100,9 @@ async fn the_store_behaves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_behaves() {
     mc_testkit::queue::all(UnderTest::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_use_cases_behave() {
+    mc_suites::all(UnderTest::new).await;
 }

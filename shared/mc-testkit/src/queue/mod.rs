@@ -61,7 +61,7 @@ pub async fn all<Q: QueueUnderTest>(make: impl AsyncFn() -> Q) {
 /// Runs every case but those that what stands behind the queue gets wrong by itself.
 pub async fn all_but<Q: QueueUnderTest>(make: impl AsyncFn() -> Q, faults: &[Fault]) {
     let mut cases = Cases::new(faults);
-    crate::faults::run!(
+    crate::run_cases!(
         cases,
         make,
         delivery::every_task_comes_once,

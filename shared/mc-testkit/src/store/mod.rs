@@ -47,7 +47,7 @@ pub async fn all_but<S: StoreUnderTest>(make: impl AsyncFn() -> S, faults: &[Fau
     if cases.wants("what_was_answered_survives_a_restart") {
         reads::what_was_answered_survives_a_restart(make().await).await;
     }
-    crate::faults::run!(
+    crate::run_cases!(
         cases,
         make,
         reads::what_was_put_is_read,
