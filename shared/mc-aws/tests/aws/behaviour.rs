@@ -17,6 +17,9 @@ const MOTO_STORE: [Fault; 3] = [
 /// What moto gets wrong of queues: nothing.
 const MOTO_QUEUE: [Fault; 0] = [];
 
+/// What that does to use-cases whose processes write the same item at once.
+const MOTO_USE_CASES: [Fault; 0] = [];
+
 fn faults(moto: &[Fault]) -> &[Fault] {
     match Emulator::here() {
         Emulator::MiniStack => &[],
@@ -32,4 +35,9 @@ async fn the_store_behaves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_queue_behaves() {
     mc_testkit::queue::all_but(Rig::new, faults(&MOTO_QUEUE)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_use_cases_behave() {
+    mc_suites::all_but(Rig::new, faults(&MOTO_USE_CASES)).await;
 }

@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use mc_aws::queue::{Record, work};
 use mc_aws::{Aws, Settings, SqsQueue};
-use mc_core::ports::{Consumer, Family, Queue, Store};
+use mc_core::ports::{Blobs, Consumer, Family, Queue, Store};
+use mc_suites::PlaceUnderTest;
 use mc_testkit::queue::{Abilities, QueueUnderTest};
 use mc_testkit::store::StoreUnderTest;
 use mc_testkit::{MockClock, SeqRandom};
@@ -138,6 +139,16 @@ impl StoreUnderTest for Rig {
 
     fn clock(&self) -> &MockClock {
         &self.clock
+    }
+}
+
+impl PlaceUnderTest for Rig {
+    fn shared_clock(&self) -> Arc<MockClock> {
+        self.clock.clone()
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(self.aws.blobs().unwrap())
     }
 }
 
