@@ -133,6 +133,8 @@ impl Deliverer {
                 slots.insert(key, (some, wait));
             }
         }
+        // Slots that were given at once are later than the time before the channels were read.
+        let now = self.center.clock.now();
         let ready = jobs.iter().map(|job| {
             let key = (job.project.clone(), job.channel.clone());
             let Some(entry) = entries.get(&key).cloned().flatten() else { return (None, Ready::NoChannel) };

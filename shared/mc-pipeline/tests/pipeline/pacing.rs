@@ -1,14 +1,18 @@
 //! Twenty a minute, and not one more.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mc_core::model::Kind;
-use mc_core::ports::Clock;
+use mc_core::model::{Kind, Priority};
+use mc_core::ports::{Clock, Consumer, Envelope, Group, Task, Verdict};
 use mc_core::state::State;
+use mc_pipeline::deliver::Deliverer;
+use mc_pipeline::repo::Build;
 use mc_sandbox::Platform;
+use mc_testkit::MockClock;
 use serde_json::json;
 
-use crate::world::{COMPLETED, World, inline};
+use crate::world::{COMPLETED, PROJECT, World, inline};
 
 /// Sends so many messages through a robot and turns the clock until all are decided; answers the times of arrival.
 async fn run(world: &World, channel: &str, count: usize, platform: Platform) -> Vec<u64> {
@@ -71,4 +75,24 @@ async fn an_operators_own_limit_is_kept_too() {
     for from in &times {
         assert!(times.iter().filter(|t| **t >= *from && **t < from + 60_000).count() <= 6);
     }
+}
+
+#[tokio::test]
+async fn a_process_that_has_to_read_its_channel_first_sends_at_once() {
+    let clock = Arc::new(OnceLock::<Arc<MockClock>>::new());
+    let takes_time = clock.clone();
+    let build: Build = Arc::new(move |setup, ports| {
+        if let Some(clock) = takes_time.get() {
+            clock.advance(Duration::from_millis(7));
+        }
+        mc_channels::build(setup, ports)
+    });
+    let world = World::built_by(Some(build)).await;
+    clock.set(world.clock.clone()).unwrap();
+    let message = world.send(inline("im", json!([]))).await;
+    let task = Task::Deliver { project: PROJECT.into(), message, share: 0, channel: "im".into(), slot: None };
+    let envelope = Envelope { group: Group::of(PROJECT, Priority::Normal), tasks: vec![task], until: None };
+    let verdicts = Deliverer::new(Arc::new(world.another_process())).consume(envelope).await;
+    assert_eq!(verdicts, [Verdict::Done]);
+    assert_eq!(world.sandbox.accepted(Platform::Im).len(), 1);
 }
