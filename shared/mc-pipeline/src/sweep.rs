@@ -5,6 +5,8 @@
 //! over, twice in all: what was due and was never claimed gets its task again. A task that is in the queue all the same
 //! finds its work done by the other one, or does it first: a claim has one winner.
 //!
+//! A request with an `Idempotency-Key` that is repeated need not wait for that: its own messages are looked at at once.
+//!
 //! The first look, after minutes, leaves alone what waits for good reasons: a channel that sends as fast as it may, and more
 //! than a few at once, which is a queue that is full and no crash. The second look takes everything.
 
@@ -34,10 +36,9 @@ struct Look {
     careful: bool,
 }
 
-const LOOKS: [Look; 2] = [
-    Look { name: "soon", age: minutes(3), span: minutes(5), careful: true },
-    Look { name: "late", age: minutes(60), span: minutes(15), careful: false },
-];
+const LATE: Look = Look { name: "late", age: minutes(60), span: minutes(15), careful: false };
+
+const LOOKS: [Look; 2] = [Look { name: "soon", age: minutes(3), span: minutes(5), careful: true }, LATE];
 
 /// More than so many at once are no crash but a queue that is full.
 const FEW: usize = 500;
@@ -75,6 +76,31 @@ pub async fn sweep(center: &Center) -> Result<usize> {
         tracing::warn!(queued, "tasks of messages that were written and not queued are queued");
     }
     Ok(queued)
+}
+
+/// Queues what was written and not queued of these messages alone, given by their heads; answers how many tasks.
+pub(crate) async fn queue_again(center: &Center, project: &Arc<str>, heads: &[Item]) -> Result<usize> {
+    let now = center.clock.now();
+    let mut found = Vec::new();
+    for item in heads {
+        found.extend(unclaimed(project, item, now));
+        let head = Head::read(item)?;
+        // Once one of its shares is decided they were queued all, as they are in one request.
+        if head.inline.is_some() || !head.finals.is_empty() {
+            continue;
+        }
+        let Some(message) = message_of(item) else { continue };
+        let mut query = Query::prefix(item.key.pk.clone(), keys::share_prefix(message), PAGE);
+        loop {
+            let page = center.store.query(&query).await?;
+            found.extend(page.items.iter().filter_map(|item| unclaimed(project, item, now)));
+            match page.items.last() {
+                Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
+                _ => break,
+            }
+        }
+    }
+    LATE.queue(center, found).await
 }
 
 fn mark(look: &Look, to: Timestamp) -> Item {
@@ -225,15 +251,19 @@ fn unclaimed(project: &Arc<str>, item: &Item, now: Timestamp) -> Option<Unclaime
     if !queued || item.attrs.num(attr::ATTEMPT) != Some(0) {
         return None;
     }
-    let mut parts = item.key.sk.split('#').skip(1);
-    let message = MessageId::new(Ulid::from_string(parts.next()?).ok()?);
-    let index = parts.next().map_or(Some(0), |index| index.parse().ok())?;
+    let message = message_of(item)?;
+    let index = item.key.sk.split('#').nth(2).map_or(Some(0), |index| index.parse().ok())?;
     let share = Share::read(index, &item.attrs).ok()?;
     if share.due > now {
         return None;
     }
     let head = if index == 0 { Some(Head::read(item).ok()?) } else { None };
     Some(Unclaimed { project: project.clone(), message, share, head })
+}
+
+/// The message that a head or a share belongs to.
+fn message_of(item: &Item) -> Option<MessageId> {
+    Some(MessageId::new(Ulid::from_string(item.key.sk.split('#').nth(1)?).ok()?))
 }
 
 /// A time divided at midnight, as the partitions are.

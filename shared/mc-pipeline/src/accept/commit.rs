@@ -194,9 +194,7 @@ pub(crate) async fn write(
                 let earlier = Earlier::find(center, caller, &idempotency, center.clock.now()).await?;
                 // It may still be at it. Whoever comes again later completes what it has not.
                 match earlier {
-                    Some(Earlier { outcomes, missing }) if missing.is_empty() => {
-                        Ok(Answer { outcomes, replayed: true, limits: Vec::new() })
-                    }
+                    Some(earlier) if earlier.missing.is_empty() => earlier.replay(center, caller).await,
                     Some(_) | None => Err(Refusal::Failed(Error::new(
                         mc_core::ErrorKind::Unavailable,
                         "the same request is being carried out; send it again",

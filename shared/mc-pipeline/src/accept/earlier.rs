@@ -13,6 +13,7 @@ use super::{Caller, Refusal, plan};
 use crate::center::Center;
 use crate::keys;
 use crate::share::{self, attr};
+use crate::sweep;
 
 /// For how long a repeated request is recognised.
 const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(86_400);
@@ -45,6 +46,8 @@ pub(crate) struct Earlier {
     pub(crate) outcomes: Vec<Outcome>,
     /// Which of its messages were accepted and are not there, because it ended before it had written them.
     pub(crate) missing: Vec<usize>,
+    /// The heads of the others.
+    written: Vec<Item>,
 }
 
 impl Earlier {
@@ -76,16 +79,31 @@ impl Earlier {
         let (places, heads): (Vec<usize>, Vec<_>) =
             young.map(|(n, id)| (n, keys::head(&caller.project, id, center.spread))).unzip();
         let found = center.store.get_many(&heads).await?;
-        let missing =
-            places.into_iter().zip(found).filter(|(_, head)| head.is_none()).map(|(n, _)| n).collect();
+        let (mut missing, mut written) = (Vec::new(), Vec::new());
+        for (n, head) in places.into_iter().zip(found) {
+            match head {
+                Some(head) => written.push(head),
+                None => missing.push(n),
+            }
+        }
         let outcomes = record.results.into_iter().map(|result| match result {
             RecordedResult::Accepted(accepted) => Outcome::Accepted(accepted),
             RecordedResult::Refused { code, detail } => Outcome::RefusedBefore { code, detail },
         });
-        Ok(Some(Self { outcomes: outcomes.collect(), missing }))
+        Ok(Some(Self { outcomes: outcomes.collect(), missing, written }))
     }
 
-    /// Writes what is missing, under the ids it was accepted with. The earlier request may be at it at the same time: each
+    /// Answers as the earlier request, and queues again what is written and was never worked on: that request may have
+    /// ended, or found no queue, before it had queued it.
+    pub(crate) async fn replay(self, center: &Center, caller: &Caller) -> Result<Answer, Refusal> {
+        let queued = sweep::queue_again(center, &caller.project, &self.written).await?;
+        if queued > 0 {
+            tracing::info!(queued, "a repeated request queues its tasks again");
+        }
+        Ok(Answer { outcomes: self.outcomes, replayed: true, limits: Vec::new() })
+    }
+
+    /// Writes what is missing, under the ids it was accepted with, and replays it. The earlier request may be at it at the same time: each
     /// item is written by one of the two, and a task that is queued twice is worked on once.
     pub(super) async fn complete(
         mut self,
@@ -119,7 +137,7 @@ impl Earlier {
             center.store.commit(commit).await.map_err(|error| Refusal::Failed(error.into()))?;
             count_all(&counted, center, caller, &self.outcomes, now);
         }
-        Ok(Answer { outcomes: self.outcomes, replayed: true, limits: Vec::new() })
+        self.replay(center, caller).await
     }
 }
 

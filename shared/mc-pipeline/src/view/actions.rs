@@ -139,12 +139,11 @@ pub async fn retry(
     if let Some(idempotency) = &idempotency
         && let Some(earlier) = Earlier::find(center, caller, idempotency, center.clock.now()).await?
     {
-        let Earlier { outcomes, missing } = earlier;
-        if missing.is_empty() {
-            return Ok(Answer { outcomes, replayed: true, limits: Vec::new() });
+        if earlier.missing.is_empty() {
+            return earlier.replay(center, caller).await;
         }
         // It ended between its record and its message, which gets the id that was recorded.
-        let Some(commit::Outcome::Accepted(accepted)) = outcomes.into_iter().next() else {
+        let Some(commit::Outcome::Accepted(accepted)) = earlier.outcomes.into_iter().next() else {
             return Err(Error::new(ErrorKind::Corrupt, "a retry's record names no message").into());
         };
         let answer = send_again(center, caller, id, accepted.id, None).await?;

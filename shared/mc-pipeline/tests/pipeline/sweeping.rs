@@ -152,7 +152,7 @@ async fn two_sweeps_at_once_do_no_harm() {
 
 #[tokio::test]
 async fn a_repeated_request_completes_what_a_crash_left_out() {
-    for crash in [Crash::BehindGuard, Crash::BeforeHeads] {
+    for crash in [Crash::BehindGuard, Crash::BeforeHeads, Crash::BeforeTasks] {
         let world = World::quiet().await;
         let people: Vec<_> = (0..250).map(|n| json!({"email": format!("p{n}@example.com")})).collect();
         let body = inline("mail", json!(people));
@@ -175,4 +175,19 @@ async fn a_repeated_request_completes_what_a_crash_left_out() {
         assert_eq!((view.status, view.counts.get(State::Sent)), (COMPLETED, 250));
         assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), 250);
     }
+}
+
+#[tokio::test]
+async fn a_repeated_request_queues_a_small_message_that_was_not_queued() {
+    let world = World::quiet().await;
+    let body = inline("im", json!([]));
+    world.store.crash(Crash::BeforeTasks);
+    let (first, _) = world.try_send_once(body.clone(), Some("k")).await.unwrap();
+    let (again, replayed) = world.try_send_once(body.clone(), Some("k")).await.unwrap();
+    assert_eq!((again.id, replayed), (first.id, true));
+    world.work();
+    assert_eq!(world.finished(first.id).await.status, COMPLETED);
+    world.try_send_once(body, Some("k")).await.unwrap();
+    world.advance(MINUTE).await;
+    assert_eq!(world.sandbox.accepted(Platform::Im).len(), 1);
 }
