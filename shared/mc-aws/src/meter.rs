@@ -19,6 +19,7 @@ pub enum Operation {
     SendMessageBatch,
     ReceiveMessage,
     DeleteMessageBatch,
+    ChangeMessageVisibility,
     GetQueueAttributes,
     SendEmail,
     GetAccount,
@@ -29,7 +30,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 16] = [
+    pub const ALL: [Operation; 17] = [
         Operation::GetItem,
         Operation::BatchGetItem,
         Operation::Query,
@@ -40,6 +41,7 @@ impl Operation {
         Operation::SendMessageBatch,
         Operation::ReceiveMessage,
         Operation::DeleteMessageBatch,
+        Operation::ChangeMessageVisibility,
         Operation::GetQueueAttributes,
         Operation::SendEmail,
         Operation::GetAccount,
@@ -59,6 +61,7 @@ impl Operation {
             Operation::SendMessageBatch
             | Operation::ReceiveMessage
             | Operation::DeleteMessageBatch
+            | Operation::ChangeMessageVisibility
             | Operation::GetQueueAttributes => Unit::QueueRequest,
             Operation::SendEmail
             | Operation::GetAccount

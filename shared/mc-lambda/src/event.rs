@@ -198,6 +198,9 @@ pub(crate) struct BatchRecord<'a> {
     /// By which its failure is named.
     #[serde(borrow)]
     pub(crate) message_id: Text<'a>,
+    /// By which it is taken out of the queue.
+    #[serde(borrow)]
+    pub(crate) receipt_handle: Text<'a>,
     /// What was sent.
     #[serde(borrow)]
     pub(crate) body: Text<'a>,

@@ -112,7 +112,12 @@ fn asked(role: Role, port: Port) -> Vec<Right> {
         Port::KeyRing => every(&["secretsmanager:GetSecretValue"], &one("KeyRing")),
         Port::Queue => every(&["sqs:SendMessage"], &Family::ALL.map(|family| queue(family, "Queue"))),
         Port::Work => {
-            let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+            let actions = [
+                "sqs:ReceiveMessage",
+                "sqs:DeleteMessage",
+                "sqs:ChangeMessageVisibility",
+                "sqs:GetQueueAttributes",
+            ];
             every(&actions, &[queue(role.family().unwrap(), "Queue")])
         }
         Port::Depths => every(&["sqs:GetQueueAttributes"], &dead),

@@ -18,7 +18,7 @@ use crate::call::Calls;
 use crate::lazy::Lazy;
 use crate::settings::PerFamily;
 
-pub use work::{Record, Resend, Worked, work};
+pub use work::{Hands, Record, Worked, work};
 
 /// The queues. Clones share their client.
 #[derive(Clone)]

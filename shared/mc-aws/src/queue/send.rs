@@ -8,7 +8,7 @@ use mc_core::ports::{Family, Outgoing, QueueDepth};
 use mc_core::{Error, ErrorKind, Result};
 
 use super::wire::{self, Packed};
-use super::{Resend, SqsQueue};
+use super::{Hands, SqsQueue};
 use crate::call::{Patience, failure};
 use crate::meter::Operation;
 use crate::settings::{missing, names};
@@ -31,16 +31,42 @@ const STALLS: u32 = 6;
 /// A message from a crash-loop queue is ours for so long while it is sent again.
 const HELD: i32 = 60;
 
+/// A task that may have ended its process comes again after so many seconds, if it does: twice the visibility timeout
+/// that the template gives the queues, so that those it came with are done by then.
+const PARTED: i32 = 720;
+
 const WHAT: &str = "the queue takes no tasks";
 
 #[async_trait::async_trait]
-impl Resend for SqsQueue {
+impl Hands for SqsQueue {
     async fn again(&self, tasks: Vec<Outgoing>) -> Result<()> {
         self.send_packed(wire::pack(tasks, wire::TASKS)).await
     }
 
     async fn singly(&self, tasks: Vec<Outgoing>) -> Result<()> {
         self.send_packed(wire::pack(tasks, 1)).await
+    }
+
+    async fn acknowledge(&self, family: Family, receipts: Vec<String>) -> Result<()> {
+        self.delete(&self.urls.of(family), receipts).await
+    }
+
+    async fn part(&self, family: Family, receipt: &str) -> Result<()> {
+        let url = self.urls.of(family);
+        let request = self
+            .client
+            .get()
+            .change_message_visibility()
+            .queue_url(&url)
+            .receipt_handle(receipt)
+            .visibility_timeout(PARTED);
+        let called = self
+            .calls
+            .call(Operation::ChangeMessageVisibility, Patience::Usual, || request.clone().send())
+            .await;
+        self.calls.meter.used(Operation::ChangeMessageVisibility, 1);
+        called.result.map_err(|error| failure("a message cannot be hidden", error).with("queue", &url))?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::future::{FusedFuture, join_all};
 use mc_core::ports::{Consumer, Envelope, Family, Group, MAX_DELAY, Outgoing, Task, Verdict};
 use mc_core::{Result, Timestamp};
 
@@ -21,6 +21,15 @@ pub struct Record {
     pub body: String,
     /// How often it was handed out, this time included.
     pub receives: u32,
+    /// By which it is taken out of the queue, and hidden in it.
+    pub receipt: String,
+}
+
+impl Record {
+    /// Whether somebody may have died with its one task.
+    fn is_suspect(&self) -> bool {
+        self.receives > 1 && wire::read(&self.body).is_ok_and(|(_, tasks)| tasks.len() == 1)
+    }
 }
 
 /// What became of the records of one invocation.
@@ -38,14 +47,20 @@ pub struct Worked {
     pub lost: usize,
 }
 
-/// The way back into the queue.
+/// What the work on a queue's messages needs of the queue itself.
 #[async_trait]
-pub trait Resend: Send + Sync {
+pub trait Hands: Send + Sync {
     /// Sends tasks, packed together.
     async fn again(&self, tasks: Vec<Outgoing>) -> Result<()>;
 
     /// Sends tasks one by one, each a message of its own.
     async fn singly(&self, tasks: Vec<Outgoing>) -> Result<()>;
+
+    /// Takes messages out of a family's queue, by their receipts.
+    async fn acknowledge(&self, family: Family, receipts: Vec<String>) -> Result<()>;
+
+    /// Has a message come again later than those that were handed out with it, if it comes again.
+    async fn part(&self, family: Family, receipt: &str) -> Result<()>;
 }
 
 /// Works on the records of one invocation, side by side.
@@ -55,26 +70,74 @@ pub trait Resend: Send + Sync {
 ///   so SQS's own count of receipts counts crashes.
 /// - Tasks that come again are sent as new ones, together at the end.
 /// - An envelope that comes a second time is sent again as single tasks before any work.
+/// - A single task that comes a second time may end the process. It is worked on alone, after everything else is done
+///   and acknowledged; and if others of its sort wait for their turn, it is parted from them before, so that they come
+///   again without it.
 /// - After `until` no push begins. When `end` comes to pass, what is not finished is given up and fails; it has to leave
 ///   time enough to send the rest and to answer.
 pub async fn work(
-    queue: &dyn Resend,
+    queue: &dyn Hands,
     family: Family,
     consumer: &dyn Consumer,
     records: Vec<Record>,
     until: Option<Timestamp>,
     end: impl Future<Output = ()> + Send,
 ) -> Worked {
-    let ends: Vec<OnceLock<End>> = records.iter().map(|_| OnceLock::new()).collect();
-    let work = join_all(records.iter().zip(&ends).map(|(record, place)| async move {
-        // The place is empty: each record has one of its own.
-        let _ = place.set(one(consumer, record, until).await);
-    }));
-    tokio::select! {
-        _ = work => {}
-        () = end => tracing::warn!("the time of an invocation ran out before its work was done"),
+    let mut end = std::pin::pin!(end.fuse());
+    let (mut suspects, others): (Vec<_>, Vec<_>) = records.into_iter().partition(Record::is_suspect);
+    // Who was nearby the least often is the least likely to be the one.
+    suspects.sort_by_key(|suspect| suspect.receives);
+    let mut worked = Worked::default();
+    let mut turn = async |records: Vec<Record>, more: bool| {
+        let receipts: Vec<_> = match more {
+            true => records.iter().map(|r| (r.id.clone(), r.receipt.clone())).collect(),
+            false => Vec::new(),
+        };
+        some(queue, family, consumer, records, until, end.as_mut(), &mut worked).await;
+        let done = receipts.into_iter().filter(|(id, _)| !worked.failed.contains(id));
+        let done: Vec<_> = done.map(|(_, receipt)| receipt).collect();
+        if !done.is_empty()
+            && let Err(error) = queue.acknowledge(family, done).await
+        {
+            tracing::warn!(error = %error, "messages whose work is done could not be acknowledged yet");
+        }
+    };
+    turn(others, !suspects.is_empty()).await;
+    let mut waiting = suspects.len();
+    for suspect in suspects {
+        waiting -= 1;
+        if waiting > 0
+            && let Err(error) = queue.part(family, &suspect.receipt).await
+        {
+            tracing::warn!(error = %error, "a task that may end its process could not be parted from others");
+        }
+        turn(vec![suspect], waiting > 0).await;
     }
-    settle(queue, family, records, ends).await
+    worked
+}
+
+/// Works on some records together.
+async fn some(
+    queue: &dyn Hands,
+    family: Family,
+    consumer: &dyn Consumer,
+    records: Vec<Record>,
+    until: Option<Timestamp>,
+    end: impl FusedFuture<Output = ()> + Send,
+    worked: &mut Worked,
+) {
+    let ends: Vec<OnceLock<End>> = records.iter().map(|_| OnceLock::new()).collect();
+    if !end.is_terminated() {
+        let work = join_all(records.iter().zip(&ends).map(|(record, place)| async move {
+            // The place is empty: each record has one of its own.
+            let _ = place.set(one(consumer, record, until).await);
+        }));
+        tokio::select! {
+            _ = work => {}
+            () = end => tracing::warn!("the time of an invocation ran out before its work was done"),
+        }
+    }
+    settle(queue, family, records, ends, worked).await;
 }
 
 /// How one record ended.
@@ -119,12 +182,12 @@ async fn one(consumer: &dyn Consumer, record: &Record, until: Option<Timestamp>)
 
 /// Sends what comes again, and says which records failed.
 async fn settle(
-    queue: &dyn Resend,
+    queue: &dyn Hands,
     family: Family,
     records: Vec<Record>,
     ends: Vec<OnceLock<End>>,
-) -> Worked {
-    let mut worked = Worked::default();
+    worked: &mut Worked,
+) {
     let (mut again, mut singly) = (Vec::new(), Vec::new());
     let (mut with_again, mut with_singly) = (Vec::new(), Vec::new());
     for (record, end) in records.into_iter().zip(ends) {
@@ -172,7 +235,6 @@ async fn settle(
             }
         }
     }
-    worked
 }
 
 fn outgoing(family: Family, group: &Group, task: Task, after: Duration) -> Outgoing {
@@ -196,10 +258,12 @@ mod tests {
         closed: bool,
         again: Mutex<Vec<Outgoing>>,
         singly: Mutex<Vec<Outgoing>>,
+        /// What was acknowledged and parted, and what was worked on, in its order.
+        steps: Arc<Mutex<Vec<String>>>,
     }
 
     #[async_trait]
-    impl Resend for Outbox {
+    impl Hands for Outbox {
         async fn again(&self, tasks: Vec<Outgoing>) -> Result<()> {
             if self.closed {
                 return Err(Error::new(ErrorKind::Unavailable, "closed"));
@@ -210,6 +274,16 @@ mod tests {
 
         async fn singly(&self, tasks: Vec<Outgoing>) -> Result<()> {
             self.singly.lock().unwrap().extend(tasks);
+            Ok(())
+        }
+
+        async fn acknowledge(&self, _: Family, receipts: Vec<String>) -> Result<()> {
+            self.steps.lock().unwrap().push(format!("acknowledge {}", receipts.join(" ")));
+            Ok(())
+        }
+
+        async fn part(&self, _: Family, receipt: &str) -> Result<()> {
+            self.steps.lock().unwrap().push(format!("part {receipt}"));
             Ok(())
         }
     }
@@ -224,7 +298,7 @@ mod tests {
         let tasks: Vec<_> =
             tasks.into_iter().map(|n| outgoing(Family::Email, &group, task(n), Duration::ZERO)).collect();
         let body = wire::pack(tasks, wire::TASKS)[0].body().unwrap();
-        Record { id: id.to_owned(), body, receives }
+        Record { id: id.to_owned(), body, receives, receipt: format!("of-{id}") }
     }
 
     fn number(task: &Task) -> u32 {
@@ -281,6 +355,48 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_may_end_the_process_is_worked_on_alone_and_last() {
+        let queue = Outbox::default();
+        let steps = queue.steps.clone();
+        let recorder = Recorder::answering(move |task| {
+            steps.lock().unwrap().push(format!("work on {}", number(task)));
+            assert_ne!(number(task), 8, "this panic belongs to the test");
+            Verdict::Done
+        });
+        let records = vec![
+            record("x", [7], 2),
+            record("y", [8], 3),
+            record("z", [9], 2),
+            record("a", [1], 1),
+            record("b", [2], 1),
+        ];
+        let worked = run(&queue, &recorder, records).await;
+        assert_eq!((worked.done, worked.failed), (4, vec!["y".to_owned()]));
+        let expected = [
+            "work on 1",
+            "work on 2",
+            "acknowledge of-a of-b",
+            "part of-x",
+            "work on 7",
+            "acknowledge of-x",
+            "part of-z",
+            "work on 9",
+            "acknowledge of-z",
+            "work on 8",
+        ];
+        assert_eq!(*queue.steps.lock().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_acknowledged_early_without_need() {
+        for records in [vec![record("a", [1], 1), record("b", [2], 1)], vec![record("x", [7], 2)]] {
+            let queue = Outbox::default();
+            run(&queue, &Recorder::done(), records).await;
+            assert!(queue.steps.lock().unwrap().is_empty());
+        }
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_sent_again_comes_again_whole() {
         let queue = Outbox { closed: true, ..Outbox::default() };
         let recorder = Recorder::answering(|task| match number(task) {
@@ -293,7 +409,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_can_read_fails_without_harm() {
-        let bad = Record { id: "bad".into(), body: "?".into(), receives: 1 };
+        let bad = Record { body: "?".into(), ..record("bad", [0], 1) };
         let worked = run(&Outbox::default(), &Recorder::done(), vec![bad, record("a", [1], 1)]).await;
         assert_eq!((worked.failed, worked.done), (vec!["bad".to_owned()], 1));
     }

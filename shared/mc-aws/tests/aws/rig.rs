@@ -184,6 +184,7 @@ impl QueueUnderTest for Rig {
                     [&MessageSystemAttributeName::ApproximateReceiveCount]
                     .parse()
                     .unwrap(),
+                receipt: message.receipt_handle.clone().unwrap(),
             });
             let worked =
                 work(&queue, family, &*consumer, records.collect(), None, std::future::pending()).await;

@@ -52,6 +52,7 @@ impl Handler for Send {
             id: record.message_id.0.into_owned(),
             body: record.body.0.into_owned(),
             receives: record.attributes.approximate_receive_count.0.parse().unwrap_or(1),
+            receipt: record.receipt_handle.0.into_owned(),
         });
         let center = place.center().await?;
         let queue = place.aws.queue()?;
