@@ -2,13 +2,13 @@
 
 import json
 import os
-import pathlib
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from im import Im
 from local_aws import ROOT, LocalAws, Program, answers, deploy, free_port, lay_out, until
 
 # The words of docs/DEPLOY.md, and what only a local place needs besides: its functions may reach this machine.
@@ -18,7 +18,7 @@ LOCAL = " --parameter-overrides Architecture=x86_64 Protect=false EgressAllow=12
 
 
 class Sandbox:
-    """The sandbox platforms of the runner: robots, mail, a self-built IM."""
+    """The sandbox platforms of the runner."""
 
     def __init__(self, folder):
         self.port, self.smtp = free_port(), free_port()
@@ -63,8 +63,15 @@ def aws(folder, sandbox):
 
 
 @pytest.fixture(scope="session")
-def stack(aws, folder, sandbox):
-    """The stack, after its first start, with a channel of each sandbox platform and a template."""
+def im():
+    im = Im()
+    yield im
+    im.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(aws, folder, sandbox, im):
+    """The stack, after its first start, with channels and a template."""
     lay_out(folder)
     stack = deploy(aws, folder, DEPLOY + LOCAL)
     event = json.loads((ROOT / "events/schedule.json").read_text())
@@ -74,7 +81,11 @@ def stack(aws, folder, sandbox):
         "mail": {"kind": "email_smtp", "settings": {
             "host": "127.0.0.1", "port": sandbox.smtp, "security": "none", "from": "Message Center <center@example.com>",
         }},
-        "im": {"kind": "webhook", "settings": {"url": f"{sandbox.url}/im/messages"}},
+        "ses": {"kind": "email_ses", "settings": {
+            "from": "Message Center <center@example.com>", "configuration_set": stack.outputs["Feedback"],
+        }},
+        "im": {"kind": "webhook", "settings": {"url": im.url}},
+        "careful": {"kind": "webhook", "settings": {"url": im.url}, "on_doubt": "hold"},
     }
     for name, channel in channels.items():
         status, _, answer = stack.call("PUT", f"/v1/channels/{name}", channel)

@@ -12,15 +12,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from proxy import Proxy
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ACCOUNT = "123456789012"
+FINAL = {"completed", "partial", "failed", "canceled", "expired"}
 REGION = "us-east-1"
+# For how long a share is in the hands of whoever claimed it, in seconds.
+LEASE = 90
 FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if (path / "Cargo.toml").exists())
 
 
@@ -39,6 +44,11 @@ def until(condition, seconds=60, what="it did not happen"):
             return found
         time.sleep(0.1)
     raise AssertionError(what() if callable(what) else what)
+
+
+def word():
+    """A text that nothing else holds."""
+    return f"w{uuid.uuid4().hex[:12]}"
 
 
 def answers(url):
@@ -74,27 +84,28 @@ class Program:
 
 
 class LocalAws:
-    """The emulator. `endpoint` is where the functions find AWS; it may be a proxy in front of it."""
+    """The emulator, with a proxy in front of it through which the functions call it."""
 
-    def __init__(self, folder, smtp, endpoint=None, port=None):
-        self.folder = folder
-        self.port = port or free_port()
+    def __init__(self, folder, smtp):
+        self.port, self.control = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.proxy = Proxy(self.port)
         temporary = folder / "tmp"
-        temporary.mkdir(exist_ok=True)
+        temporary.mkdir()
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MESSAGE_CENTER_", "AWS_"))}
-        self.program = Program(folder, "ministack", [str(pathlib.Path(sys.executable).parent / "ministack")], clean | {
-            "AWS_ENDPOINT_URL": endpoint or self.url,
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self.port),
-            "IOT_MTLS_ENABLED": "0",
+        emulator = [sys.executable, str(ROOT / "tests/aws/emulator.py"), "ministack", str(self.port), str(self.control)]
+        self.program = Program(folder, "ministack", emulator, clean | {
+            "AWS_ENDPOINT_URL": self.proxy.url,
             "LOG_LEVEL": "INFO",
-            "MINISTACK_ACCOUNT_ID": ACCOUNT,
-            "MINISTACK_HOST": "localhost",
             "SMTP_HOST": smtp,
             "TMPDIR": str(temporary),
         })
         until(lambda: answers(f"{self.url}/_ministack/health"), 60, self.program.words)
+
+    def turn(self, seconds):
+        """Moves the emulator's clock on. The functions have the machine's, which nobody turns."""
+        turned = urllib.request.Request(f"http://127.0.0.1:{self.control}/advance?{seconds}", method="POST")
+        urllib.request.urlopen(turned, timeout=10).close()
 
     def environment(self):
         """What tools need to find this AWS and no other."""
@@ -114,6 +125,7 @@ class LocalAws:
 
     def stop(self):
         self.program.stop()
+        self.proxy.stop()
 
 
 class Stack:
@@ -138,9 +150,12 @@ class Stack:
         assert "FunctionError" not in answer, payload
         return payload
 
-    def queue(self, family, dead=False):
-        name = f"{self.name}-{family}" + ("-dead" if dead else "")
-        return self.aws.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+    def function(self, name):
+        """The ARN of a function."""
+        return self.aws.client("lambda").get_function(FunctionName=f"{self.name}-{name}")["Configuration"]["FunctionArn"]
+
+    def queue(self, family):
+        return self.aws.client("sqs").get_queue_url(QueueName=f"{self.name}-{family}")["QueueUrl"]
 
     def call(self, method, path, body=None, headers=None, key=None):
         """One signed call through API Gateway; gives status, headers and answer."""
@@ -159,6 +174,53 @@ class Stack:
                 return answer.status, dict(answer.headers), read(answer)
         except urllib.error.HTTPError as answer:
             return answer.code, dict(answer.headers), read(answer)
+
+    def message(self, id):
+        """What became of a message."""
+        status, _, answer = self.call("GET", f"/v1/messages/{id}")
+        assert status == 200, answer
+        return answer
+
+    def final(self, id, seconds=90):
+        """The same, once that is decided."""
+        def ended():
+            answer = self.message(id)
+            return answer if answer["status"] in FINAL else None
+
+        return until(ended, seconds, lambda: json.dumps(self.message(id)))
+
+    def depth(self, family):
+        """How many messages the queue of a family holds: for now, for later, and in somebody's hands."""
+        answer = self.aws.client("sqs").get_queue_attributes(QueueUrl=self.queue(family), AttributeNames=["All"])
+        return sum(int(n) for name, n in answer["Attributes"].items() if name.startswith("ApproximateNumberOfMessages"))
+
+    def settle(self, family):
+        """Waits until the queue of a family holds nothing. Who met another's lease there comes back when that is over."""
+        self.leave(LEASE)
+        until(lambda: self.depth(family) == 0, 60, lambda: f"{self.depth(family)} messages are left in the queue")
+
+    def leave(self, seconds):
+        """Leaves the functions' work where it is for so long: what they compare with their clock is moved back by that,
+        and the emulator's clock on."""
+        self.age(seconds)
+        self.aws.turn(seconds)
+
+    def age(self, seconds):
+        """Moves leases and due times back in the table, and the rows of the due index with them."""
+        client, table = self.aws.client("dynamodb"), self.outputs["Table"]
+        for page in client.get_paginator("scan").paginate(TableName=table):
+            for item in page["Items"]:
+                if item["pk"]["S"].startswith("due#"):
+                    at, _, name = item["sk"]["S"].partition("#")
+                    client.put_item(TableName=table, Item=item | {"sk": {"S": f"{int(at) - 1000 * seconds:013}#{name}"}})
+                    client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
+                for name in ("lg", "due"):
+                    if int(item.get(name, {}).get("N", 0)) > 0:
+                        client.update_item(
+                            TableName=table, Key={"pk": item["pk"], "sk": item["sk"]}, UpdateExpression="ADD #n :less",
+                            ExpressionAttributeNames={"#n": name},
+                            ExpressionAttributeValues={":less": {"N": str(-1000 * seconds)}},
+                        )
 
     @property
     def key(self):
