@@ -66,7 +66,8 @@ def test_of_ten_tasks_the_one_that_ends_its_function_is_put_aside_and_redriven(s
             stack.leave(VISIBILITY)
             if parted:
                 until(lambda: stack.depth("webhook") == 1, 30, "those it came with are not done without it")
-                stack.leave(parted.pop() - VISIBILITY)
+                stack.leave(parted[-1] - VISIBILITY)
+                parted.clear()
     until(lambda: crash_loops(stack) == 1, 30, "it did not become a crash loop")
     stack.settle("webhook")
     assert [len(im.of(text)) for text in others] == [1] * 9
