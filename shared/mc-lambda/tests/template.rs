@@ -225,7 +225,9 @@ fn is_emitted(namespace: &str, metric: &str, dimensions: &[&str]) -> bool {
     }
     let counted = |wanted| COUNTED.iter().any(|c| c.name == metric && c.dimensions == wanted);
     match dimensions {
-        ["Stack"] => counted(Dimensions::Stack) || [QUOTA_LEFT.1, CRASH_LOOPS.1, ALARMS_FIRING.1].contains(&metric),
+        ["Stack"] => {
+            counted(Dimensions::Stack) || [QUOTA_LEFT.1, CRASH_LOOPS.1, ALARMS_FIRING.1].contains(&metric)
+        }
         ["Stack", "Family"] => counted(Dimensions::StackAndFamily) || TIMED.iter().any(|t| t.name == metric),
         ["Stack", "Kind"] => metric == QUOTA_LEFT.1,
         _ => false,

@@ -4,20 +4,22 @@ use mc_content::dialect;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::text::Mention;
+use super::text::{Mention, literal};
 
 /// A rich text of plain lines, in which bare addresses become links.
+///
+/// A mention is an element of its own here. Whether marks in a text are read too is nowhere said, so there are none.
 pub(super) fn post(title: &str, text: &str, mentions: &[Mention]) -> Value {
     let mut lines: Vec<Value> = text.split('\n').map(|line| Value::Array(nodes(line))).collect();
     if !mentions.is_empty() {
         lines.push(mentions.iter().map(|m| json!({"tag": "at", "user_id": m.id()})).collect());
     }
     let title: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    json!({"zh_cn": {"title": title.trim(), "content": lines}})
+    json!({"zh_cn": {"title": literal(title.trim()), "content": lines}})
 }
 
 fn nodes(line: &str) -> Vec<Value> {
-    let text = |text: &str| json!({"tag": "text", "text": text});
+    let text = |text: &str| json!({"tag": "text", "text": literal(text)});
     let mut nodes = Vec::new();
     let mut rest = line;
     let mut from = 0;
@@ -67,6 +69,7 @@ mod tests {
             ("(http://x.example).", vec![text("("), link("http://x.example"), text(").")]),
             ("xhttp://x.example https://", vec![text("xhttp://x.example https://")]),
             ("https://[ http", vec![text("https://[ http")]),
+            ("<at id=all></at>", vec![text("<\u{200B}at id=all><\u{200B}/at>")]),
         ] {
             assert_eq!(nodes(line), expected, "{line}");
         }

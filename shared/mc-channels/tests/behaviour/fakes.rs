@@ -9,36 +9,8 @@ use mc_sandbox::{
 use mc_testkit::channel::{Expected, Harness, Trouble};
 use serde_json::{Value, json};
 
+pub use crate::known::*;
 use crate::world::World;
-
-pub const WECOM_CORP: &str = "ww1234567890abcdef";
-pub const WECOM_AGENT: u64 = 1_000_002;
-pub const WECOM_SECRET: &str = "wecom-app-secret-0123456789";
-pub const WECOM_TOKEN: &str = "QDG6eKwecomtoken";
-pub const WECOM_AES_KEY: &str = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C";
-pub const WECOM_KEY: &str = "693a91f6-7777-4bc4-97a0-0ec2sifa5aaa";
-pub const DINGTALK_TOKEN: &str = "566cc69da782ec77a6";
-pub const DINGTALK_SECRET: &str = "SEC9b1e7f0a55c24";
-pub const DINGTALK_APP: &str = "dingeqqpkv3x0123456";
-pub const DINGTALK_AGENT: u64 = 1_234_567_890;
-pub const DINGTALK_CORP: &str = "ding6ccabc44d2c8d38b";
-pub const DINGTALK_APP_SECRET: &str = "Kd83hVq0LmZx7Rt2Yb5Nc9Wf4Gj6Ps1A";
-pub const DINGTALK_CALLBACK_TOKEN: &str = "mryueDingtalkToken";
-pub const DINGTALK_AES_KEY: &str = "Yue0EfdN5900c1ce5cf6A152c63DDe1808a60c5ecd7";
-pub const FEISHU_HOOK: &str = "f99fed8d-9b01-4dfe-ab56-0123456789ab";
-pub const FEISHU_SECRET: &str = "qYhFgBvJ7rNdXcKtWmZs";
-pub const FEISHU_APP: &str = "cli_9f427eec54ae901b";
-pub const FEISHU_APP_SECRET: &str = "dskLLdkasdjlasdKKxyz0123456789ab";
-pub const FEISHU_TOKEN: &str = "rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV";
-pub const FEISHU_KEY: &str = "the-encrypt-key-of-the-app";
-pub const SMTP_PASSWORD: &str = "hunter2-hunter2";
-pub const WEBHOOK_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-pub const WECHAT_SECRET: &str = "5f3e0b7c9d1a4e2f8b6c0d9e7f1a2b3c";
-pub const SLACK_HOOK_KEY: &str = "XXXXhunterXXXXXXXXXXXX24";
-pub const SES_KEY_ID: &str = "AKIDTESTS00000000001";
-pub const SES_SECRET: &str = "wJalrXUtnFEMI-K7MDENG-bPxRfiCYEXAMPLEKEY";
-pub const SES_TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:mail-events";
-pub const OPENID: &str = "o6_bmjrPTlm6_2sgVt7hMZOPfL2M";
 
 /// A kind and its sandbox counterpart.
 pub struct Fake<'w> {

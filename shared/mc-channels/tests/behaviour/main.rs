@@ -14,6 +14,8 @@ mod fakes;
 #[cfg(test)]
 mod feishu;
 #[cfg(test)]
+mod known;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod mentions;

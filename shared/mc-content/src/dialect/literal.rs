@@ -151,7 +151,7 @@ fn without_tags(text: &str, words: &[&str]) -> String {
         out.push_str(before);
         let begins =
             |word: &&str| after.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        if words.iter().any(|word| begins(&word)) {
+        if words.iter().any(begins) {
             out.push(ZERO_WIDTH);
         }
         rest = after;
