@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
+use aws_sdk_sqs::operation::delete_message::DeleteMessageError;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use mc_aws::queue::{Record, work};
 use mc_aws::{Aws, Settings, SqsQueue};
@@ -194,8 +195,14 @@ impl QueueUnderTest for Rig {
                     let request = self.aws.sqs().change_message_visibility().queue_url(&url);
                     request.receipt_handle(receipt).visibility_timeout(0).send().await.unwrap();
                 } else {
+                    // What was acknowledged in the middle of the work is gone. SQS deletes it once more without a word,
+                    // the emulators call its receipt wrong.
                     let request = self.aws.sqs().delete_message().queue_url(&url);
-                    request.receipt_handle(receipt).send().await.unwrap();
+                    let deleted = request.receipt_handle(receipt).send().await;
+                    let gone = |error: &DeleteMessageError| error.is_receipt_handle_is_invalid();
+                    assert!(
+                        deleted.is_ok() || deleted.is_err_and(|e| e.as_service_error().is_some_and(gone))
+                    );
                 }
             }
         }
