@@ -95,23 +95,6 @@ pub(crate) fn is_tag(text: &str, tags: &[&str]) -> bool {
     ends && tags.iter().any(|tag| tag.eq_ignore_ascii_case(&text[..end]))
 }
 
-/// A text that is shown as it is, where a platform documents no escape: a zero-width space parts each of these signs from
-/// what would make a mark of it.
-pub(crate) fn literal(text: &str, signs: &[char], is_mark: impl Fn(char, &str) -> bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((at, sign)) = rest.char_indices().find(|(_, c)| signs.contains(c)) {
-        let (before, after) = rest.split_at(at + sign.len_utf8());
-        out.push_str(before);
-        if is_mark(sign, after) {
-            out.push('\u{200B}');
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
 /// Which robot of a pool pushes. A pool may have shrunk since the slot was reserved.
 pub(crate) fn lane(slot: Option<Slot>, robots: usize) -> usize {
     slot.map_or(0, |slot| usize::from(slot.lane) % robots.max(1))

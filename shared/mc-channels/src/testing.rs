@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use mc_content::FieldError;
 use mc_core::Secret;
@@ -73,35 +74,54 @@ pub(crate) fn context<'a>(
 
 /// An answer of a platform, and what it has to be taken for.
 #[derive(Deserialize)]
-struct Case {
+pub(crate) struct Case {
     #[serde(default = "ok")]
-    status: u16,
+    pub(crate) status: u16,
     content_type: Option<String>,
-    body: String,
+    /// In seconds.
+    retry_after: Option<u64>,
+    pub(crate) body: String,
     expected: String,
+    /// What a kind says of its own cases.
+    #[serde(flatten)]
+    own: Map<String, Value>,
 }
 
 fn ok() -> u16 {
     200
 }
 
-/// Judges every answer of a kind's fixtures. `judge` writes what a success says, `more` what is known of a failure besides its
+impl Case {
+    /// The answer.
+    pub(crate) fn response(&self) -> HttpResponse {
+        HttpResponse {
+            status: self.status,
+            retry_after: self.retry_after.map(Duration::from_secs),
+            content_type: self.content_type.clone(),
+            body: self.body.clone().into(),
+        }
+    }
+
+    /// Whether the case is marked so.
+    pub(crate) fn is(&self, mark: &str) -> bool {
+        self.own.get(mark) == Some(&Value::Bool(true))
+    }
+}
+
+/// Judges every answer of a kind's fixtures. `judge` says what a success is, `more` what is known of a failure besides its
 /// class and its code. No failure shows one of the secrets.
 pub(crate) fn judge_all(
     fixtures: &str,
     secrets: &[&str],
-    judge: impl Fn(HttpResponse) -> Result<String, SendError>,
+    judge: impl Fn(&Case) -> Result<String, SendError>,
     more: impl Fn(&SendError) -> &'static str,
 ) {
-    let cases: Vec<Case> = serde_json::from_str(fixtures).unwrap();
-    for Case { status, content_type, body, expected } in cases {
-        let bytes = body.clone().into_bytes().into();
-        let response = HttpResponse { status, retry_after: None, content_type, body: bytes };
-        let outcome = judge(response).unwrap_or_else(|error| {
+    for case in serde_json::from_str::<Vec<Case>>(fixtures).unwrap() {
+        let outcome = judge(&case).unwrap_or_else(|error| {
             let said = error.to_string();
             assert!(secrets.iter().all(|secret| !said.contains(secret)), "{said}");
             format!("{:?} {} {}", error.failure, error.code, more(&error))
         });
-        assert!(outcome.starts_with(&expected), "{body}: {outcome}, not {expected}");
+        assert_eq!(outcome.trim_end(), case.expected.trim_end(), "{}", case.body);
     }
 }

@@ -113,44 +113,26 @@ fn classify(code: i64, response: &HttpResponse) -> SendFailure {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use serde_json::json;
 
     use super::*;
     use crate::dingtalk_app::config::tests::config;
-
-    #[derive(Deserialize)]
-    struct Case {
-        status: u16,
-        content_type: Option<String>,
-        body: String,
-        expected: String,
-    }
+    use crate::testing::{Case, judge_all};
 
     #[test]
     fn every_answer_has_its_meaning() {
         let settings = json!({"app_key": "ding1", "agent_id": 7});
         let config = config(settings, &[("app_secret", "secret-1234")]);
         let token = Secret::new("token-5678");
-        let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
-        for case in cases {
-            let response = HttpResponse {
-                status: case.status,
-                retry_after: (case.status == 429).then_some(Duration::from_secs(7)),
-                content_type: case.content_type,
-                body: Bytes::from(case.body.clone()),
-            };
-            let outcome = match judge(&response, &config, Some(&token)) {
-                Ok(answer) => format!("Ok {:?}", answer.text("task_id")),
-                Err(error) => {
-                    let said = error.to_string();
-                    assert!(!said.contains("secret-1234") && !said.contains("token-5678"), "{error}");
-                    let over = if is_over(&error) { "over" } else { "" };
-                    assert_eq!(is_used_up(&error), case.body.contains("month's"), "{}", case.body);
-                    format!("{:?} {} {over}", error.failure, error.code)
-                }
-            };
-            assert!(outcome.starts_with(&case.expected), "{}: {outcome}, not {}", case.body, case.expected);
-        }
+        let judge = |case: &Case| {
+            let retry_after = (case.status == 429).then_some(Duration::from_secs(7));
+            let response = HttpResponse { retry_after, ..case.response() };
+            let answer = judge(&response, &config, Some(&token)).inspect_err(|error| {
+                assert_eq!(is_used_up(error), case.body.contains("month's"), "{}", case.body);
+            })?;
+            Ok(format!("Ok {:?}", answer.text("task_id")))
+        };
+        let over = |error: &SendError| if is_over(error) { "over" } else { "" };
+        judge_all(include_str!("fixtures/answers.json"), &["secret-1234", "token-5678"], judge, over);
     }
 }

@@ -71,7 +71,6 @@ fn check(robot: &Robot, pointer: &str, problems: &mut Vec<FieldError>) {
 
 #[cfg(test)]
 mod tests {
-
     use serde_json::json;
 
     use super::*;

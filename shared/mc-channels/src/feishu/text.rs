@@ -1,16 +1,17 @@
 //! Plain text in Feishu's messages, and the people in it.
 
+use mc_content::dialect;
 use mc_core::model::{AddressKind, Recipient};
 use mc_core::ports::Warning;
 
-use crate::robot::{self, is_tag};
+use crate::robot::is_tag;
 
 /// What Feishu reads as a mark in a text: a mention, and in an app's messages bold, italic, underlined and struck out.
 const TAGS: [&str; 5] = ["at", "b", "i", "u", "s"];
 
 /// A text that is shown as it is: without tags, and without `[text](address)`.
 pub(super) fn literal(text: &str) -> String {
-    robot::literal(text, &['<', ']'], |sign, after| match sign {
+    dialect::without_marks(text, &['<', ']'], |sign, after| match sign {
         '<' => is_tag(after, &TAGS),
         _ => after.starts_with('('),
     })

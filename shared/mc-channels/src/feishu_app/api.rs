@@ -210,14 +210,14 @@ fn uuid(push_id: &str) -> String {
 mod tests {
     use super::*;
     use crate::feishu_app::config::tests::config;
-    use crate::testing::judge_all;
+    use crate::testing::{Case, judge_all};
 
     #[test]
     fn every_answer_has_its_meaning() {
         let config = config("secret-1234");
-        let judge = |response: HttpResponse| {
-            let retry_after = (response.status == 429).then_some(Duration::from_secs(7));
-            let answer = judge(&HttpResponse { retry_after, ..response }, &config)?;
+        let judge = |case: &Case| {
+            let retry_after = (case.status == 429).then_some(Duration::from_secs(7));
+            let answer = judge(&HttpResponse { retry_after, ..case.response() }, &config)?;
             Ok(format!("Ok {:?} {:?}", message_id(&answer), answer.token().map(|token| token.lives)))
         };
         let over = |error: &SendError| if is_over(error) { "over" } else { "" };

@@ -132,44 +132,20 @@ fn classify(word: &str, response: &HttpResponse) -> SendFailure {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
-
-    #[derive(Deserialize)]
-    struct Case {
-        hook: bool,
-        status: u16,
-        #[serde(default)]
-        retry_after: Option<u64>,
-        body: String,
-        expected: String,
-    }
+    use crate::testing::{Case, judge_all};
 
     #[test]
     fn every_answer_has_its_meaning() {
-        let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
         let secret = Secret::new("xoxb-hunter2-hunter2");
-        for case in cases {
-            let response = HttpResponse {
-                status: case.status,
-                retry_after: case.retry_after.map(Duration::from_secs),
-                content_type: None,
-                body: Bytes::from(case.body.clone()),
+        let judge = |case: &Case| {
+            let response = case.response();
+            let judged = match case.is("hook") {
+                true => judge_hook(&response, &secret).map(drop),
+                false => judge_api(&response, &secret).map(drop),
             };
-            let result = if case.hook {
-                judge_hook(&response, &secret).map(drop)
-            } else {
-                judge_api(&response, &secret).map(drop)
-            };
-            let outcome = match result {
-                Ok(()) => "Ok".to_owned(),
-                Err(error) => {
-                    assert!(!error.to_string().contains("hunter2"), "{error}");
-                    format!("{:?} {}", error.failure, error.code)
-                }
-            };
-            assert_eq!(outcome, case.expected, "{}", case.body);
-        }
+            judged.map(|()| "Ok".to_owned())
+        };
+        judge_all(include_str!("fixtures/answers.json"), &["hunter2"], judge, |_| "");
     }
 }

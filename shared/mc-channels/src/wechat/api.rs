@@ -208,46 +208,20 @@ fn until_midnight(now: Timestamp) -> Duration {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use serde::Deserialize;
-
     use super::*;
-
-    #[derive(Deserialize)]
-    struct Case {
-        #[serde(default)]
-        token: bool,
-        #[serde(default = "ok")]
-        status: u16,
-        body: String,
-        expected: String,
-    }
-
-    fn ok() -> u16 {
-        200
-    }
+    use crate::testing::{self, Case};
 
     /// Judges a kind's fixtures, at 20:00 in Beijing.
     pub(crate) fn judge_all(fixtures: &str) {
-        let cases: Vec<Case> = serde_json::from_str(fixtures).unwrap();
         let now = Timestamp::from_millis(1_796_126_400_000);
         let secret = Secret::new("0123456789abcdef0123456789abcdef");
-        for case in cases {
-            let response = HttpResponse {
-                status: case.status,
-                retry_after: None,
-                content_type: Some("application/json".into()),
-                body: Bytes::from(case.body.clone()),
-            };
-            let call = if case.token { Call::Token } else { Call::Business };
-            let outcome = match judge(call, &response, now, [&secret]) {
-                Ok(answer) => format!("Ok {}", answer.get("msgid").unwrap_or(&Value::Null)),
-                Err(error) => {
-                    assert!(!error.to_string().contains(secret.expose()), "{error}");
-                    format!("{:?} {}", error.failure, error.code)
-                }
-            };
-            assert_eq!(outcome, case.expected, "{}", case.body);
-        }
+        let judge = |case: &Case| {
+            let content_type = Some("application/json".to_owned());
+            let call = if case.is("token") { Call::Token } else { Call::Business };
+            let answer = judge(call, &HttpResponse { content_type, ..case.response() }, now, [&secret])?;
+            Ok(format!("Ok {}", answer.get("msgid").unwrap_or(&Value::Null)))
+        };
+        testing::judge_all(fixtures, &[secret.expose()], judge, |_| "");
     }
 
     #[test]

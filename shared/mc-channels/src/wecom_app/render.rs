@@ -128,7 +128,7 @@ fn in_parts(text: &str, msgtype: &str) -> Result<Vec<Value>, RenderError> {
 
 /// A text that is shown as it is: without tags.
 pub(super) fn literal(text: &str) -> String {
-    robot::literal(text, &['<'], |_, after| is_tag(after, &TAGS))
+    dialect::without_marks(text, &['<'], |_, after| is_tag(after, &TAGS))
 }
 
 /// How much of its limit a message takes. An override may have made it longer than WeCom takes.

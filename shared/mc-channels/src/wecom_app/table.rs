@@ -74,49 +74,22 @@ fn classify(code: i64) -> SendFailure {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use serde::Deserialize;
-
     use super::*;
-
-    #[derive(Deserialize)]
-    struct Case {
-        #[serde(default = "ok")]
-        status: u16,
-        content_type: Option<String>,
-        body: String,
-        expected: String,
-    }
-
-    fn ok() -> u16 {
-        200
-    }
+    use crate::testing::{Case, judge_all};
 
     #[test]
     fn every_answer_has_its_meaning() {
-        let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
         let secret = Secret::new("secret-1234");
-        for case in cases {
-            let response = HttpResponse {
-                status: case.status,
-                retry_after: None,
-                content_type: case.content_type,
-                body: Bytes::from(case.body.clone()),
-            };
-            let outcome = match judge(&response, [&secret]) {
-                Ok(answer) => format!("Ok {}", answer.get("msgid").unwrap_or(&Value::Null)),
-                Err(error) => {
-                    assert!(!error.to_string().contains("secret-1234"), "{error}");
-                    let again = match (is_over(&error), is_gone(&error), is_used_up(&error)) {
-                        (true, ..) => " over",
-                        (_, true, _) => " gone",
-                        (.., true) => " used up",
-                        _ => "",
-                    };
-                    format!("{:?} {}{again}", error.failure, error.code)
-                }
-            };
-            assert_eq!(outcome, case.expected, "{}", case.body);
-        }
+        let judge = |case: &Case| {
+            let answer = judge(&case.response(), [&secret])?;
+            Ok(format!("Ok {}", answer.get("msgid").unwrap_or(&Value::Null)))
+        };
+        let more = |error: &SendError| match (is_over(error), is_gone(error), is_used_up(error)) {
+            (true, ..) => "over",
+            (_, true, _) => "gone",
+            (.., true) => "used up",
+            _ => "",
+        };
+        judge_all(include_str!("fixtures/answers.json"), &[secret.expose()], judge, more);
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn render(
     let mentions = mentions(context, &mut warnings);
     let plain = robot::plain(content);
     // `<@id>` mentions somebody in a text, too, and whom a message mentions is not what it says.
-    let literal = robot::literal(&plain, &['<'], |_, after| after.starts_with('@'));
+    let literal = dialect::without_marks(&plain, &['<'], |_, after| after.starts_with('@'));
     let (payloads, allowed) = match (content.body.format, markdown) {
         (Format::Text, _) => (text(&literal, &mentions)?, TEXT_LIMIT),
         (Format::Html, _) => {

@@ -144,14 +144,22 @@ impl Rules {
 
 /// A text in which each `<` is parted from these words, whatever their case.
 fn without_tags(text: &str, words: &[&str]) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, after) = rest.split_at(at + 1);
-        out.push_str(before);
+    without_marks(text, &['<'], |_, after| {
         let begins =
             |word: &&str| after.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        if words.iter().any(begins) {
+        words.iter().any(begins)
+    })
+}
+
+/// A text that is shown as it is, where a platform documents no escape: a zero-width space parts each of these signs from
+/// what would make a mark of it. `is_mark` looks at a sign and at what follows it.
+pub fn without_marks(text: &str, signs: &[char], is_mark: impl Fn(char, &str) -> bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((at, sign)) = rest.char_indices().find(|(_, c)| signs.contains(c)) {
+        let (before, after) = rest.split_at(at + sign.len_utf8());
+        out.push_str(before);
+        if is_mark(sign, after) {
             out.push(ZERO_WIDTH);
         }
         rest = after;

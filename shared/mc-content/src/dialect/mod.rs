@@ -24,6 +24,7 @@ pub use content::{email_text, markdown_of};
 pub use email::{Email, add_unsubscribe, email};
 pub(crate) use html_text::decode as decode_entities;
 pub use link::safe_url;
+pub use literal::without_marks;
 
 /// WeCom's `markdown` (version 1): headings, bold, links, code spans on one line, quotations.
 ///
