@@ -5,9 +5,10 @@ import os
 import pathlib
 import signal
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from local_aws import until
+from serving import Server
 
 # A function gives a push up after 15 s. An answer that is held for longer is nobody's.
 PATIENCE = 30
@@ -31,18 +32,14 @@ class Push:
         os.kill(self.process(), signal.SIGKILL)
 
 
-class Im(ThreadingHTTPServer):
+class Im(Server):
     """Pushes arrive at `url`."""
 
-    daemon_threads = True
-    request_queue_size = 256
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}/messages"
         self.pushes = []
         self.held_back = set()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        super().__init__(Handler)
+        self.url += "/messages"
 
     def hold(self, *texts):
         """Pushes of these texts get no answer from now on."""
@@ -55,13 +52,6 @@ class Im(ThreadingHTTPServer):
     def held(self, text, count=1):
         """The push of this text that waits for its answer, once it is the one of this number."""
         return until(lambda: len(self.of(text)) >= count and self.of(text)[-1], 60, lambda: f"{text} did not come")
-
-    def handle_error(self, *_):
-        """A function that was killed takes no answer."""
-
-    def stop(self):
-        self.shutdown()
-        self.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

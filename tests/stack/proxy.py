@@ -2,9 +2,10 @@
 
 import http.client
 import json
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from serving import Server
 
 
 class Call:
@@ -33,18 +34,13 @@ class Call:
             connection.close()
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(Server):
     """Forwards to the AWS at the port `behind`, unless a test meddles."""
 
-    daemon_threads = True
-    request_queue_size = 256
-
     def __init__(self, behind):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.behind = behind
-        self.url = f"http://127.0.0.1:{self.server_port}"
         self.meddle = None
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        super().__init__(Handler)
 
     @contextmanager
     def meddling(self, meddle):
@@ -54,13 +50,6 @@ class Proxy(ThreadingHTTPServer):
             yield
         finally:
             self.meddle = None
-
-    def handle_error(self, *_):
-        """A function that was killed leaves its connections broken."""
-
-    def stop(self):
-        self.shutdown()
-        self.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -78,7 +78,11 @@ async fn make(
 ) -> Result<PathBuf> {
     let (folder, name) = (backup.folder.clone(), name_of(now));
     let unfinished = folder.join(format!("{name}{UNFINISHED}"));
-    prepare(&folder, &unfinished)?;
+    let prepare = {
+        let (folder, unfinished) = (folder.clone(), unfinished.clone());
+        move || prepare(&folder, &unfinished)
+    };
+    tokio::task::spawn_blocking(prepare).await.map_err(Error::other)??;
     data.copy_to(unfinished.join("message-center.db")).await.map_err(Error::other)?;
     // After the database: what it names was there before it was named.
     let (blobs, keep) = (data_dir.join("blobs"), backup.keep);

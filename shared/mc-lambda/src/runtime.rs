@@ -80,8 +80,9 @@ fn start(role: Role, handler: impl Handler) -> Result<(), Box<dyn std::error::Er
         tokio::select! {
             ended = lambda_runtime::Runtime::new(service).run() => ended,
             () = ending::heard(end) => {
-                place.write_counts().await;
+                // The line first: the store may not answer before the process is killed.
                 log.last();
+                place.write_counts().await;
                 Ok(())
             }
         }

@@ -103,8 +103,8 @@ impl Earlier {
         Ok(Answer { outcomes: self.outcomes, replayed: true, limits: Vec::new() })
     }
 
-    /// Writes what is missing, under the ids it was accepted with, and replays it. The earlier request may be at it at the same time: each
-    /// item is written by one of the two, and a task that is queued twice is worked on once.
+    /// Writes what is missing, under the ids it was accepted with, and replays it. The earlier request may be at it at the
+    /// same time: each item is written by one of the two, and a task that is queued twice is worked on once.
     pub(super) async fn complete(
         mut self,
         center: &Center,
