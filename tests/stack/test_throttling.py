@@ -37,7 +37,9 @@ def too_fast(call):
 
 
 def in_part(call):
-    """Of a batch only the first is taken."""
+    """Of a batch only the first is taken. Whatever is no batch, or a batch of one, is taken whole."""
+    if call.operation not in BATCHES:
+        return None
     said = call.said()
     if call.operation == "SendMessageBatch":
         rest, said["Entries"] = said["Entries"][1:], said["Entries"][:1]
@@ -66,18 +68,27 @@ def refusing(stack, operations):
 
 @contextmanager
 def refusing_some(stack, share):
-    """Meanwhile AWS refuses a share of all calls, and takes every other batch in part. Gives what it did."""
+    """Meanwhile AWS takes every other batch in part, the first too, and refuses a share of the other calls. Gives what
+    it did."""
     made = []
-    turns = {operation: itertools.cycle([in_part, None]) for operation in BATCHES}
+    whole = dict.fromkeys(BATCHES, True)
 
-    def meddle(call):
-        kind = too_fast if random.random() < share else next(turns[call.operation]) if call.operation in turns else None
-        if call.operation not in TABLE | QUEUES or not kind:
-            return None
+    def did(kind, call):
         answer = kind(call)
         if answer:
             made.append((kind.__name__, call.operation))
         return answer
+
+    def meddle(call):
+        if call.operation not in TABLE | QUEUES:
+            return None
+        if whole.get(call.operation):
+            answer = did(in_part, call)
+            if answer:
+                whole[call.operation] = False
+                return answer
+        whole[call.operation] = True
+        return did(too_fast, call) if random.random() < share else None
 
     with stack.aws.proxy.meddling(meddle):
         yield made

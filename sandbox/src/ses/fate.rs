@@ -34,12 +34,12 @@ pub(super) fn events(
             "timestamp": at, "processingTimeMillis": 546, "recipients": [address],
             "smtpResponse": "250 2.6.0 Message received", "reportingMTA": "a8-70.smtp-out.amazonses.com",
         });
-        let bounce = |kind: &str, recipient: Value| {
+        let bounce = |kind: &str, sub_kind: &str, recipient: Value| {
             event(
                 "Bounce",
                 "bounce",
                 json!({
-                    "bounceType": "Permanent", "bounceSubType": kind, "bouncedRecipients": [recipient],
+                    "bounceType": kind, "bounceSubType": sub_kind, "bouncedRecipients": [recipient],
                     "timestamp": at, "feedbackId": format!("{id}-feedback"),
                 }),
             )
@@ -51,17 +51,22 @@ pub(super) fn events(
             lower.strip_suffix(SIMULATOR).map(|local| local.split('+').next().unwrap_or_default());
         match simulated {
             Some("bounce") => {
-                events.push(bounce("General", refused("5.1.1", "smtp; 550 5.1.1 user unknown")));
+                events.push(bounce("Permanent", "General", refused("5.1.1", "smtp; 550 5.1.1 user unknown")));
             }
             Some("suppressionlist") => {
                 let words = "Amazon SES has suppressed sending to this address because it has a recent history of \
                              bouncing as an invalid address.";
-                events.push(bounce("Suppressed", refused("5.1.1", words)));
+                events.push(bounce("Permanent", "Suppressed", refused("5.1.1", words)));
             }
             _ if account.is_suppressed(address) => {
                 let words = "Amazon SES did not send the message to this address because it is on the suppression \
                              list for your account.";
-                events.push(bounce("OnAccountSuppressionList", refused("5.1.1", words)));
+                events.push(bounce("Permanent", "OnAccountSuppressionList", refused("5.1.1", words)));
+            }
+            // Automatic answers are called bounces too, but nobody reports a failure in them.
+            Some("ooto") => {
+                events.push(bounce("Transient", "General", json!({"emailAddress": address})));
+                events.push(event("Delivery", "delivery", delivery));
             }
             Some("complaint") => {
                 events.push(event("Delivery", "delivery", delivery));

@@ -230,6 +230,7 @@ async fn the_simulator_s_addresses_meet_their_fates() {
     for (to, expected) in [
         ("success@simulator.amazonses.com", &["Send", "Delivery"][..]),
         ("bounce+7@simulator.amazonses.com", &["Send", "Bounce General"]),
+        ("ooto@simulator.amazonses.com", &["Send", "Bounce General", "Delivery"]),
         ("complaint@simulator.amazonses.com", &["Send", "Delivery", "Complaint"]),
         ("suppressionlist@simulator.amazonses.com", &["Send", "Bounce Suppressed"]),
         ("Gone@example.net", &["Send", "Bounce OnAccountSuppressionList"]),

@@ -30,24 +30,24 @@ pub fn read_ses_event(detail: &Value) -> Option<SesEvent> {
     let mail = detail.get("mail")?;
     let push = tag(mail, tags::PUSH).or_else(|| from_message_id(mail));
     let news = match kind {
-        "Send" => receipts(push, mail, State::Sent, &all(mail), None, None, None),
+        "Send" => receipts(push, mail, State::Sent, &all(mail), None, None),
         "Delivery" => {
             let delivery = &detail["delivery"];
             let to = texts(&delivery["recipients"]);
-            receipts(push, delivery, State::Delivered, &to, None, delivery["smtpResponse"].as_str(), None)
+            receipts(push, delivery, State::Delivered, &to, None, delivery["smtpResponse"].as_str())
         }
         "Bounce" => bounce(push, &detail["bounce"]),
         "Complaint" => complaint(&detail["complaint"]),
         "Reject" => {
             let reason = detail["reject"]["reason"].as_str();
-            receipts(push, mail, State::Failed, &all(mail), Some("reject"), reason, None)
+            receipts(push, mail, State::Failed, &all(mail), Some("reject"), reason)
         }
         "Rendering Failure" => {
             let reason = detail["failure"]["errorMessage"].as_str();
-            receipts(push, mail, State::Failed, &all(mail), Some("rendering_failure"), reason, None)
+            receipts(push, mail, State::Failed, &all(mail), Some("rendering_failure"), reason)
         }
-        "Open" => receipts(push, &detail["open"], State::Read, &all(mail), None, None, None),
-        "Click" => receipts(push, &detail["click"], State::Read, &all(mail), None, None, None),
+        "Open" => receipts(push, &detail["open"], State::Read, &all(mail), None, None),
+        "Click" => receipts(push, &detail["click"], State::Read, &all(mail), None, None),
         "Subscription" => subscription(&detail["subscription"], mail),
         // A delay ends in one of the others, and a kind that we do not know changes nothing.
         _ => Vec::new(),
@@ -82,45 +82,50 @@ fn receipts(
     to: &[String],
     code: Option<&str>,
     text: Option<&str>,
-    each: Option<&[(Option<String>, Option<String>)]>,
 ) -> Vec<News> {
     let Some(push) = push else { return Vec::new() };
     let at = of["timestamp"].as_str().and_then(Timestamp::parse);
-    let one = |(n, address): (usize, &String)| {
-        let (own_code, own_text) = each.and_then(|each| each.get(n)).cloned().unwrap_or_default();
-        News::Receipt {
-            platform_id: push.clone(),
-            to: Some(address.clone()),
-            state,
-            code: own_code.or_else(|| code.map(ToOwned::to_owned)),
-            text: own_text.or_else(|| text.map(ToOwned::to_owned)),
-            at,
-        }
+    let one = |address: &String| News::Receipt {
+        platform_id: push.clone(),
+        to: Some(address.clone()),
+        state,
+        code: code.map(ToOwned::to_owned),
+        text: text.map(ToOwned::to_owned),
+        at,
     };
-    to.iter().enumerate().map(one).collect()
+    to.iter().map(one).collect()
 }
 
 fn bounce(push: Option<String>, bounce: &Value) -> Vec<News> {
     let kind = bounce["bounceType"].as_str().unwrap_or("Undetermined");
-    let code = format!("{kind}/{}", bounce["bounceSubType"].as_str().unwrap_or("Undetermined"));
-    let recipients: Vec<&Value> = bounce["bouncedRecipients"].as_array().into_iter().flatten().collect();
+    let sub_kind = bounce["bounceSubType"].as_str().unwrap_or("Undetermined");
+    let code = format!("{kind}/{sub_kind}");
     let text = |recipient: &Value, name: &str| recipient[name].as_str().map(ToOwned::to_owned);
-    let to: Vec<String> = recipients.iter().filter_map(|r| text(r, "emailAddress")).collect();
-    let each: Vec<_> = recipients
-        .iter()
-        .filter(|r| r["emailAddress"].is_string())
-        .map(|r| (text(r, "status").map(|status| format!("{code} {status}")), text(r, "diagnosticCode")))
-        .collect();
-    let mut news = receipts(push, bounce, State::Failed, &to, Some(&code), None, Some(&each));
-    // Whatever may pass (a full mailbox, a mail too large) is no reason never to write again.
-    if kind == "Permanent" {
-        news.extend(to.into_iter().zip(each).map(|(address, (_, text))| News::Suppress {
-            address,
-            reason: "bounce",
-            text: text.unwrap_or_else(|| code.clone()),
-        }));
+    let mut news = Vec::new();
+    for recipient in bounce["bouncedRecipients"].as_array().into_iter().flatten() {
+        let Some(address) = text(recipient, "emailAddress") else { continue };
+        let state = if is_mere_answer(kind, sub_kind, recipient) { State::Sent } else { State::Failed };
+        let code =
+            text(recipient, "status").map_or_else(|| code.clone(), |status| format!("{code} {status}"));
+        let words = text(recipient, "diagnosticCode");
+        let to = [address];
+        news.extend(receipts(push.clone(), bounce, state, &to, Some(&code), words.as_deref()));
+        // Whatever may pass (a full mailbox, a mail too large) is no reason never to write again.
+        if kind == "Permanent" {
+            let [address] = to;
+            news.push(News::Suppress { address, reason: "bounce", text: words.unwrap_or(code) });
+        }
     }
     news
+}
+
+/// Whether a bounce may be an automatic answer, as of somebody who is out of office.
+///
+/// SES calls these bounces of no particular kind, also after it said that the mail was delivered. A mail that truly
+/// failed comes with the mail server's report, which says so of each recipient.
+fn is_mere_answer(kind: &str, sub_kind: &str, recipient: &Value) -> bool {
+    let reported = recipient["action"] == "failed" || recipient["status"].is_string();
+    matches!((kind, sub_kind), ("Transient", "General") | ("Undetermined", _)) && !reported
 }
 
 fn complaint(complaint: &Value) -> Vec<News> {
@@ -189,6 +194,17 @@ mod tests {
                     receipt(State::Failed, Some("Permanent/NoEmail 5.1.1"), Some(smtp), at),
                     suppress("bounce", smtp),
                 ],
+            ),
+            // An answer that may be automatic takes nothing back.
+            ("out of office", vec![receipt(State::Sent, Some("Transient/General"), None, at)]),
+            (
+                "general bounce",
+                vec![receipt(
+                    State::Failed,
+                    Some("Transient/General 4.0.0"),
+                    Some("smtp; 451 4.0.0 later"),
+                    at,
+                )],
             ),
             ("transient bounce", vec![receipt(State::Failed, Some("Transient/MailboxFull"), None, at)]),
             ("complaint", vec![suppress("complaint", "abuse")]),

@@ -59,11 +59,13 @@ async fn what_becomes_of_a_mail_finds_its_way_back() {
     let sent = [(State::Sent, None)];
     let failed = |code| [(State::Sent, None), (State::Failed, Some(code))];
     let delivered = [(State::Sent, None), (State::Delivered, None)];
+    let answered = [(State::Sent, None), (State::Sent, Some("Transient/General")), (State::Delivered, None)];
     for (to, states, suppressed) in [
         ("success@simulator.amazonses.com", &delivered[..], None),
         ("bounce@simulator.amazonses.com", &failed("Permanent/General 5.1.1"), Some("bounce")),
         ("suppressionlist@simulator.amazonses.com", &failed("Permanent/Suppressed 5.1.1"), Some("bounce")),
         ("gone@example.net", &failed("Permanent/OnAccountSuppressionList 5.1.1"), Some("bounce")),
+        ("ooto@simulator.amazonses.com", &answered, None),
         ("complaint@simulator.amazonses.com", &delivered, Some("complaint")),
     ] {
         let receipt = mail(&*channel, to).await.unwrap();

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mc_channels::http::{EgressPolicy, GuardedHttp};
@@ -11,7 +10,7 @@ use mc_core::id::MessageId;
 use mc_core::model::{
     ChannelDoc, ContactDoc, EventKind, GroupDoc, Kind, Limits, OnDoubt, TemplateBody, WebhookDoc,
 };
-use mc_core::ports::{Clock, Consumer, Envelope, Family, Queue, Random, Verdict};
+use mc_core::ports::{Clock, Family, Random};
 use mc_core::state::MessageStatus;
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::accept::commit::Outcome;
@@ -39,7 +38,6 @@ pub struct World {
     pub base: String,
     build: Option<Build>,
     queue: EmbeddedQueue,
-    at_work: Arc<AtomicUsize>,
     _data: Arc<Embedded>,
     _folder: tempfile::TempDir,
 }
@@ -96,7 +94,6 @@ impl World {
             base,
             build,
             queue: data.queue(),
-            at_work: Arc::default(),
             _data: data,
             _folder: folder,
         };
@@ -121,8 +118,7 @@ impl World {
 
     /// Starts the consumers.
     pub fn work(&self) {
-        let deliverer =
-            Arc::new(Counting { inner: Deliverer::new(self.center.clone()), at_work: self.at_work.clone() });
+        let deliverer = Arc::new(Deliverer::new(self.center.clone()));
         let drive = Drive { concurrency: 64, grace: Duration::from_secs(1) };
         for family in Family::ALL {
             tokio::spawn(run(self.queue.clone(), family, deliverer.clone(), drive, pending()));
@@ -154,11 +150,11 @@ impl World {
         self.clock.advance(by);
         due::promote(&self.center).await.unwrap();
         self.queue.wake();
-        // Quiet is what stays quiet: a task may be between the queue and its consumer for a moment.
+        // Quiet is what stays quiet: what is done in one family may give another one work.
         let mut quiet = 0;
         while quiet < 3 {
-            let due = self.queue.depths().await.unwrap().iter().any(|d| d.oldest.is_some());
-            quiet = if due || self.at_work.load(Ordering::SeqCst) > 0 { 0 } else { quiet + 1 };
+            quiet =
+                if Family::ALL.into_iter().all(|family| self.queue.is_idle(family)) { quiet + 1 } else { 0 };
             // tidy: sleeps because another task makes the condition true in real time.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -316,22 +312,6 @@ impl World {
     /// Waits until the message waits for another try.
     pub async fn retrying(&self, id: MessageId) -> MessageView {
         self.until(id, |m| m.deliveries.iter().any(|d| d.status.as_str() == "retrying")).await
-    }
-}
-
-/// Counts the envelopes that are being worked on.
-struct Counting {
-    inner: Deliverer,
-    at_work: Arc<AtomicUsize>,
-}
-
-#[async_trait::async_trait]
-impl Consumer for Counting {
-    async fn consume(&self, envelope: Envelope) -> Vec<Verdict> {
-        self.at_work.fetch_add(1, Ordering::SeqCst);
-        let verdicts = self.inner.consume(envelope).await;
-        self.at_work.fetch_sub(1, Ordering::SeqCst);
-        verdicts
     }
 }
 

@@ -67,6 +67,12 @@ impl EmbeddedQueue {
         Some(begin(self.wait(family, |_| true, true).await?).await)
     }
 
+    /// Whether nothing of a family is due and nobody holds an envelope of it.
+    pub fn is_idle(&self, family: Family) -> bool {
+        // In this order: what is taken meanwhile is no longer due, but held.
+        self.shared.lines.depth(family).oldest.is_none() && self.shared.lines.rests(family)
+    }
+
     /// An envelope that may be worked on as soon as its receipt is noted.
     async fn take(&self, family: Family, may: impl Fn(&Group) -> bool) -> Taken {
         loop {
