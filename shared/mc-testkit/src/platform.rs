@@ -75,6 +75,7 @@ impl Platform {
             addresses: &[AddressKind::Wechat],
             dedupe: None,
             limit: None,
+            people: None,
             quotas: Box::leak(Box::new([quota(Window::Day, Some(1000)), quota(Window::Month, None)])),
             concurrency: 8,
             receipts: false,

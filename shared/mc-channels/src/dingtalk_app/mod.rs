@@ -52,6 +52,8 @@ fn capability() -> Capability {
         dedupe: None,
         // Of the standard edition, for each of the platform's calls.
         limit: Some(RateLimit { count: 20, per: Duration::from_secs(1) }),
+        // What is sent to more is dropped for them in silence.
+        people: Some(RateLimit { count: 5000, per: Duration::from_secs(60) }),
         // Of the standard edition; questions about results count as well.
         quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: Some(5000) }],
         concurrency: 8,

@@ -36,6 +36,7 @@ fn capability() -> Capability {
         addresses: &[AddressKind::Dingtalk, AddressKind::Mobile],
         dedupe: None,
         limit: Some(RateLimit { count: 20, per: Duration::from_secs(60) }),
+        people: None,
         // Of the standard edition, for all robots of the organisation together.
         quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: Some(3000) }],
         concurrency: 4,

@@ -42,6 +42,7 @@ fn capability() -> Capability {
         // SES takes no token by which it would know a repeat.
         dedupe: None,
         limit: None,
+        people: None,
         quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Recipients, documented: None }],
         concurrency: 16,
         receipts: true,

@@ -38,6 +38,7 @@ fn capability() -> Capability {
         addresses: &[AddressKind::Email],
         dedupe: None,
         limit: None,
+        people: None,
         quotas: &[],
         concurrency: DEFAULT_CONNECTIONS,
         receipts: false,

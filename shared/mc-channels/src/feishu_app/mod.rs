@@ -51,6 +51,7 @@ fn capability(form: Form) -> Capability {
         dedupe: (!batch).then_some(Duration::from_secs(3600)),
         // 50 in a second and 1,000 in a minute: fifty in any three seconds are never more than either.
         limit: Some(RateLimit { count: 50, per: Duration::from_secs(3) }),
+        people: None,
         // What a plan has is not said in one place. 10,000 is the number that is quoted for the basic one.
         quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: Some(10_000) }],
         concurrency: 16,

@@ -37,6 +37,7 @@ fn capability() -> Capability {
         dedupe: None,
         // 5 in a second and 100 in a minute: five in any three seconds are never more than either.
         limit: Some(RateLimit { count: 5, per: Duration::from_secs(3) }),
+        people: None,
         // There is a month's quota, and its number is not said.
         quotas: &[Quota { window: Window::Month, unit: QuotaUnit::Calls, documented: None }],
         concurrency: 4,

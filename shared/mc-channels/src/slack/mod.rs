@@ -37,6 +37,7 @@ fn capability() -> Capability {
         addresses: &[],
         dedupe: None,
         limit: Some(RateLimit { count: 1, per: Duration::from_secs(1) }),
+        people: None,
         quotas: &[],
         concurrency: 4,
         receipts: false,

@@ -42,6 +42,7 @@ fn capability() -> Capability {
         // The receiver gets the same webhook-id on every try, but whether it looks is its own affair.
         dedupe: None,
         limit: None,
+        people: None,
         quotas: &[],
         concurrency: 1024,
         receipts: false,

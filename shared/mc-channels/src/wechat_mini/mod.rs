@@ -43,6 +43,7 @@ fn capability() -> Capability {
         dedupe: None,
         // There is a limit per minute, and its number is not said. 45011 is waited out.
         limit: None,
+        people: None,
         // Without WeChat Pay.
         quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Calls, documented: Some(10_000_000) }],
         concurrency: 16,

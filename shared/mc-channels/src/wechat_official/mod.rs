@@ -44,6 +44,7 @@ fn capability() -> Capability {
         dedupe: Some(Duration::from_secs(600)),
         // There is a limit per minute, and its number is not said. 45011 is waited out.
         limit: None,
+        people: None,
         // Many at once are answered with -1.
         quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Calls, documented: Some(100_000) }],
         concurrency: 16,

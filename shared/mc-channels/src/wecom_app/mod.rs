@@ -51,6 +51,7 @@ fn capability() -> Capability {
         dedupe: None,
         // Sending is not counted by calls but by people: so many in a day for the app, 30 a minute for each member.
         limit: None,
+        people: None,
         // 200 for each account of the corporation, whose number nobody tells.
         quotas: &[Quota { window: Window::Day, unit: QuotaUnit::Recipients, documented: None }],
         concurrency: 16,

@@ -36,6 +36,7 @@ fn capability() -> Capability {
         addresses: &[AddressKind::Wecom, AddressKind::Mobile],
         dedupe: None,
         limit: Some(RateLimit { count: 20, per: Duration::from_secs(60) }),
+        people: None,
         quotas: &[],
         concurrency: 4,
         receipts: false,

@@ -29,7 +29,7 @@ pub enum Batching {
     UpTo(usize),
 }
 
-/// So many pushes in so long.
+/// So many pushes, or people, in so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// How many.
@@ -51,6 +51,8 @@ pub struct Capability {
     pub dedupe: Option<Duration>,
     /// The platform's own limit per lane, in force unless the channel declares a lower one.
     pub limit: Option<RateLimit>,
+    /// How many people the platform lets the channel write to in a window, where it counts them beside the pushes.
+    pub people: Option<RateLimit>,
     /// The platform's quotas of days and months, in units of their own.
     pub quotas: &'static [Quota],
     /// At most so many pushes at a time per channel.

@@ -1,6 +1,7 @@
 //! Rendering and pushing a claimed share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use mc_content::{FieldError, Target};
@@ -24,6 +25,9 @@ use crate::suppress;
 
 /// At most this many pushes of one share run at a time.
 const WIDTH: usize = 8;
+
+/// When pushes come again for which there was no room beside the others.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Everything the pushes of one share have in common.
 pub struct Work<'a> {
@@ -90,19 +94,29 @@ pub fn plan(entry: &ChannelEntry, open: Vec<usize>, recipients: &[Recipient]) ->
 impl Work<'_> {
     /// Pushes a few at a time. The slot of the task is used for the first push, more are reserved as needed; pushes
     /// that find no slot now are not begun.
-    pub async fn run(&self, claim: &Claim, planned: Vec<Planned>) -> Result<(Vec<Ended>, Option<Wait>)> {
+    pub async fn run(&self, claim: &Claim, mut planned: Vec<Planned>) -> Result<(Vec<Ended>, Option<Wait>)> {
         let mut slots = vec![self.slot];
         let mut wait = None;
         if planned.len() > 1 {
             let more = planned.len() - 1;
-            let now = std::time::Duration::ZERO;
-            match pace::reserve(self.center, &self.job.project, self.entry, more, self.priority, now).await? {
+            match self.reserve(more).await? {
                 Ok(some) => {
-                    wait = (some.len() < more).then_some(Wait::of(std::time::Duration::from_secs(1)));
+                    wait = (some.len() < more).then_some(Wait::of(SOON));
                     slots.extend(some);
                 }
                 Err(later) => wait = Some(later),
             }
+        }
+        planned.truncate(slots.len());
+        // What has no slot yet is not counted yet.
+        let people: Vec<usize> = planned.iter().map(|push| push.to.len()).collect();
+        match self.admit(&people).await? {
+            Ok(some) if some < planned.len() => {
+                planned.truncate(some);
+                wait = wait.or(Some(Wait::of(SOON)));
+            }
+            Ok(_) => {}
+            Err(later) => return Ok((Vec::new(), Some(later))),
         }
         let extra: Vec<SemaphorePermit<'_>> =
             (1..planned.len().min(WIDTH)).map_while(|_| self.entry.permits.try_acquire().ok()).collect();
@@ -112,13 +126,39 @@ impl Work<'_> {
         while rest.peek().is_some() {
             if self.job.is_out_of_time(self.center.clock.now()) {
                 // What was pushed is recorded now, and the rest goes on elsewhere.
-                wait = wait.or(Some(Wait::of(std::time::Duration::ZERO)));
+                wait = wait.or(Some(Wait::of(Duration::ZERO)));
                 break;
             }
             let some = rest.by_ref().take(width).map(|(p, slot)| self.one(claim, p, slot));
             ended.extend(join_all(some).await);
         }
         Ok((ended, wait))
+    }
+
+    /// Slots for so many pushes now.
+    async fn reserve(&self, n: usize) -> Result<std::result::Result<Vec<Slot>, Wait>> {
+        let project = &self.job.project;
+        pace::reserve(self.center, project, self.entry, n, self.priority, Duration::ZERO).await
+    }
+
+    /// How many of these pushes the platform's limit of people lets through now.
+    async fn admit(&self, people: &[usize]) -> Result<std::result::Result<usize, Wait>> {
+        pace::admit(self.center, &self.job.project, self.entry, people, self.priority).await
+    }
+
+    /// A slot for the next part of a push to so many people, or how long it waits for one.
+    async fn next_slot(&self, people: usize) -> std::result::Result<Slot, Duration> {
+        let slot = async {
+            Ok::<_, Error>(match self.reserve(1).await? {
+                Ok(some) => self.admit(&[people]).await?.map(|_| some.first().copied().unwrap_or(self.slot)),
+                Err(wait) => Err(wait),
+            })
+        };
+        match slot.await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(wait)) => Err(wait.after),
+            Err(_) => Err(Duration::from_secs(5)),
+        }
     }
 
     /// One push, part by part.
@@ -154,23 +194,10 @@ impl Work<'_> {
         let mut slot = slot;
         for (i, part) in rendered.parts.iter().enumerate().skip(begin) {
             if i > begin {
-                match pace::reserve(
-                    self.center,
-                    &self.job.project,
-                    self.entry,
-                    1,
-                    self.priority,
-                    std::time::Duration::ZERO,
-                )
-                .await
-                {
-                    Ok(Ok(some)) => slot = some.first().copied().unwrap_or(slot),
-                    Ok(Err(wait)) => {
-                        let waiting = Some(self.center.clock.now().after(wait.after));
-                        return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
-                    }
-                    Err(_) => {
-                        let waiting = Some(self.center.clock.now().after(std::time::Duration::from_secs(5)));
+                match self.next_slot(to.len()).await {
+                    Ok(next) => slot = next,
+                    Err(wait) => {
+                        let waiting = Some(self.center.clock.now().after(wait));
                         return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
                     }
                 }

@@ -26,6 +26,8 @@ pub struct ChannelEntry {
     pub channel: SharedChannel,
     /// What must be kept to per lane: the platform's limit and the operator's, together.
     pub limits: Vec<RateLimit>,
+    /// How many people may be written to in a window, where the platform counts them.
+    pub people: Option<RateLimit>,
     /// Its quotas of days and months.
     pub allowances: Arc<[Allowance]>,
     /// Pushes that may run at a time.
@@ -138,9 +140,10 @@ impl Channels {
             &self.ports,
         )?;
         let limits = limits_of(&doc, channel.capability().limit);
+        let people = channel.capability().people;
         let permits = Arc::new(Semaphore::new(channel.capability().concurrency.max(1)));
         let allowances = allowances(&doc, channel.capability()).into();
-        Ok(ChannelEntry { name: name.into(), doc, channel, limits, allowances, permits })
+        Ok(ChannelEntry { name: name.into(), doc, channel, limits, people, allowances, permits })
     }
 
     /// Opens what is sealed, for a `PUT` that keeps secrets it does not name.

@@ -126,6 +126,7 @@ impl Chatty {
             addresses: &[AddressKind::Email],
             dedupe: None,
             limit: None,
+            people: None,
             quotas: &[],
             concurrency: 8,
             receipts: true,

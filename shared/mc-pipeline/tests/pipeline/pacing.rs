@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mc_core::model::{Kind, Priority};
-use mc_core::ports::{Clock, Consumer, Envelope, Group, Task, Verdict};
+use mc_core::model::{ChannelDoc, Kind, Priority};
+use mc_core::ports::{Clock, Consumer, Envelope, Group, QuotaUnit, Task, Verdict, Window};
 use mc_core::state::State;
 use mc_pipeline::deliver::Deliverer;
+use mc_pipeline::quota;
 use mc_pipeline::repo::Build;
-use mc_sandbox::Platform;
+use mc_sandbox::{DingtalkApp, Platform};
 use mc_testkit::MockClock;
 use serde_json::json;
 
@@ -75,6 +76,41 @@ async fn an_operators_own_limit_is_kept_too() {
     for from in &times {
         assert!(times.iter().filter(|t| **t >= *from && **t < from + 60_000).count() <= 6);
     }
+}
+
+#[tokio::test]
+async fn dingtalk_gets_no_more_people_a_minute_than_it_delivers_to() {
+    let world = World::working().await;
+    let app = DingtalkApp { app_secret: "secret-1".to_owned(), agent_id: 7, ..DingtalkApp::default() };
+    world.sandbox.dingtalk_app("dingapp", app);
+    let settings = json!({"app_key": "dingapp", "agent_id": 7, "poll_results": false});
+    let base = |doc: &mut ChannelDoc| doc.base_url = Some(world.base.clone());
+    world.channel_with("ding-app", Kind::DingtalkApp, settings, &[("app_secret", "secret-1")], base).await;
+    let everybody = 5_500;
+    let to: Vec<_> = (0..everybody).map(|n| json!({"dingtalk": format!("user{n}")})).collect();
+    let start = world.clock.now();
+    let id = world.send(inline("ding-app", json!(to))).await;
+    while !world.view(id).await.status.is_final() {
+        let ledger = quota::list(&world.center, PROJECT).await.unwrap();
+        let minute = ledger.iter().find(|item| item.channel == "ding-app" && item.window == Window::Minute);
+        let minute = minute.expect("the minute is in the ledger");
+        assert_eq!((minute.unit, minute.limit), (QuotaUnit::Recipients, Some(5_000)));
+        assert!(minute.used <= 4_500, "a tenth is kept for what is urgent");
+        world.advance(Duration::from_millis(500)).await;
+    }
+    assert_eq!(world.view(id).await.counts.get(State::Sent), everybody);
+    let arrived: Vec<(u64, usize)> =
+        world.sandbox.inbox().iter().map(|item| (item.at, item.to.len())).collect();
+    let reached: usize = arrived.iter().map(|(_, people)| people).sum();
+    assert_eq!(reached, everybody as usize, "nobody was dropped in silence");
+    for (from, _) in &arrived {
+        let window = arrived.iter().filter(|(at, _)| at >= from && *at < from + 60_000);
+        assert!(window.map(|(_, people)| people).sum::<usize>() <= 5_000);
+    }
+    assert!(
+        world.clock.now().since(start) < Duration::from_secs(70),
+        "what there is room for is not kept back"
+    );
 }
 
 #[tokio::test]
