@@ -205,7 +205,7 @@ fn units(tally: &Tally, counts: &Counts, file: &File, of: f64) -> Units {
     let seconds = tally.wall.as_secs_f64() + tally.cpu_ms as f64 / 1_000.0 * slower;
     Units {
         writes: counts.writes as f64 / of,
-        reads: counts.reads as f64 / of,
+        reads: counts.half_reads as f64 / 2.0 / of,
         queue_requests: counts.queue_requests as f64 / of,
         puts: counts.puts as f64 / of,
         gets: counts.gets as f64 / of,

@@ -77,7 +77,8 @@ impl Operation {
 pub enum Unit {
     /// 1 KB written to the table, begun ones count whole.
     Write,
-    /// 4 KB read from the table with strong consistency, begun ones count whole.
+    /// 4 KB read from the table, begun ones count whole; with strong consistency they count twice, so this is half a unit of
+    /// the bill's.
     Read,
     /// 64 KiB of a request to a queue, begun ones count whole.
     QueueRequest,

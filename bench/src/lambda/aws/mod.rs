@@ -32,8 +32,8 @@ const ACCEPTED: &str = r#"{"errcode":0,"errmsg":"ok","code":0,"msg":"ok","Status
 pub(super) struct Counts {
     /// Write units of the table.
     pub(super) writes: u64,
-    /// Read units of the table, with strong consistency.
-    pub(super) reads: u64,
+    /// Read units of the table, in halves: one that need not be consistent costs half of one.
+    pub(super) half_reads: u64,
     /// Requests to queues, in pieces of 64 KiB.
     pub(super) queue_requests: u64,
     /// Requests to Secrets Manager.
@@ -112,9 +112,9 @@ impl StubAws {
         let (service, operation) = target.split_once('.').unwrap_or(("", target));
         let answer = match service {
             "DynamoDB_20120810" => state.table.call(operation, request).map(|done| {
-                let Done { answer, refused, writes, reads } = done;
+                let Done { answer, refused, writes, half_reads } = done;
                 state.counts.writes += writes;
-                state.counts.reads += reads;
+                state.counts.half_reads += half_reads;
                 (self.assumed.table_ms, json(if refused { 400 } else { 200 }, &answer))
             }),
             "AmazonSQS" => state.queue(operation, request).map(|a| (self.assumed.queue_ms, json(200, &a))),

@@ -21,16 +21,16 @@ pub(super) struct Done {
     /// The conditions of a write did not hold.
     pub(super) refused: bool,
     pub(super) writes: u64,
-    pub(super) reads: u64,
+    pub(super) half_reads: u64,
 }
 
 impl Done {
-    fn read(answer: Value, reads: u64) -> Self {
-        Self { answer, refused: false, writes: 0, reads }
+    fn read(answer: Value, half_reads: u64) -> Self {
+        Self { answer, refused: false, writes: 0, half_reads }
     }
 
     fn write(answer: Value, writes: u64) -> Self {
-        Self { answer, refused: false, writes, reads: 0 }
+        Self { answer, refused: false, writes, half_reads: 0 }
     }
 }
 
@@ -40,7 +40,7 @@ impl Table {
         match operation {
             "GetItem" => {
                 let item = self.find(&request["Key"])?;
-                let units = read_units(item.map_or(0, size));
+                let units = read_units(item.map_or(0, size), request);
                 Ok(Done::read(item.map_or_else(|| json!({}), |item| json!({"Item": item})), units))
             }
             "BatchGetItem" => self.batch_get(request),
@@ -70,7 +70,7 @@ impl Table {
             let mut found = Vec::new();
             for key in list(&asked["Keys"])? {
                 let item = self.find(key)?;
-                units += read_units(item.map_or(0, size));
+                units += read_units(item.map_or(0, size), asked);
                 found.extend(item.cloned().map(Value::Object));
             }
             answers.insert(table.clone(), Value::Array(found));
@@ -93,7 +93,7 @@ impl Table {
         }
         let more = found.len() > limit;
         found.truncate(limit);
-        let units = read_units(found.iter().map(|item| size(item)).sum());
+        let units = read_units(found.iter().map(|item| size(item)).sum(), request);
         let mut answer = json!({"Items": found, "Count": found.len(), "ScannedCount": found.len()});
         if more && let Some(last) = found.last() {
             answer["LastEvaluatedKey"] = json!({"pk": last["pk"], "sk": last["sk"]});
@@ -219,6 +219,7 @@ fn write_units(size: u64) -> u64 {
     size.div_ceil(1024).max(1)
 }
 
-fn read_units(size: u64) -> u64 {
-    size.div_ceil(4096).max(1)
+/// In halves: that is what a read costs which need not be consistent.
+fn read_units(size: u64, request: &Value) -> u64 {
+    size.div_ceil(4096).max(1) * if request["ConsistentRead"] == true { 2 } else { 1 }
 }

@@ -2,7 +2,7 @@
 //!
 //! - Every write is one conditional call that also answers the item, in success (`ALL_NEW`) and in conflict
 //!   (`ALL_OLD`), so nothing is read again. No transactions: they cost twice the units.
-//! - Every read is strongly consistent. There is no index and no scan.
+//! - Every read but a glance is strongly consistent. There is no index and no scan.
 //! - A lost answer is recognised by its effect: a write that is tried again and meets its own item has happened.
 
 mod commit;
@@ -22,6 +22,7 @@ use mc_core::{Error, Result};
 use crate::call::{Calls, Patience};
 use crate::lazy::Lazy;
 use overflow::Overflow;
+use read::Consistency;
 
 pub use overflow::PREFIX as OVERFLOW_PREFIX;
 
@@ -62,11 +63,15 @@ impl DynamoStore {
 #[async_trait]
 impl Store for DynamoStore {
     async fn get(&self, key: &Key) -> Result<Option<Item>, Error> {
-        self.get_one(key).await
+        self.get_one(key, Consistency::Strong).await
     }
 
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Error> {
-        self.get_all(keys).await
+        self.get_all(keys, Consistency::Strong).await
+    }
+
+    async fn glance(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Error> {
+        self.get_all(keys, Consistency::Eventual).await
     }
 
     async fn query(&self, query: &Query) -> Result<Page, Error> {

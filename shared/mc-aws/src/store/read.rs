@@ -24,39 +24,61 @@ const STALLS: u32 = 6;
 
 const WHAT: &str = "the table cannot be read";
 
+/// How a read is consistent.
+#[derive(Clone, Copy)]
+pub(super) enum Consistency {
+    /// It sees every write that was answered before it.
+    Strong,
+    /// It may be a second behind.
+    Eventual,
+}
+
+impl Consistency {
+    const fn is_strong(self) -> bool {
+        matches!(self, Consistency::Strong)
+    }
+
+    /// What reading so many bytes is paid by.
+    fn units(self, size: u64) -> u64 {
+        read_units(size) * if self.is_strong() { 2 } else { 1 }
+    }
+}
+
 impl DynamoStore {
-    pub(super) async fn get_one(&self, key: &Key) -> Result<Option<Item>> {
-        let request = self.client.get().get_item().table_name(&*self.table).consistent_read(true);
+    pub(super) async fn get_one(&self, key: &Key, consistency: Consistency) -> Result<Option<Item>> {
+        let request = self.client.get().get_item().table_name(&*self.table);
+        let request = request.consistent_read(consistency.is_strong());
         let request = request.set_key(Some(of_key(key)));
         let called = self.calls.call(Operation::GetItem, Patience::Usual, || request.clone().send()).await;
         let stored = called.result.map_err(|error| failure(WHAT, error))?.item;
-        self.calls.meter.used(Operation::GetItem, read_units(stored.as_ref().map_or(0, size)));
+        self.calls.meter.used(Operation::GetItem, consistency.units(stored.as_ref().map_or(0, size)));
         self.whole(stored).await
     }
 
-    pub(super) async fn get_all(&self, keys: &[Key]) -> Result<Vec<Option<Item>>> {
+    pub(super) async fn get_all(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Option<Item>>> {
         match keys {
             [] => return Ok(Vec::new()),
-            [key] => return Ok(vec![self.get_one(key).await?]),
+            [key] => return Ok(vec![self.get_one(key, consistency).await?]),
             _ => {}
         }
         // A batch with the same key twice is refused.
         let mut seen = HashSet::new();
         let different: Vec<Stored> = keys.iter().filter(|key| seen.insert(*key)).map(of_key).collect();
         let batches: Vec<_> = different.chunks(BATCH).map(<[Stored]>::to_vec).collect();
-        let batches = stream::iter(batches).map(|some| self.get_batch(some));
+        let batches = stream::iter(batches).map(|some| self.get_batch(some, consistency));
         let batches: Vec<Vec<Item>> = batches.buffer_unordered(WIDTH).try_collect().await?;
         let found: HashMap<Key, Item> =
             batches.into_iter().flatten().map(|item| (item.key.clone(), item)).collect();
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    async fn get_batch(&self, mut wanted: Vec<Stored>) -> Result<Vec<Item>> {
+    async fn get_batch(&self, mut wanted: Vec<Stored>, consistency: Consistency) -> Result<Vec<Item>> {
         let mut found = Vec::with_capacity(wanted.len());
         let mut stalls = 0;
         while !wanted.is_empty() {
             let asked = wanted.len();
-            let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+            let keys = KeysAndAttributes::builder().set_keys(Some(wanted));
+            let keys = keys.consistent_read(consistency.is_strong()).build();
             let keys = keys.map_err(|error| Error::new(ErrorKind::Internal, WHAT).because(error))?;
             let request = self.client.get().batch_get_item().request_items(&*self.table, keys);
             let called =
@@ -64,11 +86,11 @@ impl DynamoStore {
             let mut answer = called.result.map_err(|error| failure(WHAT, error))?;
             let items = answer.responses.as_mut().and_then(|tables| tables.remove(&*self.table));
             let items = items.unwrap_or_default();
-            let units = items.iter().map(|item| read_units(size(item))).sum::<u64>();
+            let units = items.iter().map(|item| consistency.units(size(item))).sum::<u64>();
             let left = answer.unprocessed_keys.as_mut().and_then(|tables| tables.remove(&*self.table));
             wanted = left.map(|left| left.keys).unwrap_or_default();
             // A key that is not there is paid like the smallest item.
-            let absent = asked.saturating_sub(items.len() + wanted.len()) as u64;
+            let absent = asked.saturating_sub(items.len() + wanted.len()) as u64 * consistency.units(0);
             self.calls.meter.used(Operation::BatchGetItem, units + absent);
             found.extend(items);
             if !wanted.is_empty() {
@@ -108,7 +130,7 @@ impl DynamoStore {
             let called = self.calls.call(Operation::Query, Patience::Usual, || request.clone().send()).await;
             let answer = called.result.map_err(|error| failure(WHAT, error))?;
             let items = answer.items.unwrap_or_default();
-            self.calls.meter.used(Operation::Query, read_units(items.iter().map(size).sum()));
+            self.calls.meter.used(Operation::Query, Consistency::Strong.units(items.iter().map(size).sum()));
             let now = self.clock.now();
             let below = |stored: &Stored| sort_key(stored).is_some_and(|sk| sk < query.to.as_str());
             let at_the_end = !query.newest_first && items.last().is_some_and(|stored| !below(stored));

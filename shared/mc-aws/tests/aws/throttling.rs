@@ -77,8 +77,10 @@ async fn batches_that_are_taken_in_part_are_completed() {
     proxy.expect([Trouble::TakeOne, Trouble::TakeOne]);
     let items = store.get_many(&keys).await.unwrap();
     assert!(items.iter().zip(0..).all(|(item, n)| item.as_ref().unwrap().attrs.num("n") == Some(n)));
-    assert_eq!(reading(&rig, Operation::BatchGetItem).units, 20);
+    assert_eq!(reading(&rig, Operation::BatchGetItem).units, 40);
     assert!(proxy.is_done());
+    assert_eq!(store.glance(&keys).await.unwrap(), items, "what is old enough is in a glance");
+    assert_eq!(reading(&rig, Operation::BatchGetItem).units, 60, "which costs half as much");
 }
 
 #[tokio::test]

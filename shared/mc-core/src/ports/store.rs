@@ -360,7 +360,7 @@ pub struct Page {
 /// The store.
 ///
 /// # Behavior (of every method)
-/// - A read sees every write that was answered before it began.
+/// - A read, other than a glance, sees every write that was answered before it began.
 /// - An item whose `expires_at` has passed is never answered, and counts as absent in conditions, whether or not the
 ///   store has removed it yet.
 /// - What was answered is durable: it survives the crash of the process and of the machine.
@@ -375,6 +375,14 @@ pub trait Store: Send + Sync {
     /// # Behavior
     /// - Any number of keys, also none, also the same one twice.
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Error>;
+
+    /// The same at half the price, where reads are paid for.
+    ///
+    /// # Behavior
+    /// - What was written within the last second or so may be missing: for what changes seldom, and where a moment does not matter.
+    async fn glance(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, Error> {
+        self.get_many(keys).await
+    }
 
     /// Part of a partition, in order.
     ///
