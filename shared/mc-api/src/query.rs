@@ -1,7 +1,8 @@
 //! Query parameters: known ones only, each at most once, and a mistake names its parameter.
 
 use mc_core::Timestamp;
-use mc_core::id::{MessageId, is_name};
+use mc_core::id::MessageId;
+pub(crate) use mc_pipeline::repo::is_place;
 use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 
@@ -97,11 +98,6 @@ fn unknown(known: &[&str]) -> String {
 /// Whether a cursor is a bare ULID.
 pub(crate) fn is_ulid(cursor: &str) -> bool {
     format!("{}{cursor}", MessageId::PREFIX).parse::<MessageId>().is_ok()
-}
-
-/// Whether a cursor is a name.
-pub(crate) fn is_name_cursor(cursor: &str) -> bool {
-    is_name(cursor)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::auth::issue::{NewAccessKey, issue};
 use crate::auth::source;
 use crate::call::{Call, is_resource_name};
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// A key has at most this many networks, and as many channels.
@@ -108,7 +108,7 @@ fn made(key: &AccessKey, secret: &Secret) -> Answer {
     responses((status = 200, description = "A page of access keys", body = Page<AccessKeyView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().access_keys.list(call.project(), limit, cursor).await?;
     let items = page.items.iter().map(|(_, (key, used))| view(key, *used)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// An alarm, as it is shown.
@@ -101,7 +101,7 @@ fn view(name: &str, doc: AlarmDoc, standing: Option<Standing>) -> AlarmView {
     responses((status = 200, description = "A page of alarms", body = Page<AlarmView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let alarms = &call.center().alarms;
     let page = alarms.list(call.project(), limit, cursor).await?;
     let mut standings = alarms.standings(call.project()).await?;

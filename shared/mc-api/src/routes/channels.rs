@@ -18,7 +18,7 @@ use super::channel_body::{ChannelBody, Opened, shown_proxy};
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// What stands where a secret is set.
@@ -73,7 +73,7 @@ fn view<'a>(call: &Call, name: &'a str, doc: &'a ChannelDoc) -> ChannelView<'a> 
     responses((status = 200, description = "A page of channels", body = Page<schema::Channel>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().channels.list(call.project(), limit, cursor).await?;
     let items = page.items.iter().map(|(name, doc)| view(&call, name, doc)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

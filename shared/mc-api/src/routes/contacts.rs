@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 
 /// A part of every day in which nothing is pushed to somebody; `high` ignores it.
 #[derive(ToSchema)]
@@ -105,7 +105,7 @@ fn view(id: &str, doc: ContactDoc) -> ContactView {
     responses((status = 200, description = "A page of contacts", body = Page<ContactView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().contacts.list(call.project(), limit, cursor).await?;
     let items = page.items.into_iter().map(|(id, doc)| view(&id, doc)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 
 /// A group, as it is shown.
 #[derive(Serialize, ToSchema)]
@@ -40,7 +40,7 @@ fn view(name: &str, doc: GroupDoc) -> GroupView {
     responses((status = 200, description = "A page of groups", body = Page<GroupView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().groups.list(call.project(), limit, cursor).await?;
     let items = page.items.into_iter().map(|(name, doc)| view(&name, doc)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

@@ -14,7 +14,7 @@ use crate::auth::caller::{EVERY_PROJECT, Who};
 use crate::auth::password::MAX_PASSWORD_BYTES;
 use crate::call::{Call, is_resource_name};
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// Shorter passwords are refused.
@@ -60,7 +60,7 @@ pub(crate) fn view(username: &str, doc: &Operator) -> OperatorView {
     responses((status = 200, description = "A page of operators", body = Page<OperatorView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().operators.list(limit, cursor).await?;
     let names: Vec<&str> = page.items.iter().map(|(name, _)| name.as_str()).collect();
     let sign_ins = call.center().operators.last_sign_ins(&names).await?;

@@ -11,7 +11,7 @@ use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::auth::caller::{DEFAULT_PROJECT, EVERY_PROJECT, Who};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// A project, as it is shown.
@@ -81,7 +81,7 @@ fn power(call: &Call, project: &str) -> Power {
     responses((status = 200, description = "A page of projects", body = Page<ProjectView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().projects.list(limit, cursor).await?;
     let seen = page.items.into_iter().filter(|(name, _)| power(&call, name) >= Power::See);
     let items = seen.map(|(name, doc)| view(&name, doc)).collect();

@@ -12,7 +12,7 @@ use super::messages;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// How many runs an answer names.
@@ -88,7 +88,7 @@ fn view(name: &str, schedule: Schedule) -> ScheduleView {
     responses((status = 200, description = "A page of schedules", body = Page<ScheduleView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = schedules::list(call.center(), call.project(), limit, cursor).await?;
     let items = page.items.into_iter().map(|(name, schedule)| view(&name, schedule)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
+use crate::query::is_place;
 
 /// An address on the list, as it is shown.
 #[derive(Serialize, ToSchema)]
@@ -46,7 +47,7 @@ pub async fn list(call: Call) -> Answer {
         let items = found.into_iter().map(|s| view(address.trim().to_lowercase(), s)).collect();
         return ok(&Page::<SuppressionView> { items, next_cursor: None });
     }
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_address)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = suppressions.list(call.project(), limit, cursor).await?;
     let items = page.items.into_iter().map(|(address, s)| view(address, s)).collect();
     ok(&Page::<SuppressionView> { items, next_cursor: page.next_cursor })

@@ -12,7 +12,7 @@ use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::auth::caller::Who;
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// A version of a template, as it is shown.
@@ -29,7 +29,7 @@ struct TemplateView<'a> {
     responses((status = 200, description = "A page of templates", body = Page<schema::Template>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().templates.list(call.project(), limit, cursor).await?;
     let items = page.items.iter().map(|(name, doc)| TemplateView { name, doc }).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

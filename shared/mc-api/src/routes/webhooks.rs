@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
-use crate::query::is_name_cursor;
+use crate::query::is_place;
 use crate::schema;
 
 /// A webhook, as it is shown.
@@ -74,7 +74,7 @@ fn view(name: &str, doc: WebhookDoc, generated: Option<Secret>) -> WebhookView {
     responses((status = 200, description = "A page of webhooks", body = Page<WebhookView>))
 )]
 pub async fn list(call: Call) -> Answer {
-    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_name_cursor)?);
+    let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
     let page = call.center().webhooks.list(call.project(), limit, cursor).await?;
     let items = page.items.into_iter().map(|(name, doc)| view(&name, doc, None)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })

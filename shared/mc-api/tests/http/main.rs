@@ -15,6 +15,7 @@ mod document;
 mod isolation;
 mod keys;
 mod limits;
+mod listing;
 mod logs;
 mod messages;
 mod monitoring;

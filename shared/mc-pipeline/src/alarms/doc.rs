@@ -239,7 +239,7 @@ pub struct Alarms {
 impl Alarms {
     /// Alarms in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { docs: Docs::new(store.clone(), "alarms"), store, clock }
+        Self { docs: Docs::listed(store.clone(), "alarms", |doc| doc.created_at), store, clock }
     }
 
     /// One alarm.
@@ -258,7 +258,7 @@ impl Alarms {
         let now = self.clock.now();
         let doc =
             AlarmDoc { body, created_at: before.as_ref().map_or(now, |b| b.created_at), updated_at: now };
-        self.docs.put(project, name, &doc).await?;
+        self.docs.put(project, name, &doc, before.as_ref()).await?;
         let same = before.as_ref().is_some_and(|b| {
             (b.body.metric, &b.body.channel) == (doc.body.metric, &doc.body.channel) && doc.body.enabled
         });

@@ -13,6 +13,8 @@ mod poll;
 mod promises;
 mod runs;
 
+use std::collections::HashMap;
+
 use futures_util::future::try_join_all;
 use mc_core::model::Kind;
 use mc_core::ports::{QuotaUnit, Turn, Window};
@@ -33,7 +35,7 @@ pub(crate) use runs::{Need, free, needs_of_accepted, needs_of_plan, reserve};
 
 use crate::center::Center;
 use crate::pace;
-use crate::repo::ChannelEntry;
+use crate::repo::{self, ChannelEntry};
 
 /// How one window of a channel stands.
 #[derive(Clone, Debug, Serialize)]
@@ -82,7 +84,7 @@ pub async fn list(center: &Center, project: &str) -> Result<Vec<QuotaItem>> {
     of(center, project, channels.into_iter().map(|(name, _)| name)).await
 }
 
-/// A page of the same, the largest name first; the cursor is the last item's channel and window.
+/// A page of the same, the channels first that were made last; the cursor is the last item's channel and window.
 pub async fn page(
     center: &Center,
     project: &str,
@@ -90,24 +92,27 @@ pub async fn page(
     cursor: Option<&str>,
 ) -> Result<(Vec<QuotaItem>, Option<String>)> {
     let (begin, done) = match cursor.and_then(|c| c.rsplit_once(':')) {
-        Some((channel, "month")) => (Some(channel.to_owned()), None),
-        // No name comes between a channel's and this, so the channel is looked at once more.
-        Some((channel, window)) => (Some(format!("{channel}\u{1}")), Some((channel, window))),
+        Some((place, "month")) => (Some(place.to_owned()), None),
+        // Nothing comes between a channel's place and this, so the channel is looked at once more.
+        Some((place, window)) => (Some(format!("{place}\u{1}")), Some((repo::name_of(place), window))),
         None => (None, None),
     };
     let channels = center.channels.list(project, limit, begin.as_deref()).await?;
+    let places: HashMap<String, String> =
+        channels.items.iter().map(|(name, doc)| (name.clone(), repo::place(name, doc.created_at))).collect();
     let mut items = of(center, project, channels.items.into_iter().map(|(name, _)| name)).await?;
-    items.sort_by(|a, b| b.channel.cmp(&a.channel).then(a.window.cmp(&b.window)));
     if let Some((channel, window)) = done {
         let seen = Window::ALL.into_iter().find(|w| w.as_str() == window);
         items.retain(|item| item.channel != channel || Some(item.window) > seen);
     }
     let more = items.len() > limit;
     items.truncate(limit);
-    let last = items.last().map(|item| format!("{}:{}", item.channel, item.window.as_str()));
+    let last = items
+        .last()
+        .and_then(|item| Some(format!("{}:{}", places.get(&item.channel)?, item.window.as_str())));
     let next = match channels.next_cursor {
         _ if more => last,
-        Some(channel) => Some(format!("{channel}:{}", Window::Month.as_str())),
+        Some(place) => Some(format!("{place}:{}", Window::Month.as_str())),
         None => None,
     };
     Ok((items, next))
@@ -115,8 +120,8 @@ pub async fn page(
 
 /// Whether a cursor is one of [`page`].
 pub fn is_cursor(cursor: &str) -> bool {
-    cursor.rsplit_once(':').is_some_and(|(channel, window)| {
-        mc_core::id::is_name(channel) && Window::ALL.iter().any(|w| w.as_str() == window)
+    cursor.rsplit_once(':').is_some_and(|(place, window)| {
+        repo::is_place(place) && Window::ALL.iter().any(|w| w.as_str() == window)
     })
 }
 
@@ -171,6 +176,7 @@ pub(crate) async fn items(center: &Center, project: &str, entry: &ChannelEntry) 
             trouble: known.notes.trouble.clone(),
         });
     }
+    items.sort_by_key(|item| item.window);
     Ok(items)
 }
 

@@ -12,7 +12,9 @@ use super::docs::{Docs, Listed};
 
 /// What a project's list holds of a key; the key itself lies under its public half.
 #[derive(Serialize, Deserialize)]
-struct Entry {}
+struct Entry {
+    created_at: Timestamp,
+}
 
 /// When a key was last used, written apart from the key so that a call never rewrites it.
 #[derive(Serialize, Deserialize)]
@@ -37,7 +39,7 @@ impl AccessKeys {
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
             keys: Docs::new(store.clone(), "ak"),
-            lists: Docs::new(store.clone(), "aks"),
+            lists: Docs::listed(store.clone(), "aks", |entry| entry.created_at),
             used: Docs::new(store, "aku"),
             cache: Cache::default(),
             told: Cache::default(),
@@ -64,8 +66,9 @@ impl AccessKeys {
 
     /// Makes or changes a key.
     pub async fn put(&self, key: &AccessKey) -> Result<()> {
-        self.keys.put(&key.access_key_id, SORT, key).await?;
-        self.lists.put(&key.project, &key.access_key_id, &Entry {}).await?;
+        self.keys.put(&key.access_key_id, SORT, key, None).await?;
+        let entry = Entry { created_at: key.created_at };
+        self.lists.put(&key.project, &key.access_key_id, &entry, None).await?;
         self.cache.forget(key.access_key_id.as_str());
         Ok(())
     }
@@ -113,6 +116,6 @@ impl AccessKeys {
             return Ok(());
         }
         self.told.keep(access_key_id.to_owned(), Arc::new(()), now);
-        self.used.put(access_key_id, "u", &Used { at: now }).await
+        self.used.put(access_key_id, "u", &Used { at: now }, None).await
     }
 }

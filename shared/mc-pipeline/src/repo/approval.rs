@@ -95,9 +95,12 @@ impl Templates {
                 Some(sent) => Cond::Le(SENT.into(), sent),
                 None => Cond::Absent(SENT.into()),
             };
+            if let Some(row) = self.current.put_row(project, name, doc) {
+                self.store.write(row).await?;
+            }
             let item = Self::current_item(project, name, doc)?;
             match self.store.write(Op::Put(item, vec![Cond::Exists, unchanged])).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return self.current.forget_row(project, name, &stored, doc).await,
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Failed(error)) => return Err(error),
             }

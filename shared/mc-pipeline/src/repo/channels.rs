@@ -60,7 +60,14 @@ impl Channels {
         ports: registry::Ports,
     ) -> Self {
         let build: Build = Arc::new(registry::build);
-        Self { docs: Docs::new(store, "channels"), cache: Cache::default(), clock, sealer, ports, build }
+        Self {
+            docs: Docs::listed(store, "channels", |doc: &ChannelDoc| doc.created_at),
+            cache: Cache::default(),
+            clock,
+            sealer,
+            ports,
+            build,
+        }
     }
 
     /// The same with live channels made in another way: with kinds of one's own, or with fakes in tests.
@@ -174,7 +181,7 @@ impl Channels {
         // A change within the same millisecond must still be seen as one.
         doc.updated_at =
             before.as_ref().map_or(now, |b| now.max(b.updated_at.after(Duration::from_millis(1))));
-        self.docs.put(project, name, &doc).await?;
+        self.docs.put(project, name, &doc, before.as_ref()).await?;
         self.cache.forget(format!("{project}#{name}").as_str());
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }

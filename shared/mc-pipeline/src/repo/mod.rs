@@ -1,4 +1,4 @@
-//! Documents people configure: kept as one JSON each, cached for about a minute, listed by name.
+//! Documents people configure: kept as one JSON each, cached for about a minute, listed by when they were made.
 
 mod access_keys;
 mod approval;
@@ -15,7 +15,8 @@ pub use access_keys::AccessKeys;
 pub use approval::{Review, Reviewed};
 pub use cache::Cache;
 pub use channels::{Build, ChannelEntry, Channels};
-pub use docs::{Docs, Listed, Put};
+pub use docs::{Docs, Listed, Put, is_place};
+pub(crate) use docs::{name_of, place, places};
 pub use operators::{Operators, Session};
 pub use people::{Contacts, Groups};
 pub use projects::Projects;

@@ -52,7 +52,7 @@ impl Operators {
     /// Operators in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            docs: Docs::new(store.clone(), "operators"),
+            docs: Docs::listed(store.clone(), "operators", |doc| doc.created_at),
             sessions: Docs::new(store.clone(), "session"),
             sign_ins: Docs::new(store, "signin"),
             cache: Cache::default(),
@@ -83,7 +83,7 @@ impl Operators {
         let before = self.docs.get(OWNER, username).await?;
         doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
         doc.updated_at = self.clock.now();
-        self.docs.put(OWNER, username, &doc).await?;
+        self.docs.put(OWNER, username, &doc, before.as_ref()).await?;
         self.cache.forget(username);
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }
@@ -101,7 +101,7 @@ impl Operators {
 
     /// Whether there is any operator at all, so that a first start can make one.
     pub async fn any(&self) -> Result<bool> {
-        Ok(!self.docs.list(OWNER, 1, None).await?.items.is_empty())
+        Ok(!self.docs.all(OWNER).await?.is_empty())
     }
 
     /// Remembers a session under the hash of its token.
@@ -109,7 +109,7 @@ impl Operators {
         let session =
             Session { username: username.to_owned(), expires_at: self.clock.now().after(SESSION_LIFE) };
         self.sessions.put_until(token_hash, "s", &session, session.expires_at).await?;
-        self.sign_ins.put(OWNER, username, &SignIn { at: session.opened_at() }).await?;
+        self.sign_ins.put(OWNER, username, &SignIn { at: session.opened_at() }, None).await?;
         Ok(session)
     }
 

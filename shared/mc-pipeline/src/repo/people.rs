@@ -24,7 +24,7 @@ fn cache_key(project: &str, name: &str) -> String {
 impl Contacts {
     /// Contacts in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { docs: Docs::new(store, "contacts"), cache: Cache::default(), clock }
+        Self { docs: Docs::listed(store, "contacts", |doc| doc.created_at), cache: Cache::default(), clock }
     }
 
     /// The contact as the store has it now.
@@ -62,7 +62,7 @@ impl Contacts {
         let before = self.docs.get(project, id).await?;
         doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
         doc.updated_at = self.clock.now();
-        self.docs.put(project, id, &doc).await?;
+        self.docs.put(project, id, &doc, before.as_ref()).await?;
         self.cache.forget(cache_key(project, id).as_str());
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }
@@ -103,7 +103,7 @@ pub struct Groups {
 impl Groups {
     /// Groups in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { docs: Docs::new(store, "groups"), cache: Cache::default(), clock }
+        Self { docs: Docs::listed(store, "groups", |doc| doc.created_at), cache: Cache::default(), clock }
     }
 
     /// The group as the store has it now.
@@ -128,7 +128,7 @@ impl Groups {
         let before = self.docs.get(project, name).await?;
         doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
         doc.updated_at = self.clock.now();
-        self.docs.put(project, name, &doc).await?;
+        self.docs.put(project, name, &doc, before.as_ref()).await?;
         self.cache.forget(cache_key(project, name).as_str());
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }

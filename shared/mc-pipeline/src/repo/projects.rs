@@ -22,7 +22,7 @@ pub struct Projects {
 impl Projects {
     /// Projects in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { docs: Docs::new(store, "projects"), cache: Cache::default(), clock }
+        Self { docs: Docs::listed(store, "projects", |doc| doc.created_at), cache: Cache::default(), clock }
     }
 
     /// The project, at most a minute old.
@@ -42,7 +42,7 @@ impl Projects {
         let before = self.docs.get(OWNER, name).await?;
         doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
         doc.updated_at = self.clock.now();
-        self.docs.put(OWNER, name, &doc).await?;
+        self.docs.put(OWNER, name, &doc, before.as_ref()).await?;
         self.cache.forget(name);
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }

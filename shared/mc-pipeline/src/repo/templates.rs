@@ -83,7 +83,7 @@ impl Templates {
     /// Templates in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            current: Docs::new(store.clone(), "templates"),
+            current: Docs::listed(store.clone(), "templates", |doc| doc.created_at),
             store,
             docs: Cache::default(),
             cache: Cache::default(),
@@ -298,14 +298,20 @@ impl Templates {
             let doc = TemplateDoc { version, body: body.clone(), approval, created_at };
             let becomes_current =
                 doc.may_be_sent() || !current.as_ref().is_some_and(TemplateDoc::may_be_sent);
-            let ops = match becomes_current {
-                true => vec![Op::put(Self::current_item(project, name, &doc)?)],
-                false => Vec::new(),
+            let (ops, then) = match becomes_current {
+                true => {
+                    let item = Self::current_item(project, name, &doc)?;
+                    (self.current.put_row(project, name, &doc).into_iter().collect(), vec![Op::put(item)])
+                }
+                false => (Vec::new(), Vec::new()),
             };
             let guard = Some(Op::put_new(Self::version_item(project, name, &doc)?));
-            let commit = Commit { guard, ops, ..Commit::default() };
+            let commit = Commit { guard, ops, then, ..Commit::default() };
             match self.store.commit(commit).await {
                 Ok(_) => {
+                    if let Some(before) = current.as_ref().filter(|_| becomes_current) {
+                        self.current.forget_row(project, name, before, &doc).await?;
+                    }
                     self.forget(project, name);
                     return Ok((if current.is_some() { Put::Replaced } else { Put::Created }, doc));
                 }

@@ -19,7 +19,7 @@ pub struct Webhooks {
 impl Webhooks {
     /// Endpoints in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { docs: Docs::new(store, "webhooks"), cache: Cache::default(), clock }
+        Self { docs: Docs::listed(store, "webhooks", |doc| doc.created_at), cache: Cache::default(), clock }
     }
 
     /// All endpoints of a project, at most a minute old.
@@ -43,7 +43,7 @@ impl Webhooks {
         let before = self.docs.get(project, name).await?;
         doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
         doc.updated_at = self.clock.now();
-        self.docs.put(project, name, &doc).await?;
+        self.docs.put(project, name, &doc, before.as_ref()).await?;
         self.cache.forget(project);
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }

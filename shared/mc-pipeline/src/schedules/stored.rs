@@ -11,7 +11,7 @@ use ulid::Ulid;
 
 use crate::center::Center;
 use crate::quota::{self, Need};
-use crate::repo::{Listed, Put};
+use crate::repo::{self, Listed, Put};
 use crate::share;
 use crate::upcoming::{self, Upcoming};
 
@@ -48,6 +48,15 @@ fn key(project: &str, name: &str) -> Key {
     Key::new(partition(project), name)
 }
 
+/// The partition of what is listed: a row for each schedule, by when it was made.
+fn rows(project: &str) -> String {
+    format!("schedules@{project}")
+}
+
+fn row(project: &str, name: &str, doc: &ScheduleDoc) -> Key {
+    Key::new(rows(project), repo::place(name, doc.created_at))
+}
+
 impl Schedule {
     fn read(item: &Item) -> Result<Self> {
         let corrupt =
@@ -72,22 +81,41 @@ pub async fn get(center: &Center, project: &str, name: &str) -> Result<Option<Sc
     center.store.get(&key(project, name)).await?.as_ref().map(Schedule::read).transpose()
 }
 
-/// A page of schedules, the largest name first, beginning before `cursor`.
+/// A page of schedules, those first that were made last, beginning behind `cursor`.
 pub async fn list(
     center: &Center,
     project: &str,
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<Listed<Schedule>> {
-    let mut query = Query::prefix(partition(project), "", limit);
-    query.newest_first = true;
-    if let Some(cursor) = cursor {
-        query.to = cursor.to_owned();
+    let (places, next_cursor) = repo::places(&*center.store, rows(project), limit, cursor).await?;
+    let keys: Vec<Key> = places.iter().map(|place| key(project, repo::name_of(place))).collect();
+    let mut items = Vec::with_capacity(keys.len());
+    for (at, item) in places.iter().zip(center.store.get_many(&keys).await?) {
+        let Some(schedule) = item.as_ref().map(Schedule::read).transpose()? else { continue };
+        let name = repo::name_of(at);
+        // A row whose schedule is gone, or was made at another time, leads nowhere.
+        if repo::place(name, schedule.doc.created_at) == *at {
+            items.push((name.to_owned(), schedule));
+        }
     }
-    let page = center.store.query(&query).await?;
-    let next_cursor = page.more.then(|| page.items.last().map(|i| i.key.sk.clone())).flatten();
-    let read = |item: &Item| Ok((item.key.sk.clone(), Schedule::read(item)?));
-    Ok(Listed { items: page.items.iter().map(read).collect::<Result<_>>()?, next_cursor })
+    Ok(Listed { items, next_cursor })
+}
+
+/// All schedules of a project, by name.
+async fn all(center: &Center, project: &str) -> Result<Vec<(String, Schedule)>> {
+    let mut all = Vec::new();
+    let mut query = Query::prefix(partition(project), "", 200);
+    loop {
+        let page = center.store.query(&query).await?;
+        for item in &page.items {
+            all.push((item.key.sk.clone(), Schedule::read(item)?));
+        }
+        match page.items.last() {
+            Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
+            _ => return Ok(all),
+        }
+    }
 }
 
 /// The name of a schedule whose message is as asked for.
@@ -96,17 +124,8 @@ pub async fn any_that(
     project: &str,
     sends: impl Fn(&Map<String, Value>) -> bool,
 ) -> Result<Option<String>> {
-    let mut cursor = None;
-    loop {
-        let page = list(center, project, 200, cursor.as_deref()).await?;
-        if let Some((name, _)) = page.items.into_iter().find(|(_, one)| sends(&one.doc.message)) {
-            return Ok(Some(name));
-        }
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => return Ok(None),
-        }
-    }
+    let found = all(center, project).await?.into_iter().find(|(_, one)| sends(&one.doc.message));
+    Ok(found.map(|(name, _)| name))
 }
 
 /// Makes or replaces a schedule: when it runs next, and what that run needs.
@@ -137,6 +156,7 @@ pub(super) async fn put(
         upcoming::planned(center, &schedule.upcoming(project, name), next, &mut commit)?;
         commit.ops.extend(quota::reserve(project, name, &schedule.needs, next));
     }
+    commit.ops.push(Op::put(Item::new(row(project, name, &schedule.doc), Attrs::new())));
     commit.then.push(Op::put(Item::new(key(project, name), attrs)));
     center.store.commit(commit).await?;
     if let Some(before) = &before
@@ -219,6 +239,7 @@ pub async fn delete(center: &Center, project: &str, name: &str) -> Result<bool> 
         upcoming::removed(center, &schedule.upcoming(project, name), next, &mut commit);
     }
     commit.ops.extend(quota::free(project, name, &schedule.needs, &[]));
+    commit.ops.push(Op::Delete(row(project, name, &schedule.doc), Vec::new()));
     commit.guard = Some(Op::Delete(key(project, name), vec![Cond::Exists]));
     match center.store.commit(commit).await {
         Ok(_) => Ok(true),
@@ -229,13 +250,8 @@ pub async fn delete(center: &Center, project: &str, name: &str) -> Result<bool> 
 
 /// Deletes all schedules of a project.
 pub async fn delete_all(center: &Center, project: &str) -> Result<()> {
-    loop {
-        let page = center.store.query(&Query::prefix(partition(project), "", 200)).await?;
-        if page.items.is_empty() {
-            return Ok(());
-        }
-        for item in page.items {
-            delete(center, project, &item.key.sk).await?;
-        }
+    for (name, _) in all(center, project).await? {
+        delete(center, project, &name).await?;
     }
+    Ok(())
 }

@@ -79,7 +79,7 @@ const SORT: &str = "suppressed";
 impl Suppressions {
     /// Lists in this store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { docs: Docs::new(store.clone(), SORT), store }
+        Self { docs: Docs::listed(store.clone(), SORT, |one| one.at), store }
     }
 
     /// Why an address is on the list, if it is.
@@ -94,7 +94,8 @@ impl Suppressions {
             self.docs.put_new(project, &address, suppression).await?;
             return Ok(());
         }
-        self.docs.put(project, &address, suppression).await
+        let before = self.docs.get(project, &address).await?;
+        self.docs.put(project, &address, suppression, before.as_ref()).await
     }
 
     /// Takes an address off the list; answers whether it was on it.
@@ -102,7 +103,7 @@ impl Suppressions {
         self.docs.delete(project, &folded(address)).await
     }
 
-    /// A page of the list, the last address first.
+    /// A page of the list, the last entry first.
     pub async fn list(
         &self,
         project: &str,
