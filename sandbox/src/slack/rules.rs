@@ -6,6 +6,8 @@ use crate::request::shown;
 
 const TEXT: usize = 40_000;
 const BLOCKS: usize = 50;
+/// Characters of all blocks. No page has a number; this is about where messages have been refused.
+const TOTAL: usize = 13_000;
 const SECTION: usize = 3_000;
 const FIELDS: usize = 10;
 const FIELD: usize = 2_000;
@@ -27,6 +29,9 @@ pub(super) fn check(message: &Value) -> Result<(), &'static str> {
     }
     if blocks.len() > BLOCKS || !blocks.iter().all(is_block) {
         return Err("invalid_blocks");
+    }
+    if blocks.iter().flat_map(texts).map(|text| text.chars().count()).sum::<usize>() > TOTAL {
+        return Err("msg_blocks_too_long");
     }
     Ok(())
 }
@@ -81,4 +86,19 @@ pub(super) fn texts(block: &Value) -> Vec<String> {
     }
     texts.extend(shown(block, "alt_text"));
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn all_blocks_together_have_a_limit() {
+        let section = json!({"type": "section", "text": {"type": "mrkdwn", "text": "字".repeat(SECTION)}});
+        let message = |count| check(&json!({"blocks": vec![section.clone(); count]}));
+        assert_eq!(message(4), Ok(()));
+        assert_eq!(message(5), Err("msg_blocks_too_long"));
+    }
 }

@@ -1,8 +1,10 @@
 //! From answers and missing answers to what happens next.
 
+use std::fmt;
+
 use mc_core::Secret;
 use mc_core::ports::{HttpError, HttpErrorKind, HttpResponse, SendError, SendFailure};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 /// At most so many characters of a platform's words are kept.
 const LONGEST_TEXT: usize = 300;
@@ -38,6 +40,29 @@ pub(crate) fn by_status(response: &HttpResponse) -> SendFailure {
     }
 }
 
+/// What a code that stands in no table says: this message or its recipient is wrong, unless the status tells that the
+/// platform itself is in trouble or was called too often.
+pub(crate) fn unlisted(response: &HttpResponse) -> SendFailure {
+    let after = response.retry_after;
+    match response.status {
+        429 => SendFailure::Throttled { after },
+        500..=599 => SendFailure::Transient { after },
+        _ => SendFailure::Permanent,
+    }
+}
+
+/// The failure that a platform's code stands for, with its words.
+pub(crate) fn refused<'s>(
+    what: SendFailure,
+    code: &Code,
+    text: &str,
+    secrets: impl IntoIterator<Item = &'s Secret>,
+) -> SendError {
+    let secrets: Vec<&Secret> = secrets.into_iter().collect();
+    let clean = |text: &str| words(text, secrets.iter().copied());
+    failure(what, clean(&code.to_string()), clean(text))
+}
+
 /// An answer that should have been the platform's JSON and is something else.
 pub(crate) fn not_json(response: &HttpResponse) -> SendError {
     let what = response.content_type.as_deref().unwrap_or("no content type");
@@ -66,9 +91,9 @@ pub(crate) fn words<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret
 /// The form in which WeCom and the old DingTalk family answer.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct ErrcodeAnswer {
-    /// Zero or missing means success; both write it as a number or as a string.
-    #[serde(default, deserialize_with = "number_or_text")]
-    pub(crate) errcode: Option<i64>,
+    /// Zero means success. WeCom leaves it out of some.
+    #[serde(default)]
+    pub(crate) errcode: Option<Code>,
     #[serde(default)]
     pub(crate) errmsg: Option<String>,
     /// DingTalk's gateway answers with this instead, when it blocks an address.
@@ -85,18 +110,29 @@ impl ErrcodeAnswer {
     }
 }
 
-/// A code that is written as a number or as a text.
-pub(crate) fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Code {
-        Number(i64),
-        Text(String),
+/// A code, which platforms write as a number or as a text.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Code {
+    Number(i64),
+    Text(String),
+}
+
+impl Code {
+    /// The code as the tables know it. A text that is no number stands in none, and is certainly not success.
+    pub(crate) fn number(&self) -> i64 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Text(text) => text.trim().parse().unwrap_or(i64::MIN),
+        }
     }
-    Ok(match Option::<Code>::deserialize(deserializer)? {
-        None => None,
-        Some(Code::Number(code)) => Some(code),
-        // A code that is no number is certainly not success.
-        Some(Code::Text(text)) => Some(text.trim().parse().unwrap_or(i64::MIN)),
-    })
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => f.write_str(text.trim()),
+        }
+    }
 }

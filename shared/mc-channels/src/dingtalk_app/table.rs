@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::config::Config;
 use crate::dingtalk::{BLOCKED, not_dingtalk};
-use crate::outcome::{failure, not_json, number_or_text, words};
+use crate::outcome::{Code, failure, not_json, refused, unlisted};
 
 /// An error that only wraps another one.
 const WRAPPER: i64 = 88;
@@ -17,12 +17,12 @@ const WRAPPER: i64 = 88;
 /// An answer of the old family of calls.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Answer {
-    #[serde(default, deserialize_with = "number_or_text")]
-    errcode: Option<i64>,
+    #[serde(default)]
+    errcode: Option<Code>,
     #[serde(default)]
     errmsg: Value,
-    #[serde(default, deserialize_with = "number_or_text")]
-    sub_code: Option<i64>,
+    #[serde(default)]
+    sub_code: Option<Code>,
     #[serde(default)]
     sub_msg: Value,
     /// What the call brought.
@@ -31,7 +31,7 @@ pub(super) struct Answer {
 }
 
 /// Reads an answer: itself on success, else the failure that its code stands for. The HTTP status says nothing as soon
-/// as there is an errcode.
+/// as there is an errcode of the table.
 pub(super) fn judge(
     response: &HttpResponse,
     config: &Config,
@@ -41,13 +41,12 @@ pub(super) fn judge(
     let is_object = response.body.trim_ascii_start().first() == Some(&b'{');
     let answer: Option<Answer> = serde_json::from_slice(&response.body).ok().filter(|_| is_object);
     let Some(answer) = answer else { return Err(not_dingtalk(response)) };
-    match answer.errcode {
-        Some(0) => Ok(answer),
+    match answer.errcode.clone() {
+        Some(errcode) if errcode.number() == 0 => Ok(answer),
         Some(errcode) => {
             let (code, text) = answer.error(errcode);
             let secrets = [Some(&config.app_secret), config.token.as_ref(), config.aes_key.as_ref(), token];
-            let text = words(text, secrets.into_iter().flatten());
-            Err(failure(classify(code, response), code.to_string(), text))
+            Err(refused(classify(code.number(), response), &code, text, secrets.into_iter().flatten()))
         }
         None if answer.more.contains_key("status") => {
             let text = "DingTalk's gateway blocks this address for calling too often";
@@ -59,17 +58,17 @@ pub(super) fn judge(
 
 impl Answer {
     /// The code that counts, and the words to it.
-    fn error(&self, errcode: i64) -> (i64, &str) {
+    fn error(&self, errcode: Code) -> (Code, &str) {
         let errmsg = self.errmsg.as_str().unwrap_or_default();
-        if errcode != WRAPPER {
+        if errcode.number() != WRAPPER {
             return (errcode, errmsg);
         }
         let inside = || {
             let (_, rest) = errmsg.split_once("subcode=")?;
-            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().map(Code::Number)
         };
         let text = self.sub_msg.as_str().filter(|text| !text.is_empty()).unwrap_or(errmsg);
-        (self.sub_code.or_else(inside).unwrap_or(errcode), text)
+        (self.sub_code.clone().or_else(inside).unwrap_or(errcode), text)
     }
 
     /// A text or a number of the answer, as a text.
@@ -105,9 +104,8 @@ fn classify(code: i64, response: &HttpResponse) -> SendFailure {
         | 60_011 | 60_020 | 40_056 | 41_028 | 41_044 | 22
         // The month's calls or pushes are used up: nothing goes through until it ends.
         | 90_020 | 90_030 => SendFailure::Channel,
-        // Everything else is about this message or its recipients, unless the server itself is in trouble.
-        _ if response.status >= 500 => SendFailure::Transient { after: response.retry_after },
-        _ => SendFailure::Permanent,
+        // Everything else is about this message or its recipients.
+        _ => unlisted(response),
     }
 }
 

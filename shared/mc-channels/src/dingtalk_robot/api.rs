@@ -10,7 +10,7 @@ use ring::hmac;
 
 use super::config::{Config, Robot};
 use crate::dingtalk::{BLOCKED, not_dingtalk};
-use crate::outcome::{ErrcodeAnswer, failure, not_json, unanswered, words};
+use crate::outcome::{ErrcodeAnswer, failure, not_json, refused, unanswered, unlisted};
 use crate::registry::Ports;
 use crate::robot;
 
@@ -50,24 +50,27 @@ fn sign(millis: &str, secret: &str) -> String {
     tag.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
 }
 
-/// Reads the answer. The HTTP status says nothing as soon as there is an errcode.
+/// Reads the answer. The HTTP status says nothing as soon as there is an errcode of the table.
 fn judge(response: &HttpResponse, robot: &Robot) -> Result<Receipt, SendError> {
     let Some(answer) = ErrcodeAnswer::read(&response.body) else { return Err(not_dingtalk(response)) };
-    let text = words(answer.errmsg.as_deref().unwrap_or_default(), [&robot.access_token, &robot.secret]);
-    match answer.errcode {
-        Some(0) => Ok(Receipt::default()),
-        Some(code) => Err(failure(classify(code, &text), code.to_string(), text)),
+    match &answer.errcode {
+        Some(code) if code.number() == 0 => Ok(Receipt::default()),
+        Some(code) => {
+            let text = answer.errmsg.as_deref().unwrap_or_default();
+            let what = classify(code.number(), text, response);
+            Err(refused(what, code, text, [&robot.access_token, &robot.secret]))
+        }
         None if answer.status.is_some() => {
             let text = "DingTalk's gateway blocks this address for calling too often";
             Err(failure(SendFailure::Throttled { after: Some(BLOCKED) }, "1111", text))
         }
-        None if (200..300).contains(&response.status) => Ok(Receipt::default()),
+        // Every success has a code, so this is not DingTalk's word.
         None => Err(not_json(response)),
     }
 }
 
 /// The error table (custom robot page; 300001, 300005, 90030, 130101, 450101, 460101, 660026 are practice only).
-fn classify(code: i64, text: &str) -> SendFailure {
+fn classify(code: i64, text: &str, response: &HttpResponse) -> SendFailure {
     let throttled = |seconds| SendFailure::Throttled { after: Some(Duration::from_secs(seconds)) };
     match code {
         -1 => SendFailure::Transient { after: None },
@@ -85,7 +88,7 @@ fn classify(code: i64, text: &str) -> SendFailure {
         130_101 => throttled(600),
         90_001..=90_018 => throttled(1),
         // Everything else is about this message: too long, blocked, malformed.
-        _ => SendFailure::Permanent,
+        _ => unlisted(response),
     }
 }
 

@@ -4,18 +4,18 @@ use mc_core::ports::{HttpResponse, SendError};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::outcome::{not_json, number_or_text};
+use crate::outcome::{Code, not_json};
 
 /// An answer. What a call brought lies under `data`, or beside `code` in the oldest ones.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Answer {
-    #[serde(default, deserialize_with = "number_or_text")]
-    code: Option<i64>,
+    #[serde(default)]
+    code: Option<Code>,
     #[serde(default)]
     pub(crate) msg: Option<String>,
     /// What very old robots answer instead.
-    #[serde(default, rename = "StatusCode", deserialize_with = "number_or_text")]
-    status_code: Option<i64>,
+    #[serde(default, rename = "StatusCode")]
+    status_code: Option<Code>,
     #[serde(default)]
     pub(crate) data: Value,
     #[serde(flatten)]
@@ -28,11 +28,12 @@ impl Answer {
         // serde would read a list into a struct as well.
         let is_object = response.body.trim_ascii_start().first() == Some(&b'{');
         let answer: Option<Self> = serde_json::from_slice(&response.body).ok().filter(|_| is_object);
-        answer.filter(|answer| answer.code.or(answer.status_code).is_some()).ok_or_else(|| not_json(response))
+        let is_feishu = |answer: &Self| answer.code.is_some() || answer.status_code.is_some();
+        answer.filter(is_feishu).ok_or_else(|| not_json(response))
     }
 
-    /// Zero means success. The HTTP status says nothing beside it.
-    pub(crate) fn code(&self) -> i64 {
-        self.code.or(self.status_code).unwrap_or_default()
+    /// The code of a failure. Zero means success, whatever the HTTP status is.
+    pub(crate) fn refusal(&self) -> Option<&Code> {
+        self.code.as_ref().or(self.status_code.as_ref()).filter(|code| code.number() != 0)
     }
 }

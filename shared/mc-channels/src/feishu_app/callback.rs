@@ -25,7 +25,7 @@ pub(super) fn read(
 ) -> Result<CallbackAnswer, CallbackError> {
     let signature = request.header("x-lark-signature").filter(|signature| !signature.is_empty());
     if signature.is_some_and(|signature| signature.len() == 40) {
-        return old_card(config, request);
+        return old_card(config, now, request);
     }
     let (event, signed) = match (&config.encrypt_key, &config.verification_token) {
         (None, None) => return Err(CallbackError::NotConfigured("/secrets/encrypt_key")),
@@ -67,14 +67,19 @@ pub(super) fn read(
     if is_challenge {
         return Ok(CallbackAnswer::json(&json!({"challenge": text(&event, "/challenge")}), Vec::new()));
     }
-    if config.encrypt_key.is_some() && !(signed && is_recent(&event, now, request)) {
+    let age = if text(&event, "/header/event_type") == CLICK { CLICK_AGE } else { EVENT_AGE };
+    if config.encrypt_key.is_some() && !(signed && is_recent(age, now, request)) {
         return Err(CallbackError::Signature);
     }
     Ok(CallbackAnswer::json(&json!({}), news(&event)))
 }
 
 /// A click on a card of the first kind, which signs with the Verification Token and is not encrypted.
-fn old_card(config: &Config, request: &CallbackRequest<'_>) -> Result<CallbackAnswer, CallbackError> {
+fn old_card(
+    config: &Config,
+    now: Timestamp,
+    request: &CallbackRequest<'_>,
+) -> Result<CallbackAnswer, CallbackError> {
     let token = config.verification_token.as_ref();
     let token = token.ok_or(CallbackError::NotConfigured("/secrets/verification_token"))?;
     let (time, nonce) = time_and_nonce(request);
@@ -86,7 +91,11 @@ fn old_card(config: &Config, request: &CallbackRequest<'_>) -> Result<CallbackAn
     if text(&event, "/type") == "url_verification" {
         return Ok(CallbackAnswer::json(&json!({"challenge": text(&event, "/challenge")}), Vec::new()));
     }
-    let news = click(&event, &event, "/open_message_id", "/open_id");
+    if !is_recent(CLICK_AGE, now, request) {
+        return Err(CallbackError::Signature);
+    }
+    // These have no id. The time and the nonce, which are signed, are others for every press.
+    let news = click(&event, &format!("{time}-{nonce}"), "/open_message_id", "/open_id");
     Ok(CallbackAnswer::json(&json!({}), vec![news]))
 }
 
@@ -108,8 +117,8 @@ fn time_and_nonce<'r>(request: &CallbackRequest<'r>) -> (&'r str, &'r str) {
     (header("x-lark-request-timestamp"), header("x-lark-request-nonce"))
 }
 
-fn is_recent(event: &Value, now: Timestamp, request: &CallbackRequest<'_>) -> bool {
-    let age = if text(event, "/header/event_type") == CLICK { CLICK_AGE } else { EVENT_AGE };
+/// Whether the time that was signed is at most so long ago.
+fn is_recent(age: Duration, now: Timestamp, request: &CallbackRequest<'_>) -> bool {
     let seconds = time_and_nonce(request).0.parse::<i64>().ok();
     let millis = seconds.and_then(|seconds| seconds.checked_mul(1000));
     millis.is_some_and(|millis| u128::from(millis.abs_diff(now.millis())) <= age.as_millis())
@@ -150,7 +159,10 @@ fn news(event: &Value) -> Vec<News> {
             "" => Vec::new(),
             id => vec![receipt(id, State::Recalled, text(body, "/recall_time"))],
         },
-        CLICK => vec![click(body, body, "/context/open_message_id", "/operator/open_id")],
+        CLICK => {
+            let id = text(event, "/header/event_id");
+            vec![click(body, id, "/context/open_message_id", "/operator/open_id")]
+        }
         other => {
             let what = if other.is_empty() { text(event, "/event/type") } else { other };
             vec![News::Other {
@@ -161,8 +173,9 @@ fn news(event: &Value) -> Vec<News> {
     }
 }
 
-/// A click: which button, on which message, by whom, and all that was entered.
-fn click(event: &Value, people: &Value, message: &str, user: &str) -> News {
+/// A click: which button, on which message, by whom, and all that was entered. The event's id tells the second press of a
+/// button from the first one that is told again.
+fn click(event: &Value, id: &str, message: &str, user: &str) -> News {
     let null = Value::Null;
     let action = event.get("action").unwrap_or(&null);
     let value = action.get("value").unwrap_or(&null);
@@ -170,15 +183,14 @@ fn click(event: &Value, people: &Value, message: &str, user: &str) -> News {
     let key = [value.get("action"), Some(value), action.get("name"), action.get("tag")];
     let key = key.into_iter().flatten().find_map(Value::as_str).unwrap_or("click");
     let filled = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let mut data = action.clone();
-    if let Some(data) = data.as_object_mut() {
-        data.insert("operator".to_owned(), people.get("operator").cloned().unwrap_or_default());
-    }
+    let mut data = action.as_object().cloned().unwrap_or_default();
+    data.insert("operator".to_owned(), event.get("operator").cloned().unwrap_or_default());
+    data.insert("event_id".to_owned(), id.into());
     News::Action {
         platform_id: filled(text(event, message)),
-        user: filled(text(people, user)),
+        user: filled(text(event, user)),
         action: key.to_owned(),
-        data,
+        data: data.into(),
     }
 }
 
@@ -323,18 +335,42 @@ mod tests {
     }
 
     #[test]
+    fn a_second_press_of_a_button_is_not_the_first_one_told_again() {
+        let told = |event_id: &str, time: &str| {
+            let body = json!({"operator": {"open_id": "ou_1"}, "context": {"open_message_id": "om_1"},
+                "action": {"tag": "button", "value": {"action": "approve"}}});
+            let mut click = event(CLICK, body);
+            click["header"]["event_id"] = event_id.into();
+            let body = sealed(&click);
+            call(&keyed(), &signed(time, &body), &body).unwrap().news
+        };
+        let first = told("e1", "1608725980");
+        assert!(matches!(&first[..], [News::Action { data, .. }] if data["event_id"] == "e1"), "{first:?}");
+        assert_eq!(first, told("e1", "1608725985"), "the same event, signed anew");
+        assert_ne!(first, told("e2", "1608725985"));
+    }
+
+    #[test]
     fn clicks_on_old_cards_are_signed_in_their_own_way() {
         let body = json!({"open_id": "ou_1", "open_message_id": "om_1", "token": "c-1", "action": {"value": {"action": "go"}, "tag": "button"}}).to_string();
-        let headers = |token: &str| {
-            headers("1608725989", hex(&digest::SHA1_FOR_LEGACY_USE_ONLY, &["1608725989", "n", token, &body]))
+        let headers = |time: &str, token: &str| {
+            headers(time, hex(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[time, "n", token, &body]))
         };
+        let now = "1608725989";
         for config in [keyed(), tokened()] {
-            let answer = call(&config, &headers(TOKEN), &body).unwrap();
-            assert!(matches!(&answer.news[..], [News::Action { action, .. }] if action == "go"));
-            assert_eq!(call(&config, &headers("x"), &body), Err(CallbackError::Signature));
+            let told = |time: &str| call(&config, &headers(time, TOKEN), &body);
+            let first = told(now).unwrap();
+            let [News::Action { action, user, data, .. }] = &first.news[..] else { panic!("{first:?}") };
+            assert_eq!((action.as_str(), user.as_deref()), ("go", Some("ou_1")));
+            assert_eq!(data["event_id"], "1608725989-n");
+            assert_eq!(told(now).unwrap(), first, "the same press");
+            assert_ne!(told("1608725988").unwrap(), first, "another press");
+            assert!(told("1608725689").is_ok(), "five minutes ago");
+            assert_eq!(told("1608725688"), Err(CallbackError::Signature), "longer ago");
+            assert_eq!(call(&config, &headers(now, "x"), &body), Err(CallbackError::Signature));
         }
         let missing = CallbackError::NotConfigured("/secrets/verification_token");
-        assert_eq!(call(&config("s"), &headers(TOKEN), &body), Err(missing));
+        assert_eq!(call(&config("s"), &headers(now, TOKEN), &body), Err(missing));
     }
 
     #[test]

@@ -6,19 +6,19 @@ use mc_core::ports::{HttpResponse, SendError, SendFailure};
 
 use super::config::Config;
 use crate::feishu::Answer;
-use crate::outcome::{failure, words};
+use crate::outcome::{refused, unlisted};
 
 /// Reads an answer: itself on success, else the failure that its code stands for. Failures come with HTTP 200 and 400
 /// alike.
 pub(super) fn judge(response: &HttpResponse, config: &Config) -> Result<Answer, SendError> {
     let answer = Answer::read(response)?;
-    match answer.code() {
-        0 => Ok(answer),
-        code => {
+    match answer.refusal() {
+        None => Ok(answer),
+        Some(code) => {
             let secrets =
                 [Some(&config.app_secret), config.encrypt_key.as_ref(), config.verification_token.as_ref()];
-            let text = words(answer.msg.as_deref().unwrap_or_default(), secrets.into_iter().flatten());
-            Err(failure(classify(code, response), code.to_string(), text))
+            let text = answer.msg.as_deref().unwrap_or_default();
+            Err(refused(classify(code.number(), response), code, text, secrets.into_iter().flatten()))
         }
     }
 }
@@ -62,8 +62,7 @@ fn classify(code: i64, response: &HttpResponse) -> SendFailure {
         | 99_991_661..=99_991_665
         | 99_991_671..=99_991_673
         | 99_991_676 => SendFailure::Channel,
-        // Everything else is about this message or this recipient, unless the server itself is in trouble.
-        _ if response.status >= 500 => SendFailure::Transient { after: response.retry_after },
-        _ => SendFailure::Permanent,
+        // Everything else is about this message or this recipient.
+        _ => unlisted(response),
     }
 }

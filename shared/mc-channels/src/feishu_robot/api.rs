@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::config::{Config, Robot};
 use crate::feishu::Answer;
-use crate::outcome::{failure, unanswered, words};
+use crate::outcome::{refused, unanswered, unlisted};
 use crate::registry::Ports;
 use crate::robot;
 
@@ -46,12 +46,9 @@ fn sign(seconds: &str, secret: &str) -> String {
 /// Reads the answer; failures come with HTTP 200 as well.
 fn judge(response: &HttpResponse, robot: &Robot) -> Result<Receipt, SendError> {
     let answer = Answer::read(response)?;
-    let code = answer.code();
-    if code == 0 {
-        return Ok(Receipt::default());
-    }
-    let text = words(answer.msg.as_deref().unwrap_or_default(), [&robot.hook_token, &robot.secret]);
-    Err(failure(classify(code, response), code.to_string(), text))
+    let Some(code) = answer.refusal() else { return Ok(Receipt::default()) };
+    let text = answer.msg.as_deref().unwrap_or_default();
+    Err(refused(classify(code.number(), response), code, text, [&robot.hook_token, &robot.secret]))
 }
 
 /// The error table (custom bot guide; 11246 and 99991400 from the general list; 19001, 19002 and 19036 are practice).
@@ -64,7 +61,7 @@ fn classify(code: i64, response: &HttpResponse) -> SendFailure {
         // The month's calls are used up: nothing goes through until it ends.
         99_991_403 => SendFailure::Channel,
         // Everything else is about this message: no keyword (another may hold one), malformed, too large.
-        _ => SendFailure::Permanent,
+        _ => unlisted(response),
     }
 }
 

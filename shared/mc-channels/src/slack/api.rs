@@ -8,7 +8,7 @@ use mc_core::ports::{Http, HttpRequest, HttpResponse, Push, Receipt, Route, Send
 use serde_json::Value;
 
 use super::config::{Config, Way};
-use crate::outcome::{by_status, failure, not_json, unanswered, words};
+use crate::outcome::{by_status, failure, not_json, unanswered, unlisted, words};
 
 pub(super) async fn send(
     config: &Config,
@@ -86,7 +86,7 @@ fn judge_api(response: &HttpResponse, token: &Secret) -> Result<Value, SendError
 /// The words of Slack's pages on incoming webhooks and on chat.postMessage.
 fn classify(word: &str, response: &HttpResponse) -> SendFailure {
     match word {
-        "ratelimited" | "rate_limited" | "message_limit_exceeded" => {
+        "ratelimited" | "rate_limited" => {
             SendFailure::Throttled { after: response.retry_after.or(Some(Duration::from_secs(30))) }
         }
         "service_unavailable" | "request_timeout" | "rollup_error" | "team_added_to_org" => {
@@ -94,19 +94,20 @@ fn classify(word: &str, response: &HttpResponse) -> SendFailure {
         }
         // "It's possible some aspect of the operation succeeded before the error was raised."
         "internal_error" | "fatal_error" => SendFailure::Doubt,
-        // The channel is gone or closed to us; the app, its token or its rights are.
+        // A channel's own rules against us; there are several such words.
+        _ if word.starts_with("restricted_action") => SendFailure::Channel,
+        // The channel is gone or closed to us, or its workspace is full; the app, its token or its rights are.
         "channel_not_found"
         | "not_in_channel"
         | "is_archived"
         | "channel_is_archived"
-        | "user_not_found"
-        | "restricted_action"
-        | "restricted_action_read_only_channel"
-        | "restricted_action_thread_only_channel"
+        | "messages_tab_disabled"
+        | "message_limit_exceeded"
         | "posting_to_general_channel_denied"
         | "action_prohibited"
         | "no_service"
         | "no_service_id"
+        | "no_active_hooks"
         | "no_team"
         | "team_disabled"
         | "invalid_token"
@@ -125,8 +126,8 @@ fn classify(word: &str, response: &HttpResponse) -> SendFailure {
         | "enterprise_is_restricted"
         | "accesslimited"
         | "is_inactive" => SendFailure::Channel,
-        // Everything else is about this message: no_text, msg_too_long, invalid_blocks, invalid_payload …
-        _ => SendFailure::Permanent,
+        // Everything else is about this message: no_text, msg_too_long, invalid_blocks, user_not_found …
+        _ => unlisted(response),
     }
 }
 

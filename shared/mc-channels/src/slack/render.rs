@@ -15,12 +15,14 @@ const TEXT_LIMIT: usize = 4_000;
 const SECTION_LIMIT: usize = 3_000;
 /// Characters of a header.
 const HEADER_LIMIT: usize = 150;
-/// Sections of one message; with header, facts, picture and buttons it stays below Slack's 50 blocks.
-const SECTIONS: usize = 30;
+/// Blocks of one message.
+const BLOCKS: usize = 50;
+/// Characters of all blocks of one message. No page has a number; Slack refuses them near 13,000.
+const TOTAL: usize = 12_000;
 /// Facts of one section, and characters of one.
 const FACTS: usize = 10;
 const FACT_LIMIT: usize = 2_000;
-/// Buttons of one message, and characters of one and of its address.
+/// Buttons of one block, and characters of one and of its address.
 const BUTTONS: usize = 25;
 const BUTTON_LIMIT: usize = 75;
 const ADDRESS_LIMIT: usize = 3_000;
@@ -73,6 +75,7 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
     let title = content.title.trim();
     let as_header = !title.is_empty() && title.chars().count() <= HEADER_LIMIT && !title.contains('\n');
     let fits = content.facts.iter().all(|fact| fact.label.len() + fact.value.len() < FACT_LIMIT / 6);
+    let facts = if fits { facts(content) } else { Vec::new() };
     // What has a block of its own is not written into the body as well.
     let (links, others): (Vec<_>, Vec<_>) =
         content.buttons.iter().partition(|button| is_button(&button.text, &button.url));
@@ -87,7 +90,6 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
     };
     let source = dialect::slack(&robot::titled_markdown(&rest), warnings);
     let sections = if source.trim().is_empty() { Vec::new() } else { pieces(&source, SECTION_LIMIT)? };
-    let count = sections.len().div_ceil(SECTIONS).max(1);
     let notification: String = escaped(plain.lines().find(|line| !line.trim().is_empty()).unwrap_or(plain));
     let notification: String = if notification.chars().count() > NOTIFICATION {
         // Cut in front of a character and never inside of an escape: what follows is all in the blocks.
@@ -96,40 +98,59 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
     } else {
         notification
     };
-    let mut payloads = Vec::with_capacity(count);
-    for nth in 0..count {
-        let mut blocks = Vec::new();
-        if nth == 0 && as_header {
-            blocks.push(
-                json!({"type": "header", "text": {"type": "plain_text", "text": title, "emoji": false}}),
-            );
-        }
-        for section in sections.iter().skip(nth * SECTIONS).take(SECTIONS) {
-            blocks.push(json!({"type": "section", "text": mrkdwn(section)}));
-        }
-        if nth + 1 == count {
-            if fits {
-                blocks.extend(facts(content));
-            }
-            if let Some(url) = &picture {
-                let alt = if title.is_empty() { "picture" } else { title };
-                blocks.push(json!({"type": "image", "image_url": url, "alt_text": alt}));
-            }
-            for some in links.chunks(BUTTONS) {
-                let elements: Vec<Value> = some
-                    .iter()
-                    .enumerate()
-                    .map(|(at, button)| {
-                        json!({"type": "button", "action_id": format!("link-{at}"), "url": button.url,
-                            "text": {"type": "plain_text", "text": button.text, "emoji": false}})
-                    })
-                    .collect();
-                blocks.push(json!({"type": "actions", "elements": elements}));
-            }
-        }
-        payloads.push(json!({"text": notification, "blocks": blocks}));
+    let mut blocks = Vec::new();
+    if as_header {
+        blocks.push(json!({"type": "header", "text": {"type": "plain_text", "text": title, "emoji": false}}));
     }
-    Ok(payloads)
+    blocks.extend(sections.iter().map(|section| json!({"type": "section", "text": mrkdwn(section)})));
+    blocks.extend(facts);
+    if let Some(url) = &picture {
+        let alt = if title.is_empty() { "picture" } else { title };
+        blocks.push(json!({"type": "image", "image_url": url, "alt_text": alt}));
+    }
+    let buttons = links.iter().enumerate().map(|(at, button)| {
+        json!({"type": "button", "action_id": format!("link-{at}"), "url": button.url,
+            "text": {"type": "plain_text", "text": button.text, "emoji": false}})
+    });
+    let rows = grouped(buttons, BUTTONS);
+    blocks.extend(rows.into_iter().map(|elements| json!({"type": "actions", "elements": elements})));
+    let mut messages = grouped(blocks, BLOCKS);
+    if messages.is_empty() {
+        // What no block shows is told by the line of the notification.
+        messages.push(Vec::new());
+    }
+    Ok(messages.into_iter().map(|blocks| json!({"text": notification, "blocks": blocks})).collect())
+}
+
+/// Puts items into groups in their order, as many into each as it may have of items and of characters.
+fn grouped(items: impl IntoIterator<Item = Value>, most: usize) -> Vec<Vec<Value>> {
+    let mut groups: Vec<Vec<Value>> = Vec::new();
+    let mut used = 0;
+    for item in items {
+        let size = characters(&item);
+        match groups.last_mut() {
+            Some(group) if group.len() < most && used + size <= TOTAL => {
+                used += size;
+                group.push(item);
+            }
+            _ => {
+                used = size;
+                groups.push(vec![item]);
+            }
+        }
+    }
+    groups
+}
+
+/// Characters of everything that a value says. Whether Slack counts addresses and the names of types is not said, so they
+/// count as well.
+fn characters(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.chars().count(),
+        Value::Array(items) => items.iter().map(characters).sum(),
+        Value::Object(members) => members.values().map(characters).sum(),
+        _ => 0,
+    }
 }
 
 /// Addresses in blocks are not made links again, and names no mentions.
@@ -146,7 +167,8 @@ fn facts(content: &Content) -> Vec<Value> {
             mrkdwn(&dialect::slack(&dialect::markdown_of(&one), &mut Vec::new()))
         })
         .collect();
-    fields.chunks(FACTS).map(|some| json!({"type": "section", "fields": some})).collect()
+    let groups = grouped(fields, FACTS);
+    groups.into_iter().map(|fields| json!({"type": "section", "fields": fields})).collect()
 }
 
 fn is_button(text: &str, url: &str) -> bool {
@@ -236,11 +258,26 @@ mod tests {
         let some = rendered(&Content::new("长", Format::Markdown, body.clone()), None).unwrap();
         assert_eq!(some.parts.len(), 1);
         assert!(some.parts[0].payload["blocks"].as_array().unwrap().len() > 3);
-        let many = rendered(&Content::new("长", Format::Markdown, body.repeat(10)), None).unwrap();
-        assert!(many.parts.len() > 1 && many.size.used <= many.size.allowed);
+        let label = "系统".repeat(50);
+        let facts = vec![Fact { label, value: "<&>".into() }; 100];
+        let buttons =
+            vec![Button { url: format!("https://x.example/{}", "a".repeat(2_900)), ..button("Open") }; 30];
+        let many = Content { facts, buttons, ..Content::new("长", Format::Markdown, body.repeat(10)) };
+        let many = rendered(&many, None).unwrap();
+        assert!(many.parts.len() > 8 && many.size.used <= many.size.allowed);
+        let mut shown = [0, 0];
         for part in &many.parts {
-            assert!(part.payload["blocks"].as_array().unwrap().len() <= 50);
+            let blocks = part.payload["blocks"].as_array().unwrap();
+            assert!(blocks.len() <= 50);
+            let size = characters(&part.payload["blocks"]);
+            assert!(size <= TOTAL + 100, "{size}");
+            for block in blocks {
+                for (at, name) in ["fields", "elements"].into_iter().enumerate() {
+                    shown[at] += block[name].as_array().map_or(0, Vec::len);
+                }
+            }
         }
+        assert_eq!(shown, [100, 30], "nothing is left out");
     }
 
     #[test]

@@ -8,12 +8,13 @@ use mc_core::ports::{
     Fetching, HttpRequest, HttpResponse, PlatformTemplate, Push, Receipt, SendError, SendFailure, Token,
 };
 use mc_core::{Secret, Timestamp};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::account::Account;
 use super::templates;
 use super::values::Table;
-use crate::outcome::{failure, not_json, unanswered, words};
+use crate::outcome::{Code, failure, not_json, refused, unanswered, unlisted};
 use crate::token::{TokenOf, with_token};
 
 /// Which of two tables a code is looked up in.
@@ -136,7 +137,7 @@ fn before_push(error: SendError) -> SendError {
     SendError { failure, ..error }
 }
 
-/// Reads an answer. The HTTP status says nothing as soon as there is an errcode; a success may have none.
+/// Reads an answer. The HTTP status says nothing as soon as there is an errcode of the table; a success may have none.
 pub(crate) fn judge<'s>(
     call: Call,
     response: &HttpResponse,
@@ -148,27 +149,23 @@ pub(crate) fn judge<'s>(
         Call::Business => not_json(response),
     };
     let answer: Value = serde_json::from_slice(&response.body).map_err(|_| unreadable())?;
-    let code = match answer.get("errcode") {
-        Some(Value::Number(code)) => code.as_i64(),
-        Some(Value::String(code)) => Some(code.trim().parse().unwrap_or(i64::MIN)),
-        _ => None,
-    };
+    let code = answer.get("errcode").and_then(|code| Code::deserialize(code).ok());
     // Besides tokens, lists are answered without a code.
     let known = ["access_token", "msgid", "template_list", "data"];
     match code {
-        Some(0) => Ok(answer),
+        Some(code) if code.number() == 0 => Ok(answer),
         None if answer.is_object() && known.iter().any(|name| answer.get(name).is_some()) => Ok(answer),
         None => Err(unreadable()),
         Some(code) => {
-            let text = words(answer.get("errmsg").and_then(Value::as_str).unwrap_or_default(), secrets);
-            Err(failure(classify(call, code, now), code.to_string(), text))
+            let text = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+            Err(refused(classify(call, code.number(), now, response), &code, text, secrets))
         }
     }
 }
 
 /// The error tables of the pages api_getstableaccesstoken, api_sendtemplatemessage and subscribe/send. From practice
 /// only: 43116, 43117, 40241, 40249 to 40252, 43019, 50002.
-fn classify(call: Call, code: i64, now: Timestamp) -> SendFailure {
+fn classify(call: Call, code: i64, now: Timestamp, response: &HttpResponse) -> SendFailure {
     let throttled = |seconds| SendFailure::Throttled { after: Some(Duration::from_secs(seconds)) };
     match (call, code) {
         // System busy, also when many are sent at once; several sends to one person at the same time.
@@ -195,7 +192,7 @@ fn classify(call: Call, code: i64, now: Timestamp) -> SendFailure {
         }
         // Everything else is about this person (40003, 43004, 43019, 43101, 50002, 50005) or about what is said
         // (40008, 40039, 40249, 40250, 41030, 45168, 47001, 47003).
-        _ => SendFailure::Permanent,
+        _ => unlisted(response),
     }
 }
 

@@ -6,23 +6,23 @@ use mc_core::Secret;
 use mc_core::ports::{HttpResponse, SendError, SendFailure};
 use serde_json::Value;
 
-use crate::outcome::{ErrcodeAnswer, failure, not_json, words};
+use crate::outcome::{ErrcodeAnswer, not_json, refused, unlisted};
 
 /// Reads an answer: its JSON on success, else the failure that its code stands for. The HTTP status says nothing as soon
-/// as there is a code.
+/// as there is a code of the table.
 pub(super) fn judge<'s>(
     response: &HttpResponse,
     secrets: impl IntoIterator<Item = &'s Secret>,
 ) -> Result<Value, SendError> {
     let answer = ErrcodeAnswer::read(&response.body).ok_or_else(|| not_json(response))?;
-    match answer.errcode {
-        // Some successes omit the code.
-        None if !(200..300).contains(&response.status) => Err(not_json(response)),
-        None | Some(0) => serde_json::from_slice(&response.body).map_err(|_| not_json(response)),
-        Some(code) => {
-            let text = words(answer.errmsg.as_deref().unwrap_or_default(), secrets);
-            Err(failure(classify(code), code.to_string(), text))
+    match &answer.errcode {
+        Some(code) if code.number() != 0 => {
+            let text = answer.errmsg.as_deref().unwrap_or_default();
+            Err(refused(classify(code.number(), response), code, text, secrets))
         }
+        None if !(200..300).contains(&response.status) => Err(not_json(response)),
+        // Some successes omit the code.
+        _ => serde_json::from_slice(&response.body).map_err(|_| not_json(response)),
     }
 }
 
@@ -52,7 +52,7 @@ pub(super) fn before_push(error: SendError) -> SendError {
 }
 
 /// Page 90313.
-fn classify(code: i64) -> SendFailure {
+fn classify(code: i64, response: &HttpResponse) -> SendFailure {
     match code {
         // System busy; version conflict; too many concurrent calls or operations. The token is over: it was fetched anew
         // before this is looked at, so something else keeps ending it.
@@ -68,7 +68,7 @@ fn classify(code: i64) -> SendFailure {
         // Anti-spam; the corporation is gone, banned or has no licence.
         | 40201 | 40204 | 301_007 | 701_008 | 2_000_002 => SendFailure::Channel,
         // Everything else is about these recipients (81013, 60111 …) or this message (45002, 420xx, 82004, 85002 …).
-        _ => SendFailure::Permanent,
+        _ => unlisted(response),
     }
 }
 

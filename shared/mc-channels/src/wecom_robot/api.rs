@@ -6,7 +6,7 @@ use mc_core::Secret;
 use mc_core::ports::{Http, HttpRequest, HttpResponse, Push, Receipt, Route, SendError, SendFailure};
 
 use super::config::Config;
-use crate::outcome::{ErrcodeAnswer, failure, not_json, unanswered, words};
+use crate::outcome::{ErrcodeAnswer, not_json, refused, unanswered, unlisted};
 use crate::robot;
 
 pub(super) async fn send(
@@ -21,23 +21,22 @@ pub(super) async fn send(
     judge(&response, &robot.key)
 }
 
-/// Reads the answer. The HTTP status says nothing as soon as there is an errcode.
+/// Reads the answer. The HTTP status says nothing as soon as there is an errcode of the table.
 fn judge(response: &HttpResponse, key: &Secret) -> Result<Receipt, SendError> {
     let answer = ErrcodeAnswer::read(&response.body).ok_or_else(|| not_json(response))?;
-    match answer.errcode {
-        Some(0) => Ok(Receipt::default()),
-        // Some successes omit the code.
-        None if (200..300).contains(&response.status) => Ok(Receipt::default()),
-        None => Err(not_json(response)),
-        Some(code) => {
-            let text = words(answer.errmsg.as_deref().unwrap_or_default(), [key]);
-            Err(failure(classify(code), code.to_string(), text))
+    match &answer.errcode {
+        Some(code) if code.number() != 0 => {
+            let text = answer.errmsg.as_deref().unwrap_or_default();
+            Err(refused(classify(code.number(), response), code, text, [key]))
         }
+        None if !(200..300).contains(&response.status) => Err(not_json(response)),
+        // Some successes omit the code.
+        _ => Ok(Receipt::default()),
     }
 }
 
 /// The error table (pages 90313 and 91770; 45009 for "too fast" is practice, not documentation).
-fn classify(code: i64) -> SendFailure {
+fn classify(code: i64, response: &HttpResponse) -> SendFailure {
     match code {
         // System busy; version conflict; too many concurrent calls.
         -1 | 6000 | 45033 | 45035 => SendFailure::Transient { after: None },
@@ -48,7 +47,7 @@ fn classify(code: i64) -> SendFailure {
         93000 | 93001 | 93004 | 93008 | 93019 | 60020 | 48001 | 48002 | 48004 | 48005 | 48006 | 301_007
         | 2_000_002 => SendFailure::Channel,
         // Everything else is about this message: empty, too long, malformed, forbidden words.
-        _ => SendFailure::Permanent,
+        _ => unlisted(response),
     }
 }
 

@@ -1,11 +1,11 @@
-//! What only Slack does: a bot in place of a webhook.
+//! What only Slack does: a bot in place of a webhook, and a limit over all blocks of a message.
 
 use mc_core::model::{Content, Format, Kind};
-use mc_core::ports::SendFailure;
+use mc_core::ports::{Push, SendFailure};
 use mc_sandbox::Platform;
 use serde_json::json;
 
-use crate::suite::deliver;
+use crate::suite::{deliver, rendered};
 use crate::world::World;
 
 const TOKEN: &str = "xoxb-1234567890-hunter2hunter2";
@@ -43,4 +43,28 @@ async fn too_fast_is_waited_out() {
     deliver(&*channel, &content, &[], &[]).await.unwrap();
     let error = deliver(&*channel, &content, &[], &[]).await.unwrap_err();
     assert!(matches!(error.failure, SendFailure::Throttled { after: Some(_) }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_is_long_becomes_messages_that_slack_takes() {
+    let world = World::start(false).await;
+    let secrets = [("bot_token", TOKEN)];
+    let channel = world.build(Kind::Slack, json!({"channel": "C1"}), &secrets, &world.http_url());
+    let content = Content::new("Log", Format::Markdown, "a line of the log\n\n".repeat(2_000));
+    let parts = rendered(&*channel, &content, &[], &[]).unwrap().parts;
+    for part in &parts {
+        let push = Push {
+            project: "default",
+            message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
+            delivery: "dlv_1",
+            push_id: "psh_1",
+            part,
+            to: &[],
+            attachments: &[],
+            slot: None,
+        };
+        channel.send(push).await.unwrap();
+    }
+    assert!(parts.len() > 1);
+    assert_eq!(world.sandbox.accepted(Platform::Slack).len(), parts.len());
 }
