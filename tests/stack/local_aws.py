@@ -46,6 +46,11 @@ def until(condition, seconds=60, what="it did not happen"):
     raise AssertionError(what() if callable(what) else what)
 
 
+def counted(message):
+    """How many recipients are in which state, of those states that have any."""
+    return {state: count for state, count in message["counts"].items() if count}
+
+
 def word():
     """A text that nothing else holds."""
     return f"w{uuid.uuid4().hex[:12]}"

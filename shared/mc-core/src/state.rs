@@ -259,9 +259,10 @@ impl Counts {
     }
 }
 
+/// Every state with its count, none left out: nobody has to think of what is missing.
 impl Serialize for Counts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter().map(|(s, n)| (s.as_str(), n)))
+        serializer.collect_map(State::ALL.into_iter().map(|s| (s.as_str(), self.get(s))))
     }
 }
 

@@ -264,7 +264,7 @@ pub struct Message {
     pub id: String,
     /// Where it stands.
     pub status: MessageStatus,
-    /// Recipients by state; states without any are left out.
+    /// Recipients by state, every state with its number.
     pub counts: BTreeMap<String, u32>,
     /// One per channel.
     pub deliveries: Vec<Delivery>,

@@ -35,7 +35,11 @@ async fn a_message_is_accepted_sent_and_shown() {
     app.deliver().await;
     let shown = app.get(&url).await.is(200);
     assert_eq!(shown.json["status"], "completed");
-    assert_eq!(shown.json["counts"], json!({"sent": 1}));
+    let counts = json!({
+        "queued": 0, "sending": 0, "retrying": 0, "sent": 1, "delivered": 0, "read": 0, "failed": 0, "in_doubt": 0,
+        "expired": 0, "canceled": 0, "suppressed": 0, "recalled": 0,
+    });
+    assert_eq!(shown.json["counts"], counts, "every state is named");
     assert_eq!(shown.json["deliveries"][0]["attempts"][0]["outcome"], "sent");
     let recipients = app.get(&format!("{url}/recipients?status=sent")).await.is(200);
     assert_eq!(recipients.items("address"), ["im"]);

@@ -126,8 +126,8 @@ async fn receipts_change_counts_and_recipients_and_are_told_once() {
     let view = world.view(id).await;
     assert_eq!(view.status, COMPLETED, "the status was fixed when the last recipient was decided");
     assert_eq!(
-        serde_json::to_value(view.counts).unwrap(),
-        json!({"delivered": 1, "read": 1, "failed": 1}),
+        view.counts.iter().collect::<Vec<_>>(),
+        [(State::Delivered, 1), (State::Read, 1), (State::Failed, 1)],
         "{view:?}"
     );
     assert_eq!(view.deliveries[0].counts, view.counts);
@@ -158,7 +158,10 @@ async fn a_message_in_many_shares_counts_its_receipts() {
     futures_util::future::join_all(some).await;
     tell(&world, "one", vec![news(7, State::Failed), news(300, State::Read), news(400, State::Read)]).await;
     let view = world.view(id).await;
-    assert_eq!(serde_json::to_value(view.counts).unwrap(), json!({"delivered": 398, "read": 2, "failed": 1}));
+    assert_eq!(
+        view.counts.iter().collect::<Vec<_>>(),
+        [(State::Delivered, 398), (State::Read, 2), (State::Failed, 1)]
+    );
     assert_eq!(view.deliveries[0].counts, view.counts);
     assert_eq!(view.status, COMPLETED);
 }
@@ -279,7 +282,7 @@ async fn receipts_reach_a_share_that_waits_for_others() {
     assert_eq!(state_of(&world, id, &to[0]).await.0, State::Read);
     world.advance(Duration::from_secs(3)).await;
     let view = world.finished(id).await;
-    assert_eq!(serde_json::to_value(view.counts).unwrap(), json!({"read": 1, "sent": 1}));
+    assert_eq!(view.counts.iter().collect::<Vec<_>>(), [(State::Sent, 1), (State::Read, 1)]);
     assert_eq!(platform.pushes().len(), 2);
 }
 
@@ -306,7 +309,7 @@ async fn a_recall_takes_back_what_was_sent_and_says_so() {
     let last = platform.pushes().last().unwrap().0.clone();
     tell(&world, "many", vec![told(&last, None, State::Failed)]).await;
     let view = receipts::recall(&world.center, &world.caller(), id).await.unwrap();
-    assert_eq!(serde_json::to_value(view.counts).unwrap(), json!({"recalled": 3, "failed": 1}));
+    assert_eq!(view.counts.iter().collect::<Vec<_>>(), [(State::Failed, 1), (State::Recalled, 3)]);
     assert_eq!(view.status, COMPLETED);
     assert_eq!(platform.recalled(), ["many-0", "many-1"], "both parts, and only of those who have it");
     assert_eq!(
