@@ -10,6 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::answer::{self, Answer, Page, no_content, ok};
+use crate::auth::caller::Who;
 use crate::auth::issue::{NewAccessKey, issue};
 use crate::auth::source;
 use crate::call::{Call, is_resource_name};
@@ -58,7 +59,7 @@ pub(crate) struct AccessKeyView {
     /// When it was last used, to about a minute.
     #[schema(value_type = Option<String>, format = DateTime)]
     last_used_at: Option<Timestamp>,
-    /// Who made it: `operator:…` or `key:…`.
+    /// Who made it: `operator:…`, also by a key of theirs, or `key:…` where nobody is known to have made that.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     created_by: Option<String>,
@@ -159,13 +160,22 @@ pub async fn create(call: Call) -> Answer {
         expires_at: body.expires_at,
         allowed_cidrs,
         allowed_channels: body.allowed_channels,
-        created_by: Some(call.identity.actor.to_string()),
+        created_by: Some(maker(&call)),
         ..NewAccessKey::new(call.project(), body.name, body.role)
     };
     let (key, secret) = issue(call.center(), new).await?;
     let what = json!({"access_key": key.id, "name": key.name, "role": key.role});
     call.audit_change("access_key.create", what, None, Some(&view(&key, None))).await;
     made(&key, &secret)
+}
+
+/// Who made a key: the person behind the calling key, if one made that. Else somebody could be two by a key of a key.
+fn maker(call: &Call) -> String {
+    match &call.identity.who {
+        Who::Key(key) => key.key.created_by.clone(),
+        Who::Nobody | Who::Operator(_) => None,
+    }
+    .unwrap_or_else(|| call.identity.actor.to_string())
 }
 
 fn check_name(name: &str) -> Result<(), ApiError> {
@@ -337,7 +347,7 @@ pub async fn rotate(call: Call) -> Answer {
         expires_at,
         allowed_cidrs: old.allowed_cidrs.clone(),
         allowed_channels: old.allowed_channels.clone(),
-        created_by: Some(call.identity.actor.to_string()),
+        created_by: Some(maker(&call)),
         replaces: Some(old.id.clone()),
         ..NewAccessKey::new(old.project.clone(), old.name.clone(), old.role)
     };

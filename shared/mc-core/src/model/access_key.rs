@@ -55,7 +55,7 @@ pub struct AccessKey {
     /// The channels it may send through; all if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_channels: Vec<String>,
-    /// Who made it, as the audit log names them.
+    /// Who made it, as the audit log names them; for a key that was made by a key, who made that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
     /// The key it follows in a rotation.
