@@ -37,6 +37,9 @@ const PER_CALL: u64 = 100;
 /// How far ahead they are accepted: beyond the queue's own delay.
 const AHEAD: Duration = Duration::from_secs(3600);
 
+/// What is due in a minute has to be in the queue within it.
+const MINUTE_MS: f64 = 60_000.0;
+
 /// Messages that have not arrived when nothing new came for so long are lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,6 +57,15 @@ pub(super) async fn measure(bench: &mut Bench) -> Result<Scheduled> {
         bench.problem(format!(
             "scheduled: {messages} messages were accepted and {} arrived",
             scheduled.arrived
+        ));
+    }
+    if scheduled.duplicates > 0 {
+        bench.problem(format!("scheduled: {} messages arrived twice", scheduled.duplicates));
+    }
+    if scheduled.promoted_ms >= MINUTE_MS {
+        bench.problem(format!(
+            "scheduled: promoting took {} ms, which is more than a minute",
+            scheduled.promoted_ms
         ));
     }
     Ok(scheduled)

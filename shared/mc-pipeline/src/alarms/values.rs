@@ -7,6 +7,7 @@ use mc_core::ports::{QueueDepth, Window};
 use mc_core::{Result, Timestamp};
 
 use super::doc::{AlarmBody, AlarmDoc, Metric};
+use super::judge::{Condition, Standing};
 use crate::center::Center;
 use crate::quota::{self, QuotaItem};
 use crate::stats::{Cell, Class, Count, Numbers, Sheet, minutes};
@@ -68,6 +69,7 @@ impl<'a> Facts<'a> {
         center: &Center,
         project: &str,
         body: &AlarmBody,
+        before: &Standing,
     ) -> Result<Option<f64>> {
         let channel = body.channel.as_deref();
         Ok(match body.metric {
@@ -77,7 +79,7 @@ impl<'a> Facts<'a> {
             Metric::GaveUp => Some(self.sum(body.window(), channel).get(Count::GaveUp) as f64),
             Metric::DeadLetters => Some(self.sum(body.window(), channel).get(Count::DeadLetters) as f64),
             Metric::TokenRefreshFailing => Some(self.fetches_failing(body.window()) as f64),
-            Metric::CallbackSilence => self.silence(channel.unwrap_or_default()),
+            Metric::CallbackSilence => self.silence(channel.unwrap_or_default(), before),
             Metric::OldestQueuedAge => {
                 let family = match channel {
                     Some(name) => match center.channels.doc(project, name).await? {
@@ -159,8 +161,11 @@ impl<'a> Facts<'a> {
         failing.into_values().max().unwrap_or(0)
     }
 
-    /// For how long a channel's platform has told nothing though something was sent to it.
-    fn silence(&self, channel: &str) -> Option<f64> {
+    /// For how long a channel's platform has told nothing though something was sent to it. A silence that is known goes on
+    /// until the platform tells something, also when what was sent lies further back than anybody looks.
+    fn silence(&self, channel: &str, before: &Standing) -> Option<f64> {
+        let known = before.value.zip(before.checked_at).filter(|_| before.condition != Condition::Ok);
+        let mut known = known.map(|(value, at)| value + self.now.since(at).as_secs() as f64);
         let mut owing = None;
         for (minute, sheet) in &self.minutes {
             let of = |class: Class, count: Count| -> u64 {
@@ -168,12 +173,13 @@ impl<'a> Facts<'a> {
                 mine.map(|(_, numbers)| numbers.get(count)).sum()
             };
             if of(Class::Channel, Count::Callbacks) > 0 {
-                owing = None;
+                (owing, known) = (None, None);
             } else if owing.is_none() && of(Class::Channel, Count::Sent) > 0 {
                 owing = Some(Timestamp::from_millis(minute * 60_000));
             }
         }
-        owing.map(|since| self.now.since(since).as_secs() as f64)
+        let owing = owing.map(|since| self.now.since(since).as_secs() as f64);
+        owing.into_iter().chain(known).reduce(f64::max)
     }
 
     /// How long the oldest due task waits.

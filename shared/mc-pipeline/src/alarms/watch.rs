@@ -83,8 +83,8 @@ async fn look(
     if current.standing.owed.is_some() && !give(center, project, name, alarm, &mut current).await? {
         return Ok(current.standing);
     }
-    let value = facts.value(center, project, &alarm.body).await?;
     let before = current.standing.clone();
+    let value = facts.value(center, project, &alarm.body, &before).await?;
     let next = judge(&alarm.body, &before, value, center.clock.now(), || center.unique());
     // A good value that stays the same is not worth a write.
     let unchanged = Standing { checked_at: before.checked_at, ..next.clone() } == before;

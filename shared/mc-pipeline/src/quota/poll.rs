@@ -139,6 +139,11 @@ async fn ask(
     let known = ledger::load(center, project, entry).await?;
     let pending = center.ledger.pending(project, entry);
     let answer = match tokio::time::timeout(patience, source.figures()).await {
+        Ok(Ok(figures)) if figures.iter().any(|figure| figure.limit == Some(0)) => {
+            // Nobody is let in to send nothing; taken for true it would hold everything back until the window turns.
+            Err("the platform says that nothing may be sent at all, which is not taken for a figure"
+                .to_owned())
+        }
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err("the platform did not answer in time".to_owned()),
     };

@@ -284,6 +284,28 @@ async fn every_metric_sees_what_it_is_named_after() {
 }
 
 #[tokio::test]
+async fn a_silence_is_over_when_the_platform_calls_and_not_before() {
+    let world = World::working().await;
+    let mut rule = rule("callback_silence", json!(600));
+    rule["channel"] = json!("im");
+    put(&world, &rule).await;
+    count(&world, "im", Count::Sent, 1);
+    // One message, long before the counters that anybody reads again.
+    look(&world, 120).await;
+    assert_eq!(standing(&world).await.condition, Condition::Firing);
+    assert!(!titles(&world).iter().any(|title| title.ends_with("recovered")), "{:?}", titles(&world));
+    world.center.stats.note(
+        world.clock.now(),
+        PROJECT,
+        Cell::channel(Kind::Webhook, "im", false),
+        Count::Callbacks,
+    );
+    look(&world, 10).await;
+    assert_eq!(standing(&world).await.condition, Condition::Ok);
+    assert_eq!(titles(&world).last().map(String::as_str), Some("a1 recovered"));
+}
+
+#[tokio::test]
 async fn what_cannot_work_is_refused_with_its_place() {
     let world = World::quiet().await;
     let good = rule("failure_rate", json!(50));

@@ -166,21 +166,22 @@ async fn the_platforms_own_figure_corrects_ours() {
 }
 
 #[tokio::test]
-async fn a_platform_that_is_down_or_slow_harms_no_other() {
-    let (world, [down, slow, good]) = world(["down", "slow", "good"]).await;
-    for platform in [&down, &slow, &good] {
+async fn a_platform_that_is_down_slow_or_wrong_harms_no_other() {
+    let (world, [down, slow, wrong, good]) = world(["down", "slow", "wrong", "good"]).await;
+    for platform in [&down, &slow, &wrong, &good] {
         platform.answers(Answer::Figures(100, 50));
     }
-    assert_eq!(polled(&world).await, quota::Polled { told: 3, failed: 0 });
+    assert_eq!(polled(&world).await, quota::Polled { told: 4, failed: 0 });
     let first = world.clock.now();
     world.clock.advance(Duration::from_secs(300));
     down.answers(Answer::Down);
     slow.answers(Answer::Never);
+    wrong.answers(Answer::Figures(0, 0));
     good.answers(Answer::Figures(100, 60));
-    assert_eq!(polled(&world).await, quota::Polled { told: 1, failed: 2 });
+    assert_eq!(polled(&world).await, quota::Polled { told: 1, failed: 3 });
     let stands = item(&world, "good", Window::Day).await;
     assert_eq!((stands.used, stands.checked_at, stands.trouble), (60, world.clock.now(), None));
-    for (name, words) in [("down", "bad gateway"), ("slow", "in time")] {
+    for (name, words) in [("down", "bad gateway"), ("slow", "in time"), ("wrong", "nothing may be sent")] {
         let stands = item(&world, name, Window::Day).await;
         assert_eq!((stands.used, stands.checked_at), (50, first), "{name} keeps its last figure");
         assert!(stands.trouble.unwrap().contains(words));
