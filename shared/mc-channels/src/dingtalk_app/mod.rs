@@ -20,8 +20,8 @@ use mc_content::FieldError;
 use mc_core::model::{AddressKind, Content, Kind, Recipient};
 use mc_core::ports::{
     Batching, CallbackAnswer, CallbackError, CallbackRequest, Callbacks, Capability, Channel, CheckStep,
-    Lookups, Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext, RenderError,
-    Rendered, Route, SendError, SharedChannel, Window,
+    Figure, Lookups, Polled, Polls, Push, Quota, QuotaUnit, RateLimit, Recalls, Receipt, RenderContext,
+    RenderError, Rendered, Route, SendError, SharedChannel, Window,
 };
 use serde_json::json;
 
@@ -115,6 +115,10 @@ impl Channel for DingtalkApp {
 
     fn used_up(&self, error: &SendError) -> Option<Window> {
         table::is_used_up(error).then_some(Window::Month)
+    }
+
+    fn figure(&self, error: &SendError) -> Option<Figure> {
+        table::is_used_up(error).then(|| table::figure(&error.text)).flatten()
     }
 
     fn lookups(&self) -> Option<&dyn Lookups> {

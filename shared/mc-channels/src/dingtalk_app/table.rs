@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mc_core::Secret;
-use mc_core::ports::{HttpResponse, SendError, SendFailure};
+use mc_core::ports::{Figure, HttpResponse, SendError, SendFailure, Window};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -91,6 +91,18 @@ pub(super) fn is_used_up(error: &SendError) -> bool {
     matches!(error.code.as_str(), "90020" | "90030")
 }
 
+/// The calls of the month and the quota, where the refusal names them: `调用量:10001次,额度:10000次`.
+pub(super) fn figure(words: &str) -> Option<Figure> {
+    let number = |name: &str| -> Option<u64> {
+        words.split(name).skip(1).find_map(|rest| {
+            let rest = rest.trim_start_matches([':', '：', ' ']);
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        })
+    };
+    let (used, limit) = (number("调用量")?, number("额度")?);
+    (limit > 0).then_some(Figure { window: Window::Month, limit: Some(limit), used: Some(used) })
+}
+
 /// The list of global codes of the old family, and the page of work notifications.
 fn classify(code: i64, response: &HttpResponse) -> SendFailure {
     let after = response.retry_after.or(Some(Duration::from_secs(1)));
@@ -116,6 +128,18 @@ mod tests {
     use super::*;
     use crate::dingtalk_app::config::tests::config;
     use crate::testing::{Case, judge_all};
+
+    #[test]
+    fn a_used_up_month_names_its_numbers() {
+        let month =
+            |limit, used| Some(Figure { window: Window::Month, limit: Some(limit), used: Some(used) });
+        assert_eq!(figure("已超过额度上限,调用量:10001次,额度:10000次,请升级"), month(10_000, 10_001));
+        assert_eq!(figure("调用量： 7 次，额度：5次"), month(5, 7));
+        for other in ["used up", "调用量:许多次,额度:10000次", "额度:10000次", "调用量:1,额度:0", ""]
+        {
+            assert_eq!(figure(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn every_answer_has_its_meaning() {

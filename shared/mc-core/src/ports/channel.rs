@@ -14,7 +14,7 @@ use super::callback::{Callbacks, Polls, Recalls};
 use super::lookup::Lookups;
 use super::platform_templates::PlatformTemplates;
 use super::queue::Slot;
-use super::quota::{Quota, QuotaSource, Window};
+use super::quota::{Figure, Quota, QuotaSource, Window};
 use crate::id::MessageId;
 use crate::model::{AddressKind, Content, Kind, Recipient};
 
@@ -363,6 +363,11 @@ pub trait Channel: Send + Sync {
     /// # Behavior
     /// - Only for what lasts until the window turns: a rate that was exceeded for a moment is none.
     fn used_up(&self, _error: &SendError) -> Option<Window> {
+        None
+    }
+
+    /// What the platform counted, if its refusal names the numbers.
+    fn figure(&self, _error: &SendError) -> Option<Figure> {
         None
     }
 }

@@ -85,8 +85,13 @@ impl Deliverer {
                 tally.outcome = Some((Outcome::Failed, Some("channel_gone".into()), Some(text.into())));
             }
         }
-        let used_up = tally.used_up;
+        let (used_up, figure) = (tally.used_up, tally.figure);
         let step = self.record(job, entry.as_deref(), head, *claim, (began, before), tally, priority).await?;
+        if let (Some(figure), Some(entry)) = (figure, &entry)
+            && let Err(error) = quota::heard(center, &job.project, entry, figure).await
+        {
+            tracing::warn!(error = %error, channel = &*entry.name, "what a platform counted could not be noted");
+        }
         if let (Some(window), Some(entry)) = (used_up, &entry)
             && let Err(error) = quota::used_up(center, &job.project, entry, window, true).await
         {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mc_core::Timestamp;
 use mc_core::model::{OnDoubt, Outcome, Priority, Recipient};
-use mc_core::ports::{Batching, Random, SendError, SendFailure, Window};
+use mc_core::ports::{Batching, Figure, Random, SendError, SendFailure, Window};
 use mc_core::state::State;
 
 use super::push::Ended;
@@ -24,6 +24,8 @@ pub struct Tally {
     pub full: Option<Full>,
     /// The window whose quota is used up, as the platform says.
     pub used_up: Option<Window>,
+    /// What the platform counted, if a refusal named the numbers.
+    pub figure: Option<Figure>,
     pub channel_failed: bool,
     pub pushed: Vec<Pushed>,
     /// How many recipients failed and are tried again, and how many are given up.
@@ -108,6 +110,7 @@ impl Tally {
 
     fn fail(&mut self, entry: &ChannelEntry, share: &mut Share, units: &[usize], error: SendError) {
         self.used_up = self.used_up.or(entry.channel.used_up(&error));
+        self.figure = self.figure.or(entry.channel.figure(&error));
         let SendError { failure, code, text } = error;
         let label = match failure {
             SendFailure::Permanent => "permanent",

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use mc_core::model::Kind;
-use mc_core::ports::{Attrs, Change, Cond, Item, Op, Turn, WriteError};
+use mc_core::ports::{Attrs, Change, Cond, Figure, Item, Op, Turn, WriteError};
 use mc_core::{Result, Timestamp};
 
-use super::counters::hour_of;
+use super::counters::{Counters, hour_of};
+use super::notes::Notes;
 use super::{QuotaItem, alert, items, ledger, notes};
 use crate::center::Center;
 use crate::keys;
@@ -155,19 +156,48 @@ async fn ask(
         notes.asked_at = Some(now);
         notes.trouble = answer.as_ref().err().cloned();
         for figure in answer.iter().flatten() {
-            if let Some(allowance) = entry.allowances.iter().find(|a| a.window == figure.window) {
-                let base = match allowance.turn {
-                    Turn::Rolling => known.counters.hour(hour_of(now)),
-                    Turn::Beijing | Turn::Utc => known.counters.used(allowance, now),
-                };
-                notes.hear(*figure, base + pending, now);
-            }
+            hear(notes, entry, &known.counters, pending, *figure, now);
         }
         true
     })
     .await?;
     center.ledger.forget(project, entry);
     Ok(Some(answer.is_ok()))
+}
+
+/// Notes what a platform counted, beside what we had counted of the same window.
+fn hear(
+    notes: &mut Notes,
+    entry: &ChannelEntry,
+    counters: &Counters,
+    pending: u64,
+    figure: Figure,
+    now: Timestamp,
+) {
+    let Some(allowance) = entry.allowances.iter().find(|a| a.window == figure.window) else { return };
+    let base = match allowance.turn {
+        Turn::Rolling => counters.hour(hour_of(now)),
+        Turn::Beijing | Turn::Utc => counters.used(allowance, now),
+    };
+    notes.hear(figure, base + pending, now);
+}
+
+/// Notes what a platform counted that said it unasked.
+pub(crate) async fn heard(
+    center: &Center,
+    project: &str,
+    entry: &ChannelEntry,
+    figure: Figure,
+) -> Result<()> {
+    let (now, known) = (center.clock.now(), ledger::load(center, project, entry).await?);
+    let pending = center.ledger.pending(project, entry);
+    notes::change(center, project, &entry.name, |notes| {
+        hear(notes, entry, &known.counters, pending, figure, now);
+        true
+    })
+    .await?;
+    center.ledger.forget(project, entry);
+    Ok(())
 }
 
 /// For each kind what is left of its tightest quota, in percent and in its own unit.

@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mc_core::model::{ChannelDoc, Kind, Priority};
+use mc_core::model::{Kind, Priority};
 use mc_core::ports::{Clock, Consumer, Envelope, Group, QuotaUnit, Task, Verdict, Window};
 use mc_core::state::State;
 use mc_pipeline::deliver::Deliverer;
 use mc_pipeline::quota;
 use mc_pipeline::repo::Build;
-use mc_sandbox::{DingtalkApp, Platform};
+use mc_sandbox::Platform;
 use mc_testkit::MockClock;
 use serde_json::json;
 
@@ -81,11 +81,7 @@ async fn an_operators_own_limit_is_kept_too() {
 #[tokio::test]
 async fn dingtalk_gets_no_more_people_a_minute_than_it_delivers_to() {
     let world = World::working().await;
-    let app = DingtalkApp { app_secret: "secret-1".to_owned(), agent_id: 7, ..DingtalkApp::default() };
-    world.sandbox.dingtalk_app("dingapp", app);
-    let settings = json!({"app_key": "dingapp", "agent_id": 7, "poll_results": false});
-    let base = |doc: &mut ChannelDoc| doc.base_url = Some(world.base.clone());
-    world.channel_with("ding-app", Kind::DingtalkApp, settings, &[("app_secret", "secret-1")], base).await;
+    world.ding_app().await;
     let everybody = 5_500;
     let to: Vec<_> = (0..everybody).map(|n| json!({"dingtalk": format!("user{n}")})).collect();
     let start = world.clock.now();

@@ -9,12 +9,12 @@ use mc_core::ports::{Clock, Window};
 use mc_core::state::MessageStatus;
 use mc_pipeline::quota::{self, QuotaItem, Source};
 use mc_pipeline::{pace, view};
-use mc_sandbox::Platform;
+use mc_sandbox::{Fault, Platform};
 use mc_testkit::Answer;
 use serde_json::{Value, json};
 
 use crate::metered::{world, world_with};
-use crate::world::{COMPLETED, PROJECT, World};
+use crate::world::{COMPLETED, PROJECT, World, inline};
 
 const SOON: Duration = Duration::from_millis(50);
 
@@ -163,6 +163,21 @@ async fn the_platforms_own_figure_corrects_ours() {
     world.clock.set(at("2026-12-02T00:00:00+08:00"));
     let stands = day(&world).await;
     assert_eq!((stands.used, stands.limit, stands.source), (0, Some(100), Source::Platform));
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_the_numbers_is_heard() {
+    let world = World::working().await;
+    world.ding_app().await;
+    let words = "接口调用量已达上限,调用量:10001次,额度:10000次";
+    let body = Some(json!({"errcode": 90020, "errmsg": words}));
+    world.sandbox.push_fault(Fault { body, ..Fault::on(Platform::DingtalkApp) });
+    let id = world.send(inline("ding-app", json!([{"dingtalk": "lisi"}]))).await;
+    assert_eq!(world.finished(id).await.status, MessageStatus::Failed);
+    world.advance(Duration::from_millis(1)).await;
+    let month = item(&world, "ding-app", Window::Month).await;
+    assert_eq!((month.used, month.limit, month.source), (10_001, Some(10_000), Source::Platform));
+    assert!(month.exhausted_at.is_some());
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use mc_pipeline::repo::Build;
 use mc_pipeline::seal::{KeyRing, Sealer};
 use mc_pipeline::view::{self, MessageView};
 use mc_pipeline::{Center, Parts, due, people, tell};
-use mc_sandbox::{Sandbox, SandboxOptions};
+use mc_sandbox::{DingtalkApp, Sandbox, SandboxOptions};
 use mc_store_embedded::{Drive, Embedded, EmbeddedQueue, Options, run};
 use mc_testkit::{FlakyStore, MockClock, SeqIds, SeqRandom};
 use serde_json::{Value, json};
@@ -202,6 +202,15 @@ impl World {
     }
 
     /// A contact of the fields given.
+    /// The channel `ding-app`: an app on DingTalk that is not asked for results.
+    pub async fn ding_app(&self) {
+        let app = DingtalkApp { app_secret: "secret-1".to_owned(), agent_id: 7, ..DingtalkApp::default() };
+        self.sandbox.dingtalk_app("dingapp", app);
+        let settings = json!({"app_key": "dingapp", "agent_id": 7, "poll_results": false});
+        let base = |doc: &mut ChannelDoc| doc.base_url = Some(self.base.clone());
+        self.channel_with("ding-app", Kind::DingtalkApp, settings, &[("app_secret", "secret-1")], base).await;
+    }
+
     pub async fn contact(&self, id: &str, fields: Value) {
         let mut fields = fields;
         fields["created_at"] = json!(Timestamp::EPOCH);
