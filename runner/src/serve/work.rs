@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mc_core::ports::Family;
+use mc_pipeline::reseal::reseal;
 use mc_pipeline::{Center, alarms, deliver::Deliverer, due, quota};
 use mc_store_embedded::{Drive, Embedded, run};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -40,6 +41,7 @@ pub fn start(
     workers.push(tokio::spawn(keep_ledger(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(ask_platforms(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(watch(center.clone(), stopping.clone())));
+    workers.push(tokio::spawn(renew_seals(center.clone(), stopping.clone())));
     if !config.backup.folder.as_os_str().is_empty() {
         let (clock, server) = (center.clock.clone(), config.server.clone());
         let backups = backup::keep(data.clone(), clock, server, config.backup.clone(), stopping.clone());
@@ -123,6 +125,21 @@ async fn ask_platforms(center: Arc<Center>, stopping: watch::Receiver<bool>) {
     while turns.next().await {
         if let Err(error) = quota::poll(&center, quota::PATIENCE).await {
             tracing::warn!(error = %error, "the platforms could not be asked for quotas and will be later");
+        }
+    }
+}
+
+/// Once after the start, which is when the key ring is read: what lies under an old key of it is sealed anew.
+async fn renew_seals(center: Arc<Center>, stopping: watch::Receiver<bool>) {
+    let mut turns = Turns::every(60, stopping);
+    while turns.next().await {
+        match reseal(&center).await {
+            // Nothing is left under an old key, as far as its secrets can be opened.
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = %error, "secrets could not be sealed anew and will be later")
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod people;
 pub mod quota;
 pub mod receipts;
 pub mod repo;
+pub mod reseal;
 pub mod retry;
 pub mod schedules;
 pub mod seal;

@@ -234,6 +234,11 @@ impl Sealer {
         split(sealed).is_none_or(|(key_id, _)| key_id != self.current)
     }
 
+    /// Whether the ring has no other key than the current one.
+    pub fn is_alone(&self) -> bool {
+        self.keys.len() == 1
+    }
+
     fn key(&self, id: &str) -> Result<&LessSafeKey, SealError> {
         self.keys.get(id).ok_or_else(|| SealError::UnknownKey(id.to_owned()))
     }

@@ -4,8 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use mc_core::model::{AccessKey, Role};
 use mc_core::{Error, ErrorKind, Secret, Timestamp};
 use mc_pipeline::Center;
-
-use super::opened::seal_context;
+use mc_pipeline::repo::AccessKeys;
 
 /// A key to be made. What is not given is generated.
 pub struct NewAccessKey {
@@ -58,7 +57,7 @@ pub async fn issue(center: &Center, new: NewAccessKey) -> mc_core::Result<(Acces
     let secret = new.secret.unwrap_or_else(|| generate_secret(center));
     let sealed = center
         .sealer
-        .seal(&seal_context(&access_key_id), secret.expose())
+        .seal(&AccessKeys::seal_context(&access_key_id), secret.expose())
         .map_err(|e| Error::new(ErrorKind::Sealed, "an access key's secret cannot be sealed").because(e))?;
     let key = AccessKey {
         id: access_key_id.clone(),

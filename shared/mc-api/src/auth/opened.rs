@@ -5,17 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mc_core::model::AccessKey;
 use mc_core::{Error, ErrorKind, Result, Secret};
+use mc_pipeline::repo::AccessKeys;
 use mc_pipeline::seal::Sealer;
 
 use super::source::Networks;
 
 /// At most this many secrets are kept.
 const CAPACITY: usize = 1024;
-
-/// What the sealed secret of an access key is bound to.
-pub fn seal_context(access_key_id: &str) -> String {
-    format!("access-key/{access_key_id}")
-}
 
 /// An access key as requests need it.
 pub struct OpenedKey {
@@ -48,9 +44,10 @@ impl OpenedKeys {
         {
             return Ok(found.clone());
         }
-        let secret = sealer.open(&seal_context(&key.access_key_id), &key.secret).map_err(|e| {
-            Error::new(ErrorKind::Sealed, "an access key's secret cannot be opened").because(e)
-        })?;
+        let secret =
+            sealer.open(&AccessKeys::seal_context(&key.access_key_id), &key.secret).map_err(|e| {
+                Error::new(ErrorKind::Sealed, "an access key's secret cannot be opened").because(e)
+            })?;
         let networks = Networks::parse(key.allowed_cidrs.iter().map(String::as_str)).map_err(|entry| {
             Error::new(ErrorKind::Corrupt, "an access key has a network that is none").with("network", entry)
         })?;

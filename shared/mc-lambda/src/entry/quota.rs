@@ -1,7 +1,8 @@
-//! `quota`: every five minutes, what the platforms still allow.
+//! `quota`: every five minutes, what the platforms still allow; and what lies under an old key is sealed anew.
 
 use mc_core::Error;
 use mc_pipeline::quota;
+use mc_pipeline::reseal::reseal;
 use serde_json::{Value, json};
 
 use crate::place::Place;
@@ -17,6 +18,9 @@ impl Handler for Quota {
         let center = place.center().await?;
         // Another poller at work is no failure: it does the same.
         let polled = quota::poll(&center, quota::PATIENCE).await?.unwrap_or_default();
+        if let Err(error) = reseal(&center).await {
+            tracing::warn!(error = %error, "secrets could not be sealed anew and will be later");
+        }
         Ok(Done {
             answer: json!({"told": polled.told, "failed": polled.failed}),
             fields: vec![("told", Value::from(polled.told)), ("failed", Value::from(polled.failed))],

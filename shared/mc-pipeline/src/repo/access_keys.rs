@@ -73,6 +73,20 @@ impl AccessKeys {
         Ok(())
     }
 
+    /// What the sealed secret of a key is bound to.
+    pub fn seal_context(access_key_id: &str) -> String {
+        format!("access-key/{access_key_id}")
+    }
+
+    /// Changes a stored key; see [`Docs::change`].
+    pub(crate) async fn change(
+        &self,
+        access_key_id: &str,
+        change: impl FnOnce(&mut AccessKey) -> bool + Send,
+    ) -> Result<bool> {
+        self.keys.change(access_key_id, SORT, change).await
+    }
+
     /// Deletes a key.
     pub async fn delete(&self, key: &AccessKey) -> Result<()> {
         self.cache.forget(key.access_key_id.as_str());

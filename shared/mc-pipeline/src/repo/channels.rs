@@ -192,6 +192,16 @@ impl Channels {
         self.docs.delete(project, name).await
     }
 
+    /// Changes a stored channel; see [`Docs::change`].
+    pub(crate) async fn change(
+        &self,
+        project: &str,
+        name: &str,
+        change: impl FnOnce(&mut ChannelDoc) -> bool + Send,
+    ) -> Result<bool> {
+        self.docs.change(project, name, change).await
+    }
+
     /// A page of channels.
     pub async fn list(
         &self,

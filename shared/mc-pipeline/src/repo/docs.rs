@@ -131,6 +131,31 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
         }
     }
 
+    /// Changes what is stored, if `change` answers that there is a change and nobody else makes one at the same time; answers
+    /// whether it did.
+    pub async fn change(
+        &self,
+        owner: &str,
+        name: &str,
+        change: impl FnOnce(&mut T) -> bool + Send,
+    ) -> Result<bool> {
+        let Some(mut item) = self.store.get(&self.key(owner, name)).await? else { return Ok(false) };
+        let unchanged = match item.attrs.get("doc") {
+            Some(doc) => Cond::Eq("doc".into(), doc.clone()),
+            None => Cond::Absent("doc".into()),
+        };
+        let mut doc = Self::read(&item)?;
+        if !change(&mut doc) {
+            return Ok(false);
+        }
+        item.attrs.set("doc", serde_json::to_vec(&doc)?);
+        match self.store.write(Op::Put(item, vec![unchanged])).await {
+            Ok(_) => Ok(true),
+            Err(WriteError::Conflict(_)) => Ok(false),
+            Err(WriteError::Failed(error)) => Err(error),
+        }
+    }
+
     /// Puts the document if there is none; answers whether it did.
     pub async fn put_new(&self, owner: &str, name: &str, doc: &T) -> Result<bool> {
         if let Some(row) = self.put_row(owner, name, doc) {

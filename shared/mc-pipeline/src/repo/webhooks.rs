@@ -48,6 +48,16 @@ impl Webhooks {
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }
 
+    /// Changes a stored endpoint; see [`Docs::change`].
+    pub(crate) async fn change(
+        &self,
+        project: &str,
+        name: &str,
+        change: impl FnOnce(&mut WebhookDoc) -> bool + Send,
+    ) -> Result<bool> {
+        self.docs.change(project, name, change).await
+    }
+
     /// Deletes an endpoint; answers whether there was one.
     pub async fn delete(&self, project: &str, name: &str) -> Result<bool> {
         self.cache.forget(project);

@@ -19,6 +19,7 @@ mod pacing;
 mod people;
 mod quotas;
 mod receipts;
+mod resealing;
 mod reserving;
 mod schedules;
 mod scheduling;

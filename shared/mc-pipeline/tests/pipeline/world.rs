@@ -36,6 +36,7 @@ pub struct World {
     /// Its writes of outcomes fail when a test says so.
     pub store: Arc<FlakyStore>,
     pub base: String,
+    pub ring: KeyRing,
     build: Option<Build>,
     queue: EmbeddedQueue,
     _data: Arc<Embedded>,
@@ -92,6 +93,7 @@ impl World {
             sandbox,
             store,
             base,
+            ring,
             build,
             queue: data.queue(),
             _data: data,
@@ -127,6 +129,11 @@ impl World {
 
     /// Another process over the same store, which knows nothing yet.
     pub fn another_process(&self) -> Center {
+        self.process_with(&self.ring)
+    }
+
+    /// The same with another key ring.
+    pub fn process_with(&self, ring: &KeyRing) -> Center {
         let mut center = Center::new(Parts {
             store: self.center.store.clone(),
             queue: self.center.queue.clone(),
@@ -136,7 +143,7 @@ impl World {
             clock: self.center.clock.clone(),
             ids: self.center.ids.clone(),
             random: self.center.random.clone(),
-            sealer: self.center.sealer.clone(),
+            sealer: Arc::new(Sealer::new(ring, self.center.random.clone()).unwrap()),
             tuning: self.center.tuning,
         });
         if let Some(build) = &self.build {
