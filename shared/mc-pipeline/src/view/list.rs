@@ -8,7 +8,7 @@ use mc_core::state::MessageStatus;
 use mc_core::{Result, Timestamp};
 use ulid::Ulid;
 
-use super::message::{MessageView, of_head};
+use super::message::{MessageView, of_head, whole};
 use crate::center::Center;
 use crate::keys;
 
@@ -80,10 +80,8 @@ async fn by_reference(
     let heads: Vec<_> = ids.iter().map(|id| keys::head(project, *id, center.spread)).collect();
     let mut items = Vec::new();
     for (id, head) in ids.iter().zip(center.store.get_many(&heads).await?) {
-        if let Some(view) = head.as_ref().map(|item| of_head(center, *id, item)).transpose()?
-            && matches(filter, &view)
-        {
-            items.push(view);
+        if let Some(item) = head {
+            items.extend(shown(center, project, *id, &item, filter).await?);
         }
     }
     let next_cursor = page.more.then(|| ids.last().map(|id| id.ulid().to_string())).flatten();
@@ -157,12 +155,9 @@ async fn by_time(
     while below > from_ulid {
         let (heads, next) = newest_below(center, project, from_ulid, below).await?;
         for (ulid, item) in heads {
-            let view = of_head(center, MessageId::new(ulid), &item)?;
             looked_at += 1;
             below = ulid;
-            if matches(filter, &view) {
-                items.push(view);
-            }
+            items.extend(shown(center, project, MessageId::new(ulid), &item, filter).await?);
             if items.len() >= limit || looked_at >= LOOKED_AT {
                 return Ok(MessagePage { items, next_cursor: Some(below.to_string()) });
             }
@@ -215,10 +210,35 @@ async fn newest_below(
     Ok((heads, next))
 }
 
+/// The message, if it is asked for. A head learns of shares outside of it when they are decided; of a message that is under
+/// way they are read as well, if it may be one that is asked for.
+async fn shown(
+    center: &Center,
+    project: &str,
+    id: MessageId,
+    head: &Item,
+    filter: &Filter,
+) -> Result<Option<MessageView>> {
+    let under_way =
+        |status: MessageStatus| matches!(status, MessageStatus::Queued | MessageStatus::Processing);
+    let mut view = of_head(center, id, head)?;
+    if under_way(view.status) {
+        if !suits(filter, &view) || !filter.status.is_none_or(under_way) {
+            return Ok(None);
+        }
+        view = whole(center, project, id, head).await?;
+    }
+    Ok(matches(filter, &view).then_some(view))
+}
+
 fn matches(filter: &Filter, view: &MessageView) -> bool {
+    filter.status.is_none_or(|s| s == view.status) && suits(filter, view)
+}
+
+/// Whether it is what is asked for, wherever it stands.
+fn suits(filter: &Filter, view: &MessageView) -> bool {
     let text = |name: &str| view.request.get(name);
-    filter.status.is_none_or(|s| s == view.status)
-        && filter.channel.as_ref().is_none_or(|c| view.deliveries.iter().any(|d| d.channel == *c))
+    filter.channel.as_ref().is_none_or(|c| view.deliveries.iter().any(|d| d.channel == *c))
         && filter
             .template
             .as_ref()

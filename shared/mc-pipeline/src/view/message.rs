@@ -138,6 +138,13 @@ pub fn of_head(center: &Center, id: MessageId, item: &Item) -> Result<MessageVie
     Ok(view(center, id, &head, &shares))
 }
 
+/// The same with all of its shares.
+pub async fn whole(center: &Center, project: &str, id: MessageId, item: &Item) -> Result<MessageView> {
+    let head = Head::read(item)?;
+    let shares = shares(center, project, id, &head).await?;
+    Ok(view(center, id, &head, &shares))
+}
+
 /// Where a message stands.
 pub fn status(center: &Center, head: &Head, shares: &[Share]) -> MessageStatus {
     if head.is_final() {

@@ -6,7 +6,7 @@ use mc_core::model::{Kind, Priority};
 use mc_core::ports::{Clock, Consumer, Envelope, Group, Task, Verdict};
 use mc_core::state::{MessageStatus, State};
 use mc_pipeline::deliver::Deliverer;
-use mc_sandbox::Platform;
+use mc_sandbox::{Fault, Platform};
 use serde_json::json;
 
 use crate::world::{COMPLETED, World, inline};
@@ -151,6 +151,35 @@ async fn a_listing_says_of_each_delivery_what_the_message_says() {
         };
         assert_eq!(said(listed), said(&view));
         assert_eq!((listed.status, listed.counts), (view.status, view.counts));
+    }
+}
+
+#[tokio::test]
+async fn a_listing_knows_what_is_under_way_in_several_shares() {
+    let world = World::working().await;
+    for (platform, status) in [(Platform::Im, 503), (Platform::Smtp, 451)] {
+        world.sandbox.push_fault(Fault { status: Some(status), ..Fault::on(platform) });
+    }
+    let content = json!({"title": "T", "body": "B"});
+    let id = world
+        .send(json!({"content": content, "to": mails(1), "routing": {"channels": ["im", "mail"]}}))
+        .await;
+    let view = world
+        .until(id, |view| view.deliveries.iter().all(|delivery| delivery.status == State::Retrying))
+        .await;
+    assert_eq!(view.status, MessageStatus::Processing);
+    for (status, found) in [
+        (None, 1),
+        (Some(MessageStatus::Processing), 1),
+        (Some(MessageStatus::Queued), 0),
+        (Some(MessageStatus::Completed), 0),
+    ] {
+        let filter = mc_pipeline::view::Filter { status, ..Default::default() };
+        let page = mc_pipeline::view::list(&world.center, "default", &filter, 10, None).await.unwrap();
+        assert_eq!(page.items.len(), found, "{status:?}");
+        for listed in page.items {
+            assert_eq!((listed.status, listed.counts), (view.status, view.counts));
+        }
     }
 }
 
