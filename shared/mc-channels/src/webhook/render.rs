@@ -76,8 +76,11 @@ pub(super) fn render(
     let url = render_url(config, &view)?;
     let mut headers = render_headers(config, &view)?;
     let mut body = render_body(&config.body, &view)?;
-    if context.overrides.is_some() {
-        body = patch(body, context.overrides)?;
+    if let Some(overrides) = context.overrides {
+        let strangers: Vec<Addresses> = strangers(context);
+        let login = view.login.as_ref().map(|_| LoginView { token: STRANGER.to_owned() });
+        let other = View { to: strangers.iter().collect(), login, ..view };
+        body = patch(body, &render_body(&config.body, &other)?, overrides)?;
     }
     let used = match &body {
         Value::Null => 0,
@@ -205,16 +208,61 @@ pub(super) fn render_json<V: Serialize>(template: &JsonTemplate, view: &V) -> Re
     })
 }
 
-/// The native payload of a webhook is its body; address and headers are the channel's own.
-fn patch(body: Value, patch: Option<&Value>) -> Result<Value, RenderError> {
-    let mut document = match body {
-        Value::String(text) => serde_json::from_str(&text).map_err(|_| {
-            bad_override("this channel's body is not JSON, so nothing in it can be overridden")
-        })?,
-        document => document,
-    };
-    overrides::apply(&mut document, patch, &[])?;
+/// What stands in place of addresses and tokens where it is looked at what depends on them.
+const STRANGER: &str = "somebody-else";
+
+/// Other recipients of the same form.
+fn strangers(context: &RenderContext<'_>) -> Vec<Addresses> {
+    let other = |address: &Option<String>| address.as_ref().map(|_| STRANGER.to_owned());
+    let everywhere = Some(STRANGER.to_owned());
+    match context.to {
+        [] => vec![Addresses { email: everywhere.clone(), mobile: everywhere, ..Addresses::default() }],
+        to => {
+            let addresses = to.iter().map(|one| &one.addresses);
+            let others = addresses.map(|one| Addresses {
+                email: other(&one.email),
+                mobile: other(&one.mobile),
+                wecom: other(&one.wecom),
+                dingtalk: other(&one.dingtalk),
+                wechat: other(&one.wechat),
+                feishu: other(&one.feishu),
+            });
+            others.collect()
+        }
+    }
+}
+
+/// The native payload of a webhook is its body; address and headers are the channel's own. So is what would be another for
+/// other recipients or with another token, which the same body for those shows.
+fn patch(body: Value, of_others: &Value, patch: &Value) -> Result<Value, RenderError> {
+    let mut document = document(body)?;
+    if let Some(place) = own_place(patch, &document, &self::document(of_others.clone())?) {
+        let detail = "recipients and credentials are the channel's own";
+        return Err(bad_override(format!("an override cannot change {place}: {detail}")));
+    }
+    overrides::apply(&mut document, Some(patch), &[])?;
     Ok(document)
+}
+
+fn document(body: Value) -> Result<Value, RenderError> {
+    match body {
+        Value::String(text) => serde_json::from_str(&text)
+            .map_err(|_| bad_override("this channel's body is not JSON, so nothing in it can be overridden")),
+        document => Ok(document),
+    }
+}
+
+/// The first place that a patch writes to though it is not the same in both documents.
+fn own_place(patch: &Value, one: &Value, other: &Value) -> Option<String> {
+    patch.as_object()?.iter().find_map(|(name, patch)| {
+        let (one, other) = (one.get(name), other.get(name));
+        match (patch, one, other) {
+            (Value::Object(_), Some(one @ Value::Object(_)), Some(other @ Value::Object(_))) => {
+                own_place(patch, one, other).map(|place| format!("{name}.{place}"))
+            }
+            _ => (one != other).then(|| name.clone()),
+        }
+    })
 }
 
 fn content_type(template: &BodyTemplate, body: &Value) -> &'static str {

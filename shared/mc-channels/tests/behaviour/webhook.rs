@@ -51,6 +51,35 @@ async fn the_request_is_what_the_templates_say() {
 }
 
 #[tokio::test]
+async fn an_override_reaches_neither_recipients_nor_the_token() {
+    let world = World::start(false).await;
+    let build = |more: Value| {
+        let mut settings = json!({"url": "http://127.0.0.1:1"});
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        world.build(Kind::Webhook, settings, &[("password", "p")], "")
+    };
+    let login = json!({"url": "http://127.0.0.1:1/login", "token_pointer": "/token", "body": {"p": "{{ password }}"}});
+    let document = json!({"login": login, "body": {
+        "auth": {"key": "{{ login.token }}", "v": 1},
+        "rooms": "{% for one in to %}{{ one.email }},{% endfor %}all",
+        "say": {"title": "{{ title }}"},
+    }});
+    let text = json!({"body": "{\"to\": {{ to | tojson }}, \"say\": {{ title | tojson }}}"});
+    for (channel, refused, taken) in [
+        (build(json!({})), json!({"to": [{"email": "me@example.com"}]}), json!({"title": "x", "more": 1})),
+        (build(json!({})), json!({"to": null}), json!({"facts": null})),
+        (build(document.clone()), json!({"auth": {"key": "mine"}}), json!({"auth": {"v": 2}})),
+        (build(document.clone()), json!({"auth": "mine"}), json!({"say": {"title": "x"}})),
+        (build(document), json!({"rooms": "mine"}), json!({"say": "x"})),
+        (build(text), json!({"to": []}), json!({"say": "x"})),
+    ] {
+        let error = render(&*channel, json!({}), Some(&refused)).unwrap_err();
+        assert_eq!(error.code, "bad_override", "{refused}");
+        render(&*channel, json!({}), Some(&taken)).unwrap_or_else(|error| panic!("{taken}: {error:?}"));
+    }
+}
+
+#[tokio::test]
 async fn a_body_may_be_a_document_or_left_out() {
     let world = World::start(false).await;
     let settings = json!({

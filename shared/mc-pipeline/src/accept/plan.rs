@@ -372,9 +372,17 @@ impl Plan {
             let mut people = mine.chain(self.parts.iter().flat_map(|p| &p.recipients));
             let first = people.clone().next();
             let Some(sample) = people.find(|r| r.data.is_none()).or(first) else { continue };
-            let own = sample.data.as_ref().map(|own| merged(&self.request.data, own));
-            let data = own.as_ref().unwrap_or(&self.request.data);
-            self.check(caller, id, index, std::slice::from_ref(sample), data)?;
+            let renders = |one: &Recipient| {
+                let own = one.data.as_ref().map(|own| merged(&self.request.data, own));
+                let data = own.as_ref().unwrap_or(&self.request.data);
+                self.check(caller, id, index, std::slice::from_ref(one), data)
+            };
+            match renders(sample) {
+                // Whose own values are too large fails alone, unless the message is too large for everybody.
+                Err(Refusal::Invalid { code: "too_large", .. })
+                    if sample.data.is_some() && part.recipients.iter().any(|one| renders(one).is_ok()) => {}
+                rendered => rendered?,
+            }
             if self.template.is_some() {
                 for own in part.recipients.iter().filter_map(|r| r.data.as_ref()) {
                     self.content(&part.channel, &merged(&self.request.data, own))?;

@@ -143,6 +143,9 @@ impl Channel for Chatty {
     }
 
     fn render(&self, content: &Content, _: &RenderContext<'_>) -> Result<Rendered, RenderError> {
+        if content.body.text.contains("far too much") {
+            return Err(RenderError::new("too_large", "more than this platform takes"));
+        }
         let parts = if content.body.text.contains("two parts") { 2 } else { 1 };
         Ok(Rendered {
             parts: (0..parts).map(|n| Part::new(json!({"text": content.body.text, "part": n}))).collect(),

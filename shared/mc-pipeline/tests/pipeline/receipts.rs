@@ -146,6 +146,25 @@ async fn receipts_change_counts_and_recipients_and_are_told_once() {
 }
 
 #[tokio::test]
+async fn whose_own_values_are_too_large_fails_alone_wherever_they_stand() {
+    let (world, _) = world().await;
+    world.work();
+    let template = json!({"title": "t", "body": "{{ say }}", "routing": {"channels": ["one"]}});
+    world.template("say", template).await;
+    let one = |name: &str, say: &str| json!({"email": format!("{name}@example.com"), "data": {"say": say}});
+    let (large, small) = (one("large", "far too much"), one("small", "little"));
+    for to in [json!([large, small]), json!([small, large])] {
+        let id = world.send(json!({"template": "say", "to": to})).await;
+        assert_eq!(world.finished(id).await.status, MessageStatus::Partial);
+        let failed = (State::Failed, Some("too_large".to_owned()));
+        assert_eq!(state_of(&world, id, "large@example.com").await, failed);
+        assert_eq!(state_of(&world, id, "small@example.com").await, (State::Sent, None));
+    }
+    let refused = world.try_send(json!({"template": "say", "to": [large]})).await.unwrap_err();
+    assert_eq!(code(&refused), "too_large", "nobody can get it");
+}
+
+#[tokio::test]
 async fn a_message_in_many_shares_counts_its_receipts() {
     let (world, platform) = world().await;
     world.work();
