@@ -46,7 +46,7 @@ def until(condition, seconds=60, what="it did not happen"):
     raise AssertionError(what() if callable(what) else what)
 
 
-def counted(message):
+def by_state(message):
     """How many recipients are in which state, of those states that have any."""
     return {state: count for state, count in message["counts"].items() if count}
 

@@ -2,7 +2,7 @@
 
 import json
 
-from local_aws import counted, until, word
+from local_aws import by_state, until, word
 
 # As template.yaml has them: how long a queue's message is in the hands of whoever received it, and how often that may be.
 VISIBILITY = 360
@@ -77,7 +77,7 @@ def test_of_ten_tasks_the_one_that_ends_its_function_is_put_aside_and_redriven(s
     status, _, answer = stack.call("POST", "/v1/dead-letters/redrive", {"all": True})
     assert (status, answer) == (202, {"redriven": 1})
     ended = stack.final(ids[poison])
-    assert (ended["status"], counted(ended)) == ("completed", {"sent": 1})
+    assert (ended["status"], by_state(ended)) == ("completed", {"sent": 1})
     assert attempts(ended) == ["in_doubt"] * (1 + RECEIVES) + ["sent"]
     assert crash_loops(stack) == 0
     assert len(im.of(poison)) == 2 + RECEIVES
@@ -102,7 +102,7 @@ def test_what_a_killed_function_had_in_hand_comes_again_and_is_in_doubt(stack, i
         assert first.id == second.id, "the platform can know it again"
     for text in kept:
         ended = stack.final(ids[text])
-        assert (ended["status"], counted(ended), attempts(ended)) == ("failed", {"in_doubt": 1}, ["in_doubt"])
+        assert (ended["status"], by_state(ended), attempts(ended)) == ("failed", {"in_doubt": 1}, ["in_doubt"])
     stack.settle("webhook")
     assert [len(im.of(text)) for text in sent + kept] == [1] * 7
     assert counted(stack, "send-webhook", "InDoubt") - before == 6

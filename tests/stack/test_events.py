@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from local_aws import ROOT, counted, until, word
+from local_aws import ROOT, by_state, until, word
 
 
 def put(stack, detail):
@@ -72,7 +72,7 @@ def test_a_bounce_fails_its_recipient_and_nothing_is_sent_to_the_address_again(s
 
     with stack.aws.proxy.meddling(keep):
         sent = mail(stack, address)
-    assert (sent["status"], counted(sent)) == ("completed", {"sent": 1}), sent
+    assert (sent["status"], by_state(sent)) == ("completed", {"sent": 1}), sent
     until(lambda: sandbox.inbox(address))
     (of_mail,) = told
     assert of_mail["ConfigurationSetName"] == stack.outputs["Feedback"]
@@ -88,12 +88,12 @@ def test_a_bounce_fails_its_recipient_and_nothing_is_sent_to_the_address_again(s
     assert stack.invoke("callback", event)["told"] == 2
 
     bounced = stack.message(sent["id"])
-    assert counted(bounced) == {"failed": 1}, bounced
+    assert by_state(bounced) == {"failed": 1}, bounced
     status, _, recipients = stack.call("GET", f"/v1/messages/{sent['id']}/recipients")
     assert [r["status"] for r in recipients["items"]] == ["failed"], recipients
     status, _, suppressed = stack.call("GET", f"/v1/suppressions?address={address}")
     assert [s["address"] for s in suppressed["items"]] == [address], suppressed
 
     refused = mail(stack, address)
-    assert (refused["status"], counted(refused)) == ("failed", {"suppressed": 1}), refused
+    assert (refused["status"], by_state(refused)) == ("failed", {"suppressed": 1}), refused
     assert len(sandbox.inbox(address)) == 1
