@@ -1,9 +1,10 @@
 //! The way of one message through the real binary.
 
+use std::process::Command;
 use std::time::Duration;
 
-use mc_tests::{Auth, Receiver, TestApp, wait_until_some};
-use serde_json::json;
+use mc_tests::{ADMIN_PASSWORD, Auth, Receiver, TestApp, wait_until_some};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_message_arrives() {
@@ -82,4 +83,46 @@ async fn what_was_counted_survives_a_stop() {
     let points = stats["series"][0]["points"].as_array().expect("points");
     let accepted: u64 = points.iter().filter_map(|point| point["accepted"].as_u64()).sum();
     assert_eq!(accepted, 1, "{stats}");
+}
+
+/// What stands between two texts.
+fn between<'t>(text: &'t str, begin: &str, end: &str) -> &'t str {
+    let (_, rest) = text.split_once(begin).unwrap_or_else(|| panic!("no {begin:?} in {text}"));
+    rest.split_once(end).map_or(rest, |(inside, _)| inside)
+}
+
+#[tokio::test]
+async fn the_command_that_a_first_start_prints_sends_a_message() {
+    let key = TestApp::access_key();
+    let variables = [
+        ("MESSAGE_CENTER_ACCESS_KEY_ID", key.id.as_str()),
+        ("MESSAGE_CENTER_SECRET_ACCESS_KEY", key.secret.as_str()),
+        ("MESSAGE_CENTER_ADMIN_PASSWORD", ADMIN_PASSWORD),
+    ];
+    for given in [true, false] {
+        let mut builder = TestApp::builder().sandbox();
+        if !given {
+            // An empty variable counts as none.
+            builder = variables.iter().fold(builder, |builder, (name, _)| builder.env(*name, ""));
+        }
+        let app = builder.start().await;
+        let printed = app.logs();
+        if given {
+            for secret in [&*key.secret, ADMIN_PASSWORD] {
+                assert!(!printed.contains(secret), "a secret that was given is in the output");
+            }
+        } else {
+            let password = between(&printed, "\n  password ", "\n").trim();
+            let session = json!({"username": "admin", "password": password});
+            app.client_with(Auth::None).post("/v1/session", &session).await.expect(200);
+        }
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(between(&printed, "Send a first message:\n\n", "\n\n"));
+        if given {
+            shell.envs(variables);
+        }
+        let output = shell.output().expect("a shell with curl");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        assert_eq!(answer["status"], "queued", "{output:?}");
+    }
 }

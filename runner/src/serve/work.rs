@@ -138,7 +138,7 @@ async fn renew_seals(center: Arc<Center>, stopping: watch::Receiver<bool>) {
             Ok(0) => return,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(error = %error, "secrets could not be sealed anew and will be later")
+                tracing::warn!(error = %error, "secrets could not be sealed anew and will be later");
             }
         }
     }

@@ -20,14 +20,16 @@ pub struct Chosen {
     pub secret_access_key: Option<Secret>,
 }
 
-/// What the first start made. The secrets are known now and never again.
+/// What the first start made. What was made up is known now and never again; a secret that was chosen is not repeated.
 pub struct FirstStart {
-    /// The password of the operator `admin`.
-    pub password: Secret,
+    /// The password of the operator `admin`, if it was made up.
+    pub password: Option<Secret>,
     /// The id of the first access key.
     pub access_key_id: String,
-    /// Its secret.
-    pub secret_access_key: Secret,
+    /// Whether that was chosen.
+    pub access_key_id_chosen: bool,
+    /// Its secret, if it was made up.
+    pub secret_access_key: Option<Secret>,
 }
 
 /// Makes the operator `admin`, the project `default` and its first access key, unless there is an operator already.
@@ -38,6 +40,8 @@ pub async fn first_start(center: &Center, chosen: Chosen) -> Result<Option<First
     if center.operators.any().await? {
         return Ok(None);
     }
+    let access_key_id_chosen = chosen.access_key_id.is_some();
+    let (password_chosen, secret_chosen) = (chosen.password.is_some(), chosen.secret_access_key.is_some());
     let password = chosen.password.unwrap_or_else(|| letters(center, 20));
     center.projects.ensure("default").await?;
     let (key, secret_access_key) = issue(
@@ -54,7 +58,12 @@ pub async fn first_start(center: &Center, chosen: Chosen) -> Result<Option<First
     })?;
     let operator = Operator::new(hash, BTreeMap::from([("*".to_owned(), OperatorRole::Admin)]));
     center.operators.put("admin", operator).await?;
-    Ok(Some(FirstStart { password, access_key_id: key.access_key_id, secret_access_key }))
+    Ok(Some(FirstStart {
+        password: (!password_chosen).then_some(password),
+        access_key_id: key.access_key_id,
+        access_key_id_chosen,
+        secret_access_key: (!secret_chosen).then_some(secret_access_key),
+    }))
 }
 
 /// Random letters and digits that cannot be mistaken for each other.
