@@ -51,8 +51,16 @@ def test_the_same_key_and_body_are_one_message(stack):
     assert stack.call("POST", "/v1/messages", body | {"reference": "other"}, headers)[0] == 409
 
 
-def test_a_wrong_signature_and_an_unknown_path_are_refused(stack):
+def test_a_wrong_signature_an_unknown_path_and_an_unknown_method_are_refused(stack):
     wrong = stack.key | {"secret_access_key": "wrong"}
     assert stack.call("GET", "/v1/messages", key=wrong)[0] == 401
     assert stack.call("GET", "/v1/messages?tag=a%20b&limit=5")[0] == 200
-    assert stack.call("GET", "/nothing/here")[0] == 404
+    for method, path, status, code in [
+        ("GET", "/nothing/here", 404, "not_found"),
+        ("DELETE", "/v1/messages", 405, "method_not_allowed"),
+    ]:
+        answered, headers, problem = stack.call(method, path)
+        headers = {k.lower(): v for k, v in headers.items()}
+        assert (answered, headers["content-type"]) == (status, "application/problem+json"), problem
+        assert (problem["code"], problem["errors"]) == (code, []), problem
+        assert problem["request_id"] == headers["x-request-id"]

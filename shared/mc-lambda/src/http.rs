@@ -6,16 +6,19 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
+use mc_api::ApiError;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use tower::ServiceExt;
@@ -56,30 +59,25 @@ impl Serialize for Headers {
 
 /// Answers one request.
 pub(crate) async fn answer(router: Router, request: Request<'_>) -> Answer {
-    let request = match into_http(request) {
-        Ok(request) => request,
-        Err(detail) => return refused(detail),
+    let id = request.context.request_id.0.clone();
+    let response = match into_http(request) {
+        Ok(request) => match router.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        Err(detail) => refused(detail, &id),
     };
-    match router.oneshot(request).await {
-        Ok(response) => from_http(response).await,
-        Err(never) => match never {},
-    }
+    from_http(response).await
 }
 
-/// What cannot even be handed to the router.
-fn refused(detail: &str) -> Answer {
-    let body = serde_json::json!({
-        "type": "about:blank", "title": "Bad Request", "status": 400, "code": "invalid_request", "detail": detail,
-    });
-    let mut headers = HeaderMap::new();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    Answer {
-        status_code: 400,
-        headers: Headers(headers),
-        cookies: Vec::new(),
-        body: body.to_string(),
-        is_base64_encoded: false,
+/// The answer to what cannot even be handed to the router. It has API Gateway's id, as what the caller sent may be broken.
+fn refused(detail: &'static str, request_id: &str) -> Response<Body> {
+    let error = ApiError::new(StatusCode::BAD_REQUEST, "invalid_request", detail);
+    let mut response = error.of_request(&Arc::from(request_id)).into_response();
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID, id);
     }
+    response
 }
 
 fn into_http(event: Request<'_>) -> Result<http::Request<Body>, &'static str> {
@@ -244,7 +242,22 @@ mod tests {
     async fn a_body_in_base64_is_decoded() {
         let answer = echo(event("/", "", "AP8=", true)).await;
         assert_eq!(seen(&answer)[6], json!([0, 255]));
-        assert_eq!(echo(event("/", "", "*", true)).await["statusCode"], 400);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_is_refused_like_any_other() {
+        let answer = echo(event("/", "", "*", true)).await;
+        assert_eq!(answer["statusCode"], 400);
+        assert_eq!(answer["headers"]["content-type"], "application/problem+json");
+        assert_eq!(answer["headers"]["x-request-id"], "JKJaXmPLvHcESHA=");
+        assert_eq!(
+            seen(&answer),
+            json!({
+                "type": "urn:message-center:problem:invalid_request", "title": "Invalid request", "status": 400,
+                "detail": "the body is not in base64", "code": "invalid_request", "errors": [],
+                "request_id": "JKJaXmPLvHcESHA=",
+            })
+        );
     }
 
     #[tokio::test]
