@@ -3,11 +3,12 @@
 use http::StatusCode;
 use mc_core::Timestamp;
 use mc_core::model::{Addresses, ContactDoc, QuietHours};
-use mc_pipeline::people::{check, groups, import};
+use mc_pipeline::people::{check, import};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use super::groups;
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
@@ -193,7 +194,7 @@ pub async fn put(call: Call) -> Answer {
 
 /// Delete a contact
 ///
-/// 409 `in_use` while a group has it. Messages that were accepted still go to it.
+/// 409 `in_use` while a group has it, or an alarm or a schedule names it. Messages that were accepted still go to it.
 #[utoipa::path(
     delete, path = "/v1/contacts/{id}", tag = "contacts", operation_id = "delete_contact",
     params(("id" = String, Path)),
@@ -205,11 +206,7 @@ pub async fn delete(call: Call) -> Answer {
     if center.contacts.get(call.project(), id).await?.is_none() {
         return Err(ApiError::not_found("contact"));
     }
-    let having = groups::having(center, call.project(), id).await?;
-    if !having.is_empty() {
-        let detail = format!("groups have this contact as a member: {}", having.join(", "));
-        return Err(ApiError::conflict("in_use", detail));
-    }
+    groups::check_unused(&call, id, "contact").await?;
     center.contacts.delete(call.project(), id).await?;
     call.audit("contact.delete", json!({"contact": id})).await;
     no_content()

@@ -3,6 +3,7 @@
 use mc_core::Timestamp;
 use mc_core::model::GroupDoc;
 use mc_pipeline::people::groups;
+use mc_pipeline::{accept, schedules};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -98,9 +99,30 @@ pub async fn put(call: Call) -> Answer {
     answer::put(put, &after)
 }
 
+/// Refuses to delete a contact, or a group with its `@`, while something points at it.
+pub(super) async fn check_unused(call: &Call, member: &str, what: &str) -> Result<(), ApiError> {
+    let center = call.center();
+    let having = groups::having(center, call.project(), member).await?;
+    if !having.is_empty() {
+        let detail = format!("groups have this {what} as a member: {}", having.join(", "));
+        return Err(ApiError::conflict("in_use", detail));
+    }
+    let alarms = center.alarms.all(call.project()).await?;
+    if let Some((alarm, _)) = alarms.iter().find(|(_, alarm)| accept::goes_to(&alarm.body.message, member)) {
+        let detail = format!("the alarm {alarm} sends to this {what}; change the alarm first");
+        return Err(ApiError::conflict("in_use", detail));
+    }
+    let to_it = |message: &_| accept::goes_to(message, member);
+    if let Some(schedule) = schedules::any_that(center, call.project(), to_it).await? {
+        let detail = format!("the schedule {schedule} sends to this {what}; change the schedule first");
+        return Err(ApiError::conflict("in_use", detail));
+    }
+    Ok(())
+}
+
 /// Delete a group
 ///
-/// 409 `in_use` while another group has it. Its members stay.
+/// 409 `in_use` while another group has it, or an alarm or a schedule names it. Its members stay.
 #[utoipa::path(
     delete, path = "/v1/groups/{name}", tag = "contacts", operation_id = "delete_group",
     params(("name" = String, Path)),
@@ -112,11 +134,7 @@ pub async fn delete(call: Call) -> Answer {
     if center.groups.get(call.project(), name).await?.is_none() {
         return Err(ApiError::not_found("group"));
     }
-    let having = groups::having(center, call.project(), &format!("@{name}")).await?;
-    if !having.is_empty() {
-        let detail = format!("groups have this group as a member: {}", having.join(", "));
-        return Err(ApiError::conflict("in_use", detail));
-    }
+    check_unused(&call, &format!("@{name}"), "group").await?;
     center.groups.delete(call.project(), name).await?;
     call.audit("group.delete", json!({"group": name})).await;
     no_content()

@@ -47,6 +47,8 @@ fn view(name: &str, doc: ProjectDoc) -> ProjectView {
 enum Power {
     /// It is not there for this caller.
     None,
+    /// Send in it; of the project itself not even a look.
+    Send,
     /// Look at it.
     See,
     /// Change it.
@@ -60,7 +62,7 @@ fn power(call: &Call, project: &str) -> Power {
         Who::Nobody => Power::None,
         Who::Key(key) if &*key.project != project => Power::None,
         Who::Key(key) => match key.key.role {
-            Role::Send => Power::None,
+            Role::Send => Power::Send,
             Role::Read => Power::See,
             Role::Admin => Power::Change,
         },
@@ -97,8 +99,10 @@ pub async fn list(call: Call) -> Answer {
 pub async fn get(call: Call) -> Answer {
     let name = call.name("name", "project")?;
     let not_found = || ApiError::not_found("project");
-    if power(&call, name) < Power::See {
-        return Err(not_found());
+    match power(&call, name) {
+        Power::None => return Err(not_found()),
+        Power::Send => return Err(ApiError::forbidden("this needs an access key with the role read")),
+        Power::See | Power::Change | Power::Own => {}
     }
     let doc = call.center().projects.get(name).await?.ok_or_else(not_found)?;
     ok(&view(name, (*doc).clone()))
@@ -137,6 +141,10 @@ pub(crate) struct ProjectBody {
 )]
 pub async fn put(call: Call) -> Answer {
     let power = power(&call, call.name("name", "project").unwrap_or_default());
+    // The same whether it is there or not: who has no part in it may not make it either, and learns nothing.
+    if power == Power::None {
+        return Err(ApiError::not_found("project"));
+    }
     if power < Power::Change {
         return Err(ApiError::forbidden("this needs the role admin in the project"));
     }
@@ -189,7 +197,7 @@ pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "project")?;
     match power(&call, name) {
         Power::None => return Err(ApiError::not_found("project")),
-        Power::See | Power::Change => {
+        Power::Send | Power::See | Power::Change => {
             return Err(ApiError::forbidden("this needs the role admin in all projects (*)"));
         }
         Power::Own => {}

@@ -1,6 +1,6 @@
 //! Contacts, groups and the import of files.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::app::App;
 
@@ -49,6 +49,40 @@ async fn what_a_group_has_is_in_use() {
     app.delete("/v1/groups/outer").await.is(204);
     app.delete("/v1/groups/inner").await.is(204);
     app.delete("/v1/contacts/u1").await.is(204);
+}
+
+#[tokio::test]
+async fn whom_an_alarm_or_a_schedule_names_is_in_use() {
+    let app = App::new().await;
+    app.channel("im").await;
+    for id in ["u1", "u2", "ops", "other"] {
+        app.put(&format!("/v1/contacts/{id}"), json!({"email": "a@example.com"})).await.is(201);
+    }
+    for name in ["ops", "u1"] {
+        app.put(&format!("/v1/groups/{name}"), json!({"members": ["other"]})).await.is(201);
+    }
+    let message = |to: Value| json!({"content": {"body": "x"}, "to": to, "routing": {"channels": ["im"]}});
+    let daily = json!({"cron": "0 9 * * *", "message": message(json!(["u1", "@ops"]))});
+    app.put("/v1/schedules/daily", daily).await.is(201);
+    let to = json!([{"email": "b@example.com"}, {"contact": "u2", "data": {"x": 1}}]);
+    let watch = json!({"metric": "gave_up", "threshold": 1, "message": message(to)});
+    app.put("/v1/alarms/watch", watch).await.is(201);
+    for (path, by) in [
+        ("/v1/contacts/u1", "the schedule daily"),
+        ("/v1/groups/ops", "the schedule daily"),
+        ("/v1/contacts/u2", "the alarm watch"),
+    ] {
+        let text = app.delete(path).await.refuses(409, "in_use", "").text;
+        assert!(text.contains(by), "{text}");
+    }
+    // A contact is not the group of the same name.
+    app.delete("/v1/contacts/ops").await.is(204);
+    app.delete("/v1/groups/u1").await.is(204);
+    app.delete("/v1/schedules/daily").await.is(204);
+    app.delete("/v1/alarms/watch").await.is(204);
+    for path in ["/v1/contacts/u1", "/v1/groups/ops", "/v1/contacts/u2"] {
+        app.delete(path).await.is(204);
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,28 @@ async fn another_projects_things_are_not_there() {
     }
 }
 
-/// Otherwise the test above would find nothing in an empty project.
+/// No project is told from one that there is not, by whatever method.
+#[tokio::test]
+async fn another_project_is_not_there_itself() {
+    let app = App::new().await;
+    let before = app.get("/v1/projects/default").await.is(200).json;
+    let key = app.key("other", Role::Admin).await;
+    let operator = app.operator("stranger", &[("other", OperatorRole::Admin)]).await;
+    let routes: Vec<_> =
+        mc_api::routes::all().filter(|route| route.path.starts_with("/v1/projects/{name}")).collect();
+    assert!(routes.len() >= 3);
+    for route in routes {
+        for name in ["default", "nowhere"] {
+            let path = route.path.replace("{name}", name);
+            for who in [&key, &operator] {
+                call(&app, route, &path, who, None).await.refuses(404, "not_found", "");
+            }
+        }
+    }
+    assert_eq!(app.get("/v1/projects/default").await.is(200).json, before);
+}
+
+/// Otherwise the tests above would find nothing in an empty project.
 #[tokio::test]
 async fn its_own_things_are_there() {
     for route in samples::about_one_thing() {

@@ -243,11 +243,13 @@ async fn projects_are_seen_by_those_who_are_in_them() {
     let root = app.root().await;
     let chief = app.operator("chief", &[("other", OperatorRole::Admin)]).await;
     let viewer = app.operator("viewer", &[("other", OperatorRole::Viewer)]).await;
+    let founder = app.operator("founder", &[("new", OperatorRole::Admin)]).await;
     let list = async |who: &As| app.call("GET", "/v1/projects").by(who).send().await.is(200).items("name");
     assert_eq!(list(&root).await, ["other", "default"]);
     assert_eq!(list(&chief).await, ["other"]);
     assert_eq!(list(&app.admin).await, ["default"]);
-    assert!(list(&app.key("default", Role::Send).await).await.is_empty());
+    let sender = app.key("default", Role::Send).await;
+    assert!(list(&sender).await.is_empty());
     let call = |method: &str, name: &str, who: &As| app.call(method, &format!("/v1/projects/{name}")).by(who);
     call("GET", "default", &chief).send().await.refuses(404, "not_found", "");
     call("GET", "other", &viewer).send().await.is(200);
@@ -257,8 +259,13 @@ async fn projects_are_seen_by_those_who_are_in_them() {
         body["params"]
     );
     call("PUT", "other", &viewer).json(body.clone()).send().await.refuses(403, "forbidden", "");
-    call("PUT", "default", &chief).json(body.clone()).send().await.refuses(403, "forbidden", "");
-    call("PUT", "new", &chief).json(body.clone()).send().await.refuses(403, "forbidden", "");
+    // Whether there is a project of that name is not told to those who have no part in it.
+    call("PUT", "default", &chief).json(body.clone()).send().await.refuses(404, "not_found", "");
+    call("PUT", "new", &chief).json(body.clone()).send().await.refuses(404, "not_found", "");
+    call("PUT", "new", &founder).json(body.clone()).send().await.refuses(403, "forbidden", "");
+    call("GET", "default", &sender).send().await.refuses(403, "forbidden", "");
+    call("PUT", "default", &sender).json(body.clone()).send().await.refuses(403, "forbidden", "");
+    call("DELETE", "default", &sender).send().await.refuses(403, "forbidden", "");
     call("PUT", "default", &app.admin).json(body.clone()).send().await.is(200);
     call("PUT", "new", &root).json(body).send().await.is(201);
     call("DELETE", "other", &viewer).send().await.refuses(403, "forbidden", "");

@@ -208,8 +208,9 @@ pub(super) fn render_json<V: Serialize>(template: &JsonTemplate, view: &V) -> Re
     })
 }
 
-/// What stands in place of addresses and tokens where it is looked at what depends on them.
-const STRANGER: &str = "somebody-else";
+/// What stands in place of addresses and tokens where it is looked at what depends on them. Templates may take an address
+/// apart at its `@`.
+const STRANGER: &str = "somebody-else@example.invalid";
 
 /// Other recipients of the same form.
 fn strangers(context: &RenderContext<'_>) -> Vec<Addresses> {

@@ -39,6 +39,12 @@ pub fn is_made_of(message: &Map<String, Value>, template: &str) -> bool {
     message.get("template").is_some_and(|one| one == template)
 }
 
+/// Whether a message's body, kept for later, names this contact, or this group with its `@`, as a recipient.
+pub fn goes_to(message: &Map<String, Value>, member: &str) -> bool {
+    let named = message.get("to").and_then(Value::as_array);
+    named.is_some_and(|to| to.iter().any(|one| one == member || one["contact"] == member))
+}
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub struct Caller {
