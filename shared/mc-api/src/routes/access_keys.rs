@@ -341,6 +341,7 @@ pub async fn rotate(call: Call) -> Answer {
         return Err(ApiError::field("invalid_request", "/overlap_hours", detail));
     }
     check_alone(&call, &old).await?;
+    let before = view(&old, None);
     let now = call.center().clock.now();
     let new = NewAccessKey {
         basic: old.basic,
@@ -358,7 +359,7 @@ pub async fn rotate(call: Call) -> Answer {
     old.replaced_by = Some(key.id.clone());
     call.center().access_keys.put(&old).await?;
     let what = json!({"access_key": old.id, "replaced_by": key.id, "expires_at": old.expires_at});
-    call.audit("access_key.rotate", what).await;
+    call.audit_change("access_key.rotate", what, Some(&before), Some(&view(&old, None))).await;
     made(&key, &secret)
 }
 

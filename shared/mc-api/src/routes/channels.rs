@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use mc_core::ErrorKind;
 use mc_core::model::{ChannelDoc, InlineContent, Kind, Limits, Mode, OnDoubt, Routing};
 use mc_core::ports::CheckStep;
+use mc_core::{ErrorKind, Secret};
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::request::To;
 use mc_pipeline::accept::{self, SendRequest};
@@ -113,14 +113,32 @@ pub async fn put(call: Call) -> Answer {
     let stored = call.center().channels.doc(call.project(), name).await?;
     let opened = body.open(&call, name, stored.as_ref())?;
     check_configuration(&call, name, &opened).await?;
+    let secrets_changed = secrets_changed(&call, name, stored.as_ref(), &opened);
     let doc = opened.seal(&call, name)?;
     let (put, doc) = call.center().channels.put(call.project(), name, doc).await?;
     let secrets: Vec<&String> = doc.secrets.keys().collect();
-    let what = json!({"channel": name, "kind": doc.kind, "enabled": doc.enabled, "secrets": secrets});
+    let mut what = json!({"channel": name, "kind": doc.kind, "enabled": doc.enabled, "secrets": secrets});
+    if !secrets_changed.is_empty() {
+        // Before and after look the same.
+        what["secrets_changed"] = json!(secrets_changed);
+    }
     let before = stored.as_ref().map(|stored| view(&call, name, stored));
     let after = view(&call, name, &doc);
     call.audit_change("channel.put", what, before.as_ref(), Some(&after)).await;
     answer::put(put, &after)
+}
+
+/// The names of the secrets that are others than before, or are gone.
+fn secrets_changed(call: &Call, name: &str, stored: Option<&ChannelDoc>, opened: &Opened) -> Vec<String> {
+    let Some(stored) = stored else { return Vec::new() };
+    let channels = &call.center().channels;
+    let is_another = |(field, sealed): &(&String, &String)| {
+        let before = channels.unseal(call.project(), name, field, sealed).ok();
+        before.as_ref().map(Secret::expose) != opened.secrets.get(*field).map(Secret::expose)
+    };
+    let others = stored.secrets.iter().filter(is_another).map(|(field, _)| field.clone());
+    let new = opened.secrets.keys().filter(|field| !stored.secrets.contains_key(*field)).cloned();
+    others.chain(new).collect()
 }
 
 /// Refuses what could not be sent through.

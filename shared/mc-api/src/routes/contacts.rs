@@ -187,9 +187,12 @@ pub async fn put(call: Call) -> Answer {
     if !errors.is_empty() {
         return Err(ApiError::fields("invalid_contact", errors));
     }
-    let (put, doc) = call.center().contacts.put(call.project(), id, doc).await?;
-    call.audit("contact.put", json!({"contact": id})).await;
-    answer::put(put, &view(id, doc))
+    let contacts = &call.center().contacts;
+    let before = contacts.get(call.project(), id).await?.map(|doc| view(id, doc));
+    let (put, doc) = contacts.put(call.project(), id, doc).await?;
+    let after = view(id, doc);
+    call.audit_change("contact.put", json!({"contact": id}), before.as_ref(), Some(&after)).await;
+    answer::put(put, &after)
 }
 
 /// Delete a contact
@@ -203,12 +206,11 @@ pub async fn put(call: Call) -> Answer {
 pub async fn delete(call: Call) -> Answer {
     let id = call.name("id", "contact")?;
     let center = call.center();
-    if center.contacts.get(call.project(), id).await?.is_none() {
-        return Err(ApiError::not_found("contact"));
-    }
+    let before = center.contacts.get(call.project(), id).await?;
+    let before = view(id, before.ok_or_else(|| ApiError::not_found("contact"))?);
     groups::check_unused(&call, id, "contact").await?;
     center.contacts.delete(call.project(), id).await?;
-    call.audit("contact.delete", json!({"contact": id})).await;
+    call.audit_change("contact.delete", json!({"contact": id}), Some(&before), None).await;
     no_content()
 }
 

@@ -131,11 +131,10 @@ pub(super) async fn check_unused(call: &Call, member: &str, what: &str) -> Resul
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "group")?;
     let center = call.center();
-    if center.groups.get(call.project(), name).await?.is_none() {
-        return Err(ApiError::not_found("group"));
-    }
+    let before = center.groups.get(call.project(), name).await?;
+    let before = view(name, before.ok_or_else(|| ApiError::not_found("group"))?);
     check_unused(&call, &format!("@{name}"), "group").await?;
     center.groups.delete(call.project(), name).await?;
-    call.audit("group.delete", json!({"group": name})).await;
+    call.audit_change("group.delete", json!({"group": name}), Some(&before), None).await;
     no_content()
 }

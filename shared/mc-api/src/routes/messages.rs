@@ -250,8 +250,11 @@ pub(crate) struct MessageChange {
 pub async fn change(call: Call) -> Answer {
     let id = call.message_id()?;
     let MessageChange { send_at } = call.read()?;
+    let before = found(&call, id).await?;
     let message = view::reschedule(call.center(), &call.caller(), id, send_at).await?;
-    call.audit("message.change", json!({"send_at": send_at})).await;
+    let time = |message: &view::MessageView| json!({"send_at": message.request.get("send_at")});
+    let what = json!({"send_at": send_at});
+    call.audit_change("message.change", what, Some(&time(&before)), Some(&time(&message))).await;
     ok(&message)
 }
 

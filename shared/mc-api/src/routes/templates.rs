@@ -127,6 +127,7 @@ pub async fn delete(call: Call) -> Answer {
         let detail = format!("the schedule {schedule} sends it; change the schedule first");
         return Err(ApiError::conflict("in_use", detail));
     }
+    let before = call.center().templates.current(call.project(), name).await?;
     match call.center().templates.delete(call.project(), name).await? {
         Deleted::Done => {}
         Deleted::NotThere => return Err(ApiError::not_found("template")),
@@ -135,7 +136,8 @@ pub async fn delete(call: Call) -> Answer {
             return Err(ApiError::conflict("in_use", detail));
         }
     }
-    call.audit("template.delete", json!({"template": name})).await;
+    let before = before.as_ref().map(|before| TemplateView { name, doc: &before.doc });
+    call.audit_change("template.delete", json!({"template": name}), before.as_ref(), None).await;
     no_content()
 }
 

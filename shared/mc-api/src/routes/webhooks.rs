@@ -135,6 +135,7 @@ pub async fn put(call: Call) -> Answer {
     let before = center.webhooks.get(call.project(), name).await?;
     let was = before.clone().map(|doc| view(name, doc, None));
     let given = body.secret.filter(|secret| !secret.is_empty());
+    let secret_given = given.is_some();
     let (secret, generated) = match (given, before) {
         (Some(given), _) => (seal(&call, name, &given)?, None),
         (None, Some(before)) => (before.secret, None),
@@ -157,7 +158,11 @@ pub async fn put(call: Call) -> Answer {
         // What it failed at before must not switch it off again at the next failure.
         tell::forgive(center, call.project(), name).await?;
     }
-    let what = json!({"webhook": name, "events": doc.events, "enabled": doc.enabled});
+    let mut what = json!({"webhook": name, "events": doc.events, "enabled": doc.enabled});
+    if secret_given && put == Put::Replaced {
+        // Before and after look the same.
+        what["secrets_changed"] = json!(["secret"]);
+    }
     let is = view(name, doc.clone(), None);
     call.audit_change("webhook.put", what, was.as_ref(), Some(&is)).await;
     answer::put(put, &view(name, doc, generated))
@@ -200,10 +205,12 @@ fn seal(call: &Call, name: &str, secret: &Secret) -> Result<String, ApiError> {
 )]
 pub async fn delete(call: Call) -> Answer {
     let name = call.name("name", "webhook")?;
-    if !call.center().webhooks.delete(call.project(), name).await? {
+    let webhooks = &call.center().webhooks;
+    let before = webhooks.get(call.project(), name).await?.map(|doc| view(name, doc, None));
+    if !webhooks.delete(call.project(), name).await? {
         return Err(ApiError::not_found("webhook"));
     }
-    call.audit("webhook.delete", json!({"webhook": name})).await;
+    call.audit_change("webhook.delete", json!({"webhook": name}), before.as_ref(), None).await;
     no_content()
 }
 

@@ -105,6 +105,52 @@ async fn an_entry_says_what_was_before_and_after_without_secrets() {
 }
 
 #[tokio::test]
+async fn what_was_deleted_or_moved_is_told_as_it_was() {
+    let app = App::new().await;
+    app.put("/v1/contacts/u1", json!({"name": "Ann", "email": "ann@example.com"})).await.is(201);
+    app.put("/v1/contacts/u1", json!({"name": "Ann", "email": "ann@example.net"})).await.is(200);
+    app.put("/v1/groups/ops", json!({"members": []})).await.is(201);
+    app.put("/v1/templates/t", json!({"body": "x"})).await.is(201);
+    let hook = json!({"url": "https://example.com/a", "events": ["message.completed"]});
+    app.put("/v1/webhooks/w", hook).await.is(201);
+    for path in ["contacts/u1", "groups/ops", "templates/t", "webhooks/w"] {
+        app.delete(&format!("/v1/{path}")).await.is(204);
+        let log = app.get(&format!("/v1/events?resource={path}")).await.is(200);
+        let last = &log.json["items"][0];
+        assert!(last["before"].as_object().is_some_and(|before| before.len() > 1), "{path}: {last}");
+        assert_eq!(last["after"], Value::Null, "{path}");
+    }
+    let log = app.get("/v1/events?resource=contacts/u1").await.is(200);
+    let changed = &log.json["items"][1];
+    assert_eq!(changed["before"], json!({"email": "ann@example.com"}));
+    assert_eq!(changed["after"], json!({"email": "ann@example.net"}));
+
+    app.channel("im").await;
+    let message =
+        json!({"content": {"body": "x"}, "routing": {"channels": ["im"]}, "send_at": "2026-12-20T00:00:00Z"});
+    let id = app.post("/v1/messages", message).await.is(202).text_at("/id");
+    let later = json!({"send_at": "2026-12-21T00:00:00Z"});
+    app.call("PATCH", &format!("/v1/messages/{id}")).json(later).send().await.is(200);
+    let log = app.get("/v1/events?type=message.change").await.is(200);
+    assert_eq!(log.json["items"][0]["before"], json!({"send_at": "2026-12-20T00:00:00.000Z"}));
+    assert_eq!(log.json["items"][0]["after"], json!({"send_at": "2026-12-21T00:00:00.000Z"}));
+}
+
+#[tokio::test]
+async fn a_secret_that_changed_is_named_and_not_shown() {
+    let app = App::new().await;
+    let robot = |key: &str| json!({"kind": "wecom_robot", "settings": {}, "secrets": {"key": key}});
+    app.put("/v1/channels/ops", robot("hunter2-a")).await.is(201);
+    app.put("/v1/channels/ops", robot("hunter2-a")).await.is(200);
+    app.put("/v1/channels/ops", robot("hunter2-b")).await.is(200);
+    let log = app.get("/v1/events?resource=channels/ops").await.is(200);
+    let changed: Vec<&Value> =
+        log.json["items"].as_array().unwrap().iter().map(|item| &item["data"]["secrets_changed"]).collect();
+    assert_eq!(changed, [&json!(["key"]), &Value::Null, &Value::Null]);
+    assert!(!log.text.contains("hunter2"));
+}
+
+#[tokio::test]
 async fn the_log_is_filtered_and_walked() {
     let app = App::new().await;
     for n in 0..7 {
