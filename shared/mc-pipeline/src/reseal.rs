@@ -11,22 +11,15 @@ use crate::tell;
 ///
 /// # Behavior
 /// - With a ring of one key nothing is read.
-/// - A document that somebody changes at the same time is left to the next call.
+/// - What a change puts back under the old key at the same time is found by the next call.
 /// - A secret that cannot be opened is left as it is, and the log says so.
 pub async fn reseal(center: &Center) -> Result<usize> {
     if center.sealer.is_alone() {
         return Ok(0);
     }
-    let (mut renewed, mut cursor) = (0, None::<String>);
-    loop {
-        let page = center.projects.list(100, cursor.as_deref()).await?;
-        for (project, _) in page.items {
-            renewed += of_project(center, &project).await?;
-        }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
+    let mut renewed = 0;
+    for project in center.projects.names().await? {
+        renewed += of_project(center, &project).await?;
     }
     if renewed > 0 {
         tracing::info!(documents = renewed, "secrets were sealed anew under the current key");
@@ -53,19 +46,12 @@ async fn of_project(center: &Center, project: &str) -> Result<usize> {
         let changed = center.webhooks.change(project, name, |doc| renew(sealer, &context, &mut doc.secret));
         renewed += usize::from(changed.await?);
     }
-    let mut cursor = None::<String>;
-    loop {
-        let page = center.access_keys.list(project, 100, cursor.as_deref()).await?;
-        for (id, _) in page.items {
-            let context = AccessKeys::seal_context(&id);
-            let changed = center.access_keys.change(&id, |key| renew(sealer, &context, &mut key.secret));
-            renewed += usize::from(changed.await?);
-        }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(renewed);
-        }
+    for id in center.access_keys.ids(project).await? {
+        let context = AccessKeys::seal_context(&id);
+        let changed = center.access_keys.change(&id, |key| renew(sealer, &context, &mut key.secret));
+        renewed += usize::from(changed.await?);
     }
+    Ok(renewed)
 }
 
 /// Seals a value anew if it lies under another key; answers whether it did.

@@ -130,22 +130,15 @@ impl Look {
     /// Looks over all projects' messages of a time.
     async fn between(&self, center: &Center, from: Timestamp, to: Timestamp) -> Result<usize> {
         let mut queued = 0;
-        let mut cursor: Option<String> = None;
-        loop {
-            let page = center.projects.list(200, cursor.as_deref()).await?;
-            for (project, _) in &page.items {
-                let project: Arc<str> = project.as_str().into();
-                for (from, to) in days(from, to) {
-                    for spread in 0..center.spread.max(1) {
-                        queued += self.partition(center, &project, spread, from, to).await?;
-                    }
+        for project in center.projects.names().await? {
+            let project: Arc<str> = project.into();
+            for (from, to) in days(from, to) {
+                for spread in 0..center.spread.max(1) {
+                    queued += self.partition(center, &project, spread, from, to).await?;
                 }
             }
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(queued);
-            }
         }
+        Ok(queued)
     }
 
     /// Looks over one partition of one day: the heads that hold their share, and the shares by themselves.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mc_core::ports::{Clock, Item, Op, Query, Store};
+use mc_core::ports::{Clock, Item, Op, Store};
 use mc_core::{Result, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Number, Value};
@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 use super::judge::Standing;
 use crate::accept;
 use crate::keys;
-use crate::repo::{Docs, Listed, Put};
+use crate::repo::{self, Docs, Listed, Put};
 use crate::share;
 
 /// What an alarm watches.
@@ -301,18 +301,8 @@ impl Alarms {
     }
 
     pub(super) async fn stored(&self, project: &str) -> Result<BTreeMap<String, Stored>> {
-        let mut all = BTreeMap::new();
-        let mut query = Query::prefix(keys::alarm_states_partition(project), "", 1000);
-        loop {
-            let page = self.store.query(&query).await?;
-            for item in &page.items {
-                all.insert(item.key.sk.clone(), Stored::read(item)?);
-            }
-            match page.items.last() {
-                Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
-                _ => return Ok(all),
-            }
-        }
+        let items = repo::whole(&*self.store, keys::alarm_states_partition(project)).await?;
+        items.iter().map(|item| Ok((item.key.sk.clone(), Stored::read(item)?))).collect()
     }
 
     async fn forget(&self, project: &str, name: &str) -> Result<()> {

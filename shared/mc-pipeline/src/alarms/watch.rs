@@ -20,23 +20,15 @@ pub async fn watch(center: &Center) -> Result<usize> {
     center.stats.flush(&*center.store).await;
     let mut depths = None;
     let mut firing = 0;
-    let mut cursor: Option<String> = None;
-    loop {
-        let page = center.projects.list(200, cursor.as_deref()).await?;
-        for (project, _) in &page.items {
-            if let Err(error) = stats::roll(center, project).await {
-                tracing::warn!(error = %error, project, "hours could not be summed up and will be later");
-            }
-            match of_project(center, project, &mut depths).await {
-                Ok(some) => firing += some,
-                Err(error) => {
-                    tracing::warn!(error = %error, project, "a project's alarms could not be looked at");
-                }
-            }
+    for project in &center.projects.names().await? {
+        if let Err(error) = stats::roll(center, project).await {
+            tracing::warn!(error = %error, project, "hours could not be summed up and will be later");
         }
-        match page.next_cursor {
-            Some(next) => cursor = Some(next),
-            None => break,
+        match of_project(center, project, &mut depths).await {
+            Ok(some) => firing += some,
+            Err(error) => {
+                tracing::warn!(error = %error, project, "a project's alarms could not be looked at");
+            }
         }
     }
     metrics::gauge!("message_center_alarms_firing").set(firing as f64);

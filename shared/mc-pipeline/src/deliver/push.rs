@@ -157,7 +157,10 @@ impl Work<'_> {
         match slot.await {
             Ok(Ok(slot)) => Ok(slot),
             Ok(Err(wait)) => Err(wait.after),
-            Err(_) => Err(Duration::from_secs(5)),
+            Err(error) => {
+                tracing::warn!(error = %error, "a part could not get its slot and waits");
+                Err(Duration::from_secs(5))
+            }
         }
     }
 

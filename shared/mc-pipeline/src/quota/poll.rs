@@ -26,6 +26,9 @@ const WIDTH: usize = 8;
 /// A platform that does not answer within this is passed over.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a platform says with each refusal is noted again after so long.
+const HEARD: Duration = Duration::from_secs(60);
+
 const UNTIL: &str = "u";
 
 /// What a poll came to.
@@ -72,19 +75,11 @@ async fn take_lease(center: &Center) -> Result<bool> {
 
 async fn all(center: &Center, patience: Duration) -> Result<Polled> {
     let mut channels = Vec::new();
-    let mut cursor: Option<String> = None;
-    loop {
-        let page = center.projects.list(100, cursor.as_deref()).await?;
-        for (project, _) in page.items {
-            for (channel, doc) in center.channels.all(&project).await? {
-                if doc.enabled {
-                    channels.push((project.clone(), channel));
-                }
+    for project in center.projects.names().await? {
+        for (channel, doc) in center.channels.all(&project).await? {
+            if doc.enabled {
+                channels.push((project.clone(), channel));
             }
-        }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
         }
     }
     let asked = stream::iter(channels.into_iter().map(|(project, channel)| async move {
@@ -182,14 +177,19 @@ fn hear(
     notes.hear(figure, base + pending, now);
 }
 
-/// Notes what a platform counted that said it unasked.
+/// Notes what a platform counted that said it unasked. It says so with every refusal, which is written down once in a while.
 pub(crate) async fn heard(
     center: &Center,
     project: &str,
     entry: &ChannelEntry,
     figure: Figure,
 ) -> Result<()> {
-    let (now, known) = (center.clock.now(), ledger::load(center, project, entry).await?);
+    let now = center.clock.now();
+    let told = ledger::known(center, project, entry).await?.notes.of(figure.window).told;
+    if told.is_some_and(|told| told.limit == figure.limit && now.since(told.at) < HEARD) {
+        return Ok(());
+    }
+    let known = ledger::load(center, project, entry).await?;
     let pending = center.ledger.pending(project, entry);
     notes::change(center, project, &entry.name, |notes| {
         hear(notes, entry, &known.counters, pending, figure, now);

@@ -82,7 +82,7 @@ impl AccessKeys {
     pub(crate) async fn change(
         &self,
         access_key_id: &str,
-        change: impl FnOnce(&mut AccessKey) -> bool + Send,
+        change: impl Fn(&mut AccessKey) -> bool + Send,
     ) -> Result<bool> {
         self.keys.change(access_key_id, SORT, change).await
     }
@@ -93,6 +93,11 @@ impl AccessKeys {
         self.keys.delete(&key.access_key_id, SORT).await?;
         self.lists.delete(&key.project, &key.access_key_id).await?;
         Ok(())
+    }
+
+    /// All keys of a project, by their public halves.
+    pub(crate) async fn ids(&self, project: &str) -> Result<Vec<String>> {
+        Ok(self.lists.all(project).await?.into_iter().map(|(id, _)| id).collect())
     }
 
     /// A page of a project's keys, each with when it was last used.

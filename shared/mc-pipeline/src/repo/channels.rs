@@ -197,7 +197,7 @@ impl Channels {
         &self,
         project: &str,
         name: &str,
-        change: impl FnOnce(&mut ChannelDoc) -> bool + Send,
+        change: impl Fn(&mut ChannelDoc) -> bool + Send,
     ) -> Result<bool> {
         self.docs.change(project, name, change).await
     }

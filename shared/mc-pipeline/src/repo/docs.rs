@@ -131,28 +131,30 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
         }
     }
 
-    /// Changes what is stored, if `change` answers that there is a change and nobody else makes one at the same time; answers
-    /// whether it did.
+    /// Changes what is stored, again if somebody else does at the same time. `change` answers whether there is a change, and so
+    /// does this.
     pub async fn change(
         &self,
         owner: &str,
         name: &str,
-        change: impl FnOnce(&mut T) -> bool + Send,
+        change: impl Fn(&mut T) -> bool + Send,
     ) -> Result<bool> {
-        let Some(mut item) = self.store.get(&self.key(owner, name)).await? else { return Ok(false) };
-        let unchanged = match item.attrs.get("doc") {
-            Some(doc) => Cond::Eq("doc".into(), doc.clone()),
-            None => Cond::Absent("doc".into()),
-        };
-        let mut doc = Self::read(&item)?;
-        if !change(&mut doc) {
-            return Ok(false);
-        }
-        item.attrs.set("doc", serde_json::to_vec(&doc)?);
-        match self.store.write(Op::Put(item, vec![unchanged])).await {
-            Ok(_) => Ok(true),
-            Err(WriteError::Conflict(_)) => Ok(false),
-            Err(WriteError::Failed(error)) => Err(error),
+        loop {
+            let Some(mut item) = self.store.get(&self.key(owner, name)).await? else { return Ok(false) };
+            let unchanged = match item.attrs.get("doc") {
+                Some(doc) => Cond::Eq("doc".into(), doc.clone()),
+                None => Cond::Absent("doc".into()),
+            };
+            let mut doc = Self::read(&item)?;
+            if !change(&mut doc) {
+                return Ok(false);
+            }
+            item.attrs.set("doc", serde_json::to_vec(&doc)?);
+            match self.store.write(Op::Put(item, vec![unchanged])).await {
+                Ok(_) => return Ok(true),
+                Err(WriteError::Conflict(_)) => {}
+                Err(WriteError::Failed(error)) => return Err(error),
+            }
         }
     }
 
@@ -216,17 +218,21 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
 
     /// All of the owner's documents, smallest name first, for sorts of which an owner has few.
     pub async fn all(&self, owner: &str) -> Result<Vec<(String, T)>> {
-        let mut all = Vec::new();
-        let mut query = Query::prefix(format!("{}#{owner}", self.sort), "", 1000);
-        loop {
-            let page = self.store.query(&query).await?;
-            for item in &page.items {
-                all.push((item.key.sk.clone(), Self::read(item)?));
-            }
-            match page.items.last() {
-                Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
-                _ => return Ok(all),
-            }
+        let items = whole(&*self.store, format!("{}#{owner}", self.sort)).await?;
+        items.iter().map(|item| Ok((item.key.sk.clone(), Self::read(item)?))).collect()
+    }
+}
+
+/// Everything in a partition, smallest sort key first.
+pub(crate) async fn whole(store: &dyn Store, partition: String) -> Result<Vec<Item>> {
+    let mut all = Vec::new();
+    let mut query = Query::prefix(partition, "", 1000);
+    loop {
+        let page = store.query(&query).await?;
+        all.extend(page.items);
+        match all.last() {
+            Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
+            _ => return Ok(all),
         }
     }
 }

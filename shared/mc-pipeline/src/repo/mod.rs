@@ -16,7 +16,7 @@ pub use approval::{Review, Reviewed};
 pub use cache::Cache;
 pub use channels::{Build, ChannelEntry, Channels};
 pub use docs::{Docs, Listed, Put, is_place};
-pub(crate) use docs::{name_of, place, places};
+pub(crate) use docs::{name_of, place, places, whole};
 pub use operators::{Operators, Session};
 pub use people::{Contacts, Groups};
 pub use projects::Projects;

@@ -68,6 +68,11 @@ impl Projects {
         self.docs.delete(OWNER, name).await
     }
 
+    /// The names of all projects, for what has to look after every one of them.
+    pub async fn names(&self) -> Result<Vec<String>> {
+        Ok(self.docs.all(OWNER).await?.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// A page of projects.
     pub async fn list(&self, limit: usize, cursor: Option<&str>) -> Result<Listed<ProjectDoc>> {
         self.docs.list(OWNER, limit, cursor).await

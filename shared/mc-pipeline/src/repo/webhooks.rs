@@ -53,7 +53,7 @@ impl Webhooks {
         &self,
         project: &str,
         name: &str,
-        change: impl FnOnce(&mut WebhookDoc) -> bool + Send,
+        change: impl Fn(&mut WebhookDoc) -> bool + Send,
     ) -> Result<bool> {
         self.docs.change(project, name, change).await
     }

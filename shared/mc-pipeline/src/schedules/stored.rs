@@ -4,7 +4,7 @@
 //! What the run takes of the channels' quotas is reserved with the schedule's own change.
 
 use mc_core::model::{LastRun, ScheduleDoc};
-use mc_core::ports::{Attr, Attrs, Change, Commit, Cond, Item, Key, Op, Query, WriteError};
+use mc_core::ports::{Attr, Attrs, Change, Commit, Cond, Item, Key, Op, WriteError};
 use mc_core::{Error, ErrorKind, Result, Timestamp};
 use serde_json::{Map, Value};
 use ulid::Ulid;
@@ -104,18 +104,8 @@ pub async fn list(
 
 /// All schedules of a project, by name.
 async fn all(center: &Center, project: &str) -> Result<Vec<(String, Schedule)>> {
-    let mut all = Vec::new();
-    let mut query = Query::prefix(partition(project), "", 200);
-    loop {
-        let page = center.store.query(&query).await?;
-        for item in &page.items {
-            all.push((item.key.sk.clone(), Schedule::read(item)?));
-        }
-        match page.items.last() {
-            Some(last) if page.more => query.from = format!("{}\0", last.key.sk),
-            _ => return Ok(all),
-        }
-    }
+    let items = repo::whole(&*center.store, partition(project)).await?;
+    items.iter().map(|item| Ok((item.key.sk.clone(), Schedule::read(item)?))).collect()
 }
 
 /// The name of a schedule whose message is as asked for.
