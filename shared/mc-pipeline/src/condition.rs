@@ -32,6 +32,9 @@ const MAX_ANSWER: usize = 64 << 10;
 /// A condition that gives no answer is asked again for so long.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// And so often at least, also when its time was long ago because nobody was there to ask.
+const LEAST_TRIES: u32 = 5;
+
 /// Whether a condition may be asked at all, as far as can be known now.
 pub async fn check(center: &Center, condition: &Condition) -> Result<(), Refusal> {
     if let Some(pointer) = &condition.pointer
@@ -60,14 +63,16 @@ pub enum Asked {
     Again(Duration),
 }
 
-/// Asks, for the `tries`th time after the first. Without an answer it is asked again until `until`.
-pub async fn decide(
-    center: &Center,
-    condition: &Condition,
-    about: &Value,
-    tries: u32,
-    until: Timestamp,
-) -> Asked {
+/// When something with a condition is due.
+pub struct Due {
+    /// Its time.
+    pub at: Timestamp,
+    /// From here on nobody needs to know any more.
+    pub end: Option<Timestamp>,
+}
+
+/// Asks, for the `tries`th time after the first. Without an answer it is asked again for a while.
+pub async fn decide(center: &Center, condition: &Condition, about: &Value, tries: u32, due: Due) -> Asked {
     let text = match ask(center, condition, about).await {
         Ok(true) => return Asked::Send,
         Ok(false) => return Asked::Skip("condition_false", "the condition said no".to_owned()),
@@ -77,7 +82,9 @@ pub async fn decide(
     let seconds = f64::from(1_u32 << (tries + 1).min(6)).min(60.0);
     let wait = Duration::from_secs_f64(seconds * (0.9 + 0.2 * center.random.unit()));
     metrics::counter!("message_center_condition_errors_total").increment(1);
-    if center.clock.now().after(wait) < until {
+    let next = center.clock.now().after(wait);
+    let patient = tries + 1 < LEAST_TRIES || next < due.at.after(PATIENCE);
+    if patient && due.end.is_none_or(|end| next < end) {
         tracing::info!(reason = %text, "a condition gave no answer and is asked again");
         return Asked::Again(wait);
     }
@@ -164,11 +171,10 @@ pub(crate) async fn ask_for(
         // It was answered before, or nobody needs to know any more: expired is what it will be.
         return send(center, project, id, &head, false).await;
     }
-    let until = doc.expire_at.map_or(start.after(PATIENCE), |at| at.min(start.after(PATIENCE)));
     let about = json!({
         "project": **project, "message_id": id, "reference": doc.reference, "scheduled_at": start, "data": doc.data,
     });
-    match decide(center, condition, &about, tries, until).await {
+    match decide(center, condition, &about, tries, Due { at: start, end: doc.expire_at }).await {
         Asked::Send => send(center, project, id, &head, true).await,
         Asked::Skip(code, text) => call_off(center, project, id, Some((code, &text))).await,
         Asked::Again(after) => {

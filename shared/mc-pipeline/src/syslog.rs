@@ -11,8 +11,8 @@ use crate::center::Center;
 use crate::keys;
 use crate::share::{self, attr};
 
-/// How long entries are kept.
-const LIFE: Duration = Duration::from_secs(90 * DAY);
+/// How long entries are kept, longer than messages and events.
+pub const LIFE: Duration = Duration::from_secs(90 * DAY);
 
 /// How far back a listing looks that names no beginning.
 const USUAL_SPAN: Duration = Duration::from_secs(31 * DAY);

@@ -225,6 +225,7 @@ async fn push_to(
         message: MessageId::new(Ulid::from_parts(1_796_083_200_000, 7)),
         delivery: "dlv_0000000000000000000000000A-0",
         push_id: id,
+        again: false,
         part,
         to,
         attachments: &[],

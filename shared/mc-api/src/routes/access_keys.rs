@@ -1,5 +1,6 @@
 //! Access keys of a project.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -355,12 +356,28 @@ pub async fn rotate(call: Call) -> Answer {
     // The new key comes first. A crash here leaves one whose secret nobody has, beside an old one that still works.
     let (key, secret) = issue(call.center(), new).await?;
     let ends = now.after(Duration::from_secs(u64::from(overlap_hours) * 3600));
+    let seen = old.replaced_by.clone();
     old.expires_at = Some(old.expires_at.map_or(ends, |at| at.min(ends)));
     old.replaced_by = Some(key.id.clone());
-    call.center().access_keys.put(&old).await?;
+    let replace = |stored: &mut AccessKey| {
+        let first = stored.replaced_by == seen;
+        if first {
+            (stored.expires_at, stored.replaced_by) = (old.expires_at, old.replaced_by.clone());
+        }
+        first
+    };
+    let keys = &call.center().access_keys;
+    if !keys.change(&old.access_key_id, replace).await? {
+        keys.delete(&key).await?;
+        return Err(in_progress("it is being rotated by somebody else at this moment"));
+    }
     let what = json!({"access_key": old.id, "replaced_by": key.id, "expires_at": old.expires_at});
     call.audit_change("access_key.rotate", what, Some(&before), Some(&view(&old, None))).await;
     made(&key, &secret)
+}
+
+fn in_progress(detail: impl Into<Cow<'static, str>>) -> ApiError {
+    ApiError::conflict("rotation_in_progress", detail)
 }
 
 /// A rotation has two keys at most: whoever begins the next one ends the last.
@@ -369,8 +386,8 @@ async fn check_alone(call: &Call, key: &AccessKey) -> Result<(), ApiError> {
     for other in [&key.replaced_by, &key.replaces].into_iter().flatten() {
         let Some(other) = center.access_keys.stored(other).await? else { continue };
         if other.enabled && other.expires_at.is_none_or(|at| at > now) {
-            let detail = format!("this key and {} are two already; delete one of them first", other.id);
-            return Err(ApiError::conflict("rotation_in_progress", detail));
+            let two = format!("this key and {} are two already; delete one of them first", other.id);
+            return Err(in_progress(two));
         }
     }
     Ok(())

@@ -140,7 +140,7 @@ pub async fn get(call: Call) -> Answer {
 pub async fn put(call: Call) -> Answer {
     let name = call.new_name("name")?;
     let body: AlarmBody = call.read()?;
-    check(call.center(), call.project(), name, &body).await?;
+    check(call.center(), &call.caller(), name, &body).await?;
     let alarms = &call.center().alarms;
     let before = alarms.get(call.project(), name).await?.map(|doc| doc.body);
     let (put, doc) = alarms.put(call.project(), name, body).await?;

@@ -9,7 +9,7 @@ use mc_core::{ErrorKind, Secret};
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::request::To;
 use mc_pipeline::accept::{self, SendRequest};
-use mc_pipeline::schedules;
+use mc_pipeline::{schedules, view as messages};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -186,6 +186,11 @@ pub async fn delete(call: Call) -> Answer {
             "in_use",
             format!("the schedule {schedule} sends through this channel"),
         ));
+    }
+    if let Some(message) = messages::scheduled_through(call.center(), call.project(), name).await? {
+        let detail =
+            format!("the message {message} waits for its time to go through this channel; cancel it first");
+        return Err(ApiError::conflict("in_use", detail));
     }
     call.center().channels.delete(call.project(), name).await?;
     let before = view(&call, name, &before);

@@ -214,6 +214,9 @@ pub async fn delete(call: Call) -> Answer {
     no_content()
 }
 
+/// An import is noted with the names of so many contacts that it made or changed.
+const MOST_NOTED: usize = 1000;
+
 /// What became of a file.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes mc_pipeline's Report, which knows nothing of OpenAPI")]
@@ -261,11 +264,13 @@ pub async fn import_csv(call: Call) -> Answer {
     let dry_run = call.query.word::<Word>("dry_run")?.is_some_and(|word| word == Word::True);
     let report = import::import(call.center(), call.project(), &call.body, dry_run).await?;
     if !dry_run {
-        let counts = json!({
+        let changed = report.changed().take(MOST_NOTED);
+        let what = json!({
             "created": report.created, "replaced": report.replaced,
             "unchanged": report.unchanged, "refused": report.refused,
+            "contacts": changed.collect::<Vec<_>>(),
         });
-        call.audit("contacts.import", counts).await;
+        call.audit("contacts.import", what).await;
     }
     Ok(answer::json(StatusCode::OK, &report))
 }

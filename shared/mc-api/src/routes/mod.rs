@@ -59,7 +59,11 @@ impl Route {
     pub(crate) fn limited(&self) -> bool {
         matches!(
             self.path,
-            "/v1/messages" | "/v1/messages/batch" | "/v1/messages/{id}/retry" | "/v1/channels/{name}/test"
+            "/v1/messages"
+                | "/v1/messages/batch"
+                | "/v1/messages/{id}/retry"
+                | "/v1/channels/{name}/test"
+                | "/v1/schedules/{name}/run"
         ) && self.method == Method::POST
     }
 }

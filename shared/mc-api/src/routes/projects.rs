@@ -2,7 +2,7 @@
 
 use mc_core::Timestamp;
 use mc_core::model::{OperatorRole, ProjectDoc, ProjectLimits, ProjectSettings, Role};
-use mc_pipeline::{Center, schedules};
+use mc_pipeline::{Center, schedules, stats, syslog};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -158,6 +158,14 @@ pub async fn put(call: Call) -> Answer {
     if power < Power::Own && projects.get(name).await?.is_none() {
         return Err(ApiError::forbidden("a new project needs the role admin in all projects (*)"));
     }
+    if projects.get(name).await?.is_none()
+        && let Some(until) = projects.retired_until(name).await?
+    {
+        let detail = format!(
+            "a project of this name was deleted, and what it sent is kept until {until}; choose another name"
+        );
+        return Err(ApiError::conflict("name_retired", detail));
+    }
     let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
     let doc = ProjectDoc { display_name, params, limits, settings, created_at, updated_at };
     let before = projects.get(name).await?.map(|doc| view(name, (*doc).clone()));
@@ -187,7 +195,8 @@ async fn holdings(center: &Center, project: &str) -> Result<Vec<&'static str>, A
 
 /// Delete a project
 ///
-/// 409 `in_use` while it holds anything but access keys, schedules and alarms, which go with it.
+/// 409 `in_use` while it holds anything but access keys, schedules and alarms, which go with it. If it ever sent a message, its
+/// name is given to no other project for 90 days, or that one would see them.
 #[utoipa::path(
     delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
     params(("name" = String, Path)),
@@ -226,6 +235,9 @@ pub async fn delete(call: Call) -> Answer {
     }
     schedules::delete_all(center, name).await?;
     center.alarms.delete_all(name).await?;
+    if stats::has_sent(center, name, syslog::LIFE).await? {
+        center.projects.retire(name, center.clock.now().after(syslog::LIFE)).await?;
+    }
     center.projects.delete(name).await?;
     let entry = call.entry("project.delete", json!({"project": name}));
     call.note(DEFAULT_PROJECT, entry).await;

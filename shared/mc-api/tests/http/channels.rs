@@ -139,6 +139,11 @@ async fn a_channel_in_use_is_not_deleted() {
     let answer = app.delete("/v1/channels/im").await.refuses(409, "in_use", "");
     assert!(answer.text_at("/detail").contains("t"));
     app.delete("/v1/templates/t").await.is(204);
+    let waits =
+        json!({"content": {"body": "x"}, "routing": {"channels": ["im"]}, "send_at": "2027-01-01T00:00:00Z"});
+    let waiting = app.post("/v1/messages", waits).await.is(202).text_at("/url");
+    app.delete("/v1/channels/im").await.refuses(409, "in_use", "");
+    app.post(&format!("{waiting}/cancel"), json!({})).await.is(200);
     app.delete("/v1/channels/im").await.is(204);
 }
 

@@ -119,6 +119,6 @@ async fn a_file_is_imported_with_a_report() {
     let event = app.get("/v1/events").await;
     assert_eq!(
         event.json["items"][0]["data"],
-        json!({"created": 1, "replaced": 0, "unchanged": 0, "refused": 1})
+        json!({"created": 1, "replaced": 0, "unchanged": 0, "refused": 1, "contacts": ["u1"]})
     );
 }

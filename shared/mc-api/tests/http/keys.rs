@@ -79,6 +79,19 @@ async fn a_key_sends_through_its_channels_only() {
     let refused = send("/v1/messages", through(json!(["nowhere"]))).await;
     refused.refuses(403, "channel_not_allowed", "/routing/channels/0");
     send("/v1/messages", json!({"template": "t"})).await.refuses(403, "channel_not_allowed", "/template");
+    // Nor may one have an alarm or a schedule do so.
+    let (admin, _) = made(&app, json!({"role": "admin", "allowed_channels": ["mine"]})).await;
+    let later = |how: Value| {
+        let mut body = how;
+        body["message"] = through(json!(["theirs"]));
+        body
+    };
+    let alarm = later(json!({"metric": "gave_up", "threshold": 1}));
+    let schedule = later(json!({"cron": "0 9 * * *"}));
+    for (path, body) in [("/v1/alarms/a", alarm), ("/v1/schedules/s", schedule)] {
+        let refused = app.call("PUT", path).by(&admin).json(body).send().await;
+        refused.refuses(403, "channel_not_allowed", "/message/routing/channels/0");
+    }
     let mut dry = through(json!(["theirs"]));
     dry["dry_run"] = true.into();
     send("/v1/messages", dry).await.refuses(403, "channel_not_allowed", "/routing/channels/0");
@@ -89,6 +102,19 @@ async fn a_key_sends_through_its_channels_only() {
     assert_eq!(results[1]["status"], "queued");
     app.call("PATCH", &path).json(json!({"allowed_channels": []})).send().await.is(200);
     send("/v1/messages", json!({"template": "t"})).await.is(202);
+}
+
+#[tokio::test]
+async fn two_rotations_at_once_make_one_key() {
+    let app = App::new().await;
+    let (_, path) = made(&app, json!({})).await;
+    let rotate = || app.call("POST", &format!("{path}/rotate")).json(json!({})).send();
+    let (one, other) = tokio::join!(rotate(), rotate());
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409]);
+    // The admin's, the old one and its one successor.
+    assert_eq!(app.get("/v1/access-keys").await.items("id").len(), 3);
 }
 
 #[tokio::test]

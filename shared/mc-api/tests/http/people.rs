@@ -292,3 +292,22 @@ async fn a_project_in_use_is_not_deleted_and_takes_its_keys_along() {
     app.call("GET", "/v1/templates").by(&key).send().await.refuses(401, "unauthorized", "");
     assert_eq!(app.call("GET", "/v1/events").by(&root).send().await.items("type")[0], "project.delete");
 }
+
+#[tokio::test]
+async fn the_name_of_a_project_that_sent_something_is_not_given_to_another() {
+    let app = App::new().await;
+    let root = app.root().await;
+    let call = |method: &'static str, path: &'static str| app.call(method, path);
+    call("PUT", "/v1/projects/brief").by(&root).send().await.is(201);
+    // One that never sent anything leaves nothing behind.
+    call("DELETE", "/v1/projects/brief").by(&root).send().await.is(204);
+    call("PUT", "/v1/projects/brief").by(&root).send().await.is(201);
+    let key = app.key("brief", Role::Admin).await;
+    let im = json!({"kind": "webhook", "settings": {"url": "https://im.example.com/send"}});
+    call("PUT", "/v1/channels/im").by(&key).json(im).send().await.is(201);
+    let message = json!({"content": {"body": "x"}, "routing": {"channels": ["im"]}});
+    call("POST", "/v1/messages").by(&key).json(message).send().await.is(202);
+    call("DELETE", "/v1/channels/im").by(&key).send().await.is(204);
+    call("DELETE", "/v1/projects/brief").by(&root).send().await.is(204);
+    call("PUT", "/v1/projects/brief").by(&root).send().await.refuses(409, "name_retired", "");
+}

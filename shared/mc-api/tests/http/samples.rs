@@ -40,7 +40,7 @@ impl Holdings {
         put("/v1/alarms/x", alarm("x")).await;
         // It waits for its time, so that it can be moved and cancelled.
         let message = json!({
-            "content": {"body": "x"}, "routing": {"channels": ["x"]}, "send_at": "2026-12-20T00:00:00Z",
+            "content": {"body": "x"}, "routing": {"channels": ["later"]}, "send_at": "2026-12-20T00:00:00Z",
         });
         let message = app.call("POST", "/v1/messages").by(by).json(message).send().await.is(202);
         let suppressed = json!({"address": "x@example.com"});

@@ -23,8 +23,9 @@ use super::certificate::{self, Certificate};
 use super::config::Config;
 use super::events::read_ses_event;
 
-/// Notifications older than this are not believed; SNS tries for hours when we do not answer.
-const OLDEST: Duration = Duration::from_secs(86_400);
+/// Notifications older than this are not believed. SNS tries for an hour at most when we do not answer, and its last try
+/// takes a while.
+const OLDEST: Duration = Duration::from_secs(4500);
 
 /// Clocks differ by so much.
 const AHEAD: Duration = Duration::from_secs(900);

@@ -182,6 +182,7 @@ mod tests {
             message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
             delivery: "dlv_1",
             push_id: "01HF7YAT31000000000000001A-0-0",
+            again: false,
             part: &part,
             to: &[to],
             attachments: &[file("logo.png"), file("other.png")],

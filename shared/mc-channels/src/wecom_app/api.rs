@@ -41,7 +41,7 @@ impl WecomApp {
         let answer = match sent {
             // The name of a card is the push's own and always of the right form. So this says that it is taken, by an
             // earlier try whose answer was lost.
-            Err(error) if error.code == "42014" && card::is_named(&message) => Value::Null,
+            Err(error) if push.again && error.code == "42014" && card::is_named(&message) => Value::Null,
             other => other?,
         };
         let platform_id = answer.get("msgid").and_then(Value::as_str).filter(|id| !id.is_empty());

@@ -204,6 +204,7 @@ async fn push_file(channel: &SharedChannel, file: &Attachment) -> Result<Receipt
         message,
         delivery: "dlv_1",
         push_id: "p1",
+        again: false,
         part: &rendered.parts[1],
         to: &to,
         attachments: std::slice::from_ref(file),

@@ -83,6 +83,7 @@ async fn the_documents_example_works_as_it_is_written() {
         message,
         delivery: "dlv_1",
         push_id: "01HF7YAT31000000000000001A-0-0",
+        again: false,
         part: &rendered.parts[0],
         to: &to,
         attachments: &[],

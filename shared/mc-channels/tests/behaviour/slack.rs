@@ -58,6 +58,7 @@ async fn what_is_long_becomes_messages_that_slack_takes() {
             message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
             delivery: "dlv_1",
             push_id: "psh_1",
+            again: false,
             part,
             to: &[],
             attachments: &[],

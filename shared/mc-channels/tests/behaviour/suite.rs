@@ -48,6 +48,7 @@ async fn deliver_through(
         message: message(),
         delivery: "dlv_1",
         push_id: &push_id,
+        again: false,
         part: &rendered.parts[0],
         to,
         attachments,

@@ -265,6 +265,7 @@ async fn deliver_with(channel: &dyn Channel, content: &Content, data: &Value) ->
         message,
         delivery: "dlv_1",
         push_id: "psh_1",
+        again: false,
         part: &rendered.parts[0],
         to: &[],
         attachments: &[],

@@ -144,6 +144,7 @@ async fn deliver_with_data(channel: &dyn Channel, content: &Content) {
         message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
         delivery: "dlv_1",
         push_id: "psh_1",
+        again: false,
         part: &rendered.parts[0],
         to: &to,
         attachments: &[],

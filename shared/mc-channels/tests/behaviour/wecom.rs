@@ -41,6 +41,16 @@ async fn push_all(
     content: &Content,
     files: &[Attachment],
 ) -> Result<Receipt, SendError> {
+    push_try(channel, content, files, false).await
+}
+
+/// The same, for the first time or again.
+async fn push_try(
+    channel: &SharedChannel,
+    content: &Content,
+    files: &[Attachment],
+    again: bool,
+) -> Result<Receipt, SendError> {
     let info = |file: &Attachment| FileInfo {
         filename: file.filename.clone(),
         content_type: file.content_type.clone(),
@@ -66,6 +76,7 @@ async fn push_all(
             message,
             delivery: "dlv_1",
             push_id: CARD,
+            again,
             part,
             to: &to,
             attachments: files,
@@ -345,9 +356,11 @@ async fn a_card_whose_answer_was_lost_is_sent_once() {
     world.sandbox.push_fault(Fault { cut: true, ..Fault::on(Platform::WecomApp) });
     let error = push_all(&channel, &leave(), &[]).await.unwrap_err();
     assert_eq!(error.failure, SendFailure::Doubt);
-    let receipt = push_all(&channel, &leave(), &[]).await.unwrap();
+    let receipt = push_try(&channel, &leave(), &[], true).await.unwrap();
     assert_eq!(receipt, Receipt::default());
     assert_eq!(world.sandbox.accepted(Platform::WecomApp).len(), 1, "its name is the push's");
+    let error = push_all(&channel, &leave(), &[]).await.unwrap_err();
+    assert_eq!(error.code, "42014", "nothing that was never tried can have arrived");
 }
 
 #[tokio::test]

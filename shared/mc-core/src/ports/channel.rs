@@ -198,6 +198,8 @@ pub struct Push<'a> {
     pub delivery: &'a str,
     /// The same for every try of this push, for platforms and receivers that recognise repeats.
     pub push_id: &'a str,
+    /// Whether an earlier try of this push may have reached the platform.
+    pub again: bool,
     /// What to send.
     pub part: &'a Part,
     /// To whom. Empty for a broadcast.

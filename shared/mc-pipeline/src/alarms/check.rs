@@ -8,16 +8,17 @@ use serde_json::Number;
 
 use super::doc::{AlarmBody, MOST, Metric, Span};
 use super::judge::{Notice, Occasion};
-use super::notice::{caller, compose};
+use super::notice::compose;
 use crate::accept::plan::plan;
-use crate::accept::{Refusal, SendRequest};
+use crate::accept::{Caller, Refusal, SendRequest};
 use crate::center::Center;
 
 /// A message is not larger than this.
 const MOST_BYTES: usize = 64 << 10;
 
 /// Checks an alarm against everything that can be known. Changes nothing and calls no platform.
-pub async fn check(center: &Center, project: &str, name: &str, body: &AlarmBody) -> Result<(), Refusal> {
+pub async fn check(center: &Center, caller: &Caller, name: &str, body: &AlarmBody) -> Result<(), Refusal> {
+    let project = &*caller.project;
     let mut errors = problems(body);
     if let Some(channel) = &body.channel
         && center.channels.doc(project, channel).await?.is_none()
@@ -40,15 +41,22 @@ pub async fn check(center: &Center, project: &str, name: &str, body: &AlarmBody)
         let detail = format!("a project has at most {MOST} alarms");
         return Err(Refusal::Conflict { code: "too_many_alarms", detail });
     }
-    check_message(center, project, name, body).await.map_err(of_message)
+    check_message(center, caller, name, body).await.map_err(of_message)
 }
 
 /// Checks the message as it would be sent, first when the alarm fires and then when it ends.
-async fn check_message(center: &Center, project: &str, name: &str, body: &AlarmBody) -> Result<(), Refusal> {
+async fn check_message(
+    center: &Center,
+    caller: &Caller,
+    name: &str,
+    body: &AlarmBody,
+) -> Result<(), Refusal> {
     if serde_json::to_vec(&body.message).map_err(mc_core::Error::from)?.len() > MOST_BYTES {
         return Err(Refusal::field("invalid_request", "", "an alarm's message is at most 64 KiB"));
     }
     let now = center.clock.now();
+    // It will be sent by the alarm, without limits, but only through what its maker may use.
+    let caller = Caller { limited: false, ..caller.clone() };
     for (occasion, value) in [(Occasion::Fired, Some(body.limit())), (Occasion::Recovered, None)] {
         let id = center.ids.ulid(now);
         let notice = Notice { id: id.to_string(), occasion, at: now, since: now, value };
@@ -57,7 +65,7 @@ async fn check_message(center: &Center, project: &str, name: &str, body: &AlarmB
         if !errors.is_empty() {
             return Err(Refusal::fields("invalid_request", errors));
         }
-        plan(center, &caller(project, name, &notice.id), request, MessageId::new(id), now).await?;
+        plan(center, &caller, request, MessageId::new(id), now).await?;
     }
     Ok(())
 }
@@ -79,12 +87,10 @@ fn senseless(request: &SendRequest) -> Vec<FieldError> {
 }
 
 fn of_message(refusal: Refusal) -> Refusal {
-    match refusal {
-        Refusal::Invalid { code, detail, errors } => {
-            let under = |e: FieldError| FieldError::new(format!("/message{}", e.pointer), e.detail);
-            // Here the body as a whole could be read.
-            let code = if code == "invalid_json" { "invalid_request" } else { code };
-            Refusal::Invalid { code, detail, errors: errors.into_iter().map(under).collect() }
+    match refusal.under("/message") {
+        // The body as a whole could be read.
+        Refusal::Invalid { code: "invalid_json", detail, errors } => {
+            Refusal::Invalid { code: "invalid_request", detail, errors }
         }
         other => other,
     }

@@ -12,7 +12,7 @@ use super::judge::{Notice, Occasion};
 use crate::accept::commit::Outcome;
 use crate::accept::{self, Caller, Idempotency, Refusal, SendRequest, request};
 use crate::center::Center;
-use crate::stats::OWN;
+use crate::stats::{self, OWN};
 use crate::{syslog, tell};
 
 /// What was to be told longer ago than this is of no use to anybody. (A repeated message is recognised for a day.)
@@ -214,7 +214,8 @@ async fn send(
     let caller = caller(project, name, &notice.id);
     // The id alone says what the message is: the alarm may have been changed in between.
     let idempotency = Idempotency { key: format!("{OWN}{}", notice.id), hash: notice.id.clone() };
-    let mut answer = accept::accept(center, &caller, vec![Ok(message)], Some(idempotency)).await?;
+    let accepting = accept::accept(center, &caller, vec![Ok(message)], Some(idempotency));
+    let mut answer = stats::as_own(true, accepting).await?;
     match answer.outcomes.pop() {
         Some(Outcome::Refused(refusal)) => Err(refusal),
         Some(Outcome::Accepted(_) | Outcome::RefusedBefore { .. }) | None => Ok(()),

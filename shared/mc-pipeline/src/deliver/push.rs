@@ -21,7 +21,7 @@ use crate::center::Center;
 use crate::pace::{self, Wait};
 use crate::receipts::{Pushed, Units, index};
 use crate::repo::{ChannelEntry, TemplateEntry};
-use crate::suppress;
+use crate::{stats, suppress};
 
 /// At most this many pushes of one share run at a time.
 const WIDTH: usize = 8;
@@ -216,12 +216,14 @@ impl Work<'_> {
                 message: self.job.message,
                 delivery: &delivery,
                 push_id: &push_id,
+                again: claim.share.attempt > 1,
                 part,
                 to: &to,
                 attachments: &self.files,
                 slot: Some(slot),
             };
-            match self.entry.channel.send(push).await {
+            let sending = self.entry.channel.send(push);
+            match stats::as_own(stats::of_alarm(self.doc), sending).await {
                 Ok(mut accepted) => {
                     if let Some(id) = accepted.platform_id
                         && remembers

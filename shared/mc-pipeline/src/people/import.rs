@@ -104,6 +104,12 @@ impl Report {
         } += 1;
         self.rows.push(row);
     }
+
+    /// The contacts that are new or different now.
+    pub fn changed(&self) -> impl Iterator<Item = &str> {
+        let changed = |row: &&Row| matches!(row.outcome, RowOutcome::Created | RowOutcome::Replaced);
+        self.rows.iter().filter(changed).map(|row| row.id.as_str())
+    }
 }
 
 /// A row as it was read.

@@ -78,13 +78,16 @@ impl AccessKeys {
         format!("access-key/{access_key_id}")
     }
 
-    /// Changes a stored key; see [`Docs::change`].
-    pub(crate) async fn change(
+    /// Changes what is stored of a key, again if somebody else does at the same time. `change` answers whether there is a
+    /// change, and so does this.
+    pub async fn change(
         &self,
         access_key_id: &str,
         change: impl Fn(&mut AccessKey) -> bool + Send,
     ) -> Result<bool> {
-        self.keys.change(access_key_id, SORT, change).await
+        let changed = self.keys.change(access_key_id, SORT, change).await?;
+        self.cache.forget(access_key_id);
+        Ok(changed)
     }
 
     /// Deletes a key.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use mc_core::Result;
 use mc_core::model::{ProjectDoc, ProjectLimits, ProjectSettings};
 use mc_core::ports::{Clock, Store};
+use mc_core::{Result, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put};
@@ -12,9 +13,16 @@ use super::docs::{Docs, Listed, Put};
 /// All projects belong to nobody.
 const OWNER: &str = "all";
 
+/// A name whose project is deleted, and whose messages are not.
+#[derive(Serialize, Deserialize)]
+struct Retired {
+    until: Timestamp,
+}
+
 /// The projects, with a cache.
 pub struct Projects {
     docs: Docs<ProjectDoc>,
+    retired: Docs<Retired>,
     cache: Cache<String, ProjectDoc>,
     clock: Arc<dyn Clock>,
 }
@@ -22,7 +30,12 @@ pub struct Projects {
 impl Projects {
     /// Projects in this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { docs: Docs::listed(store, "projects", |doc| doc.created_at), cache: Cache::default(), clock }
+        Self {
+            docs: Docs::listed(store.clone(), "projects", |doc| doc.created_at),
+            retired: Docs::new(store, "retired-projects"),
+            cache: Cache::default(),
+            clock,
+        }
     }
 
     /// The project, at most a minute old.
@@ -66,6 +79,17 @@ impl Projects {
     pub async fn delete(&self, name: &str) -> Result<bool> {
         self.cache.forget(name);
         self.docs.delete(OWNER, name).await
+    }
+
+    /// Keeps a name from being given to another project: under it lies what the one that is deleted sent.
+    pub async fn retire(&self, name: &str, until: Timestamp) -> Result<()> {
+        self.retired.put_until(OWNER, name, &Retired { until }, until).await
+    }
+
+    /// Until when nobody may have this name, if that is so.
+    pub async fn retired_until(&self, name: &str) -> Result<Option<Timestamp>> {
+        let until = self.retired.get(OWNER, name).await?.map(|retired| retired.until);
+        Ok(until.filter(|until| *until > self.clock.now()))
     }
 
     /// The names of all projects, for what has to look after every one of them.

@@ -17,14 +17,11 @@ use super::stored::{self, Over, Schedule};
 use crate::accept::commit::Answer;
 use crate::accept::{self, Caller, Idempotency, Refusal};
 use crate::center::Center;
-use crate::condition::{self, Asked};
+use crate::condition::{self, Asked, Due};
 use crate::{quota, syslog, upcoming};
 
 /// A run that is made this long after its time is still on time.
 pub const GRACE: Duration = Duration::from_secs(60);
-
-/// A condition that gives no answer is asked again for so long.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// What a task has come to.
 enum Ended {
@@ -99,14 +96,11 @@ impl Run<'_> {
             return self.skipped("late", detail);
         }
         if let Some(condition) = &doc.condition {
-            let until = match timetable.next(self.at) {
-                Some(next) => next.min(self.at.after(PATIENCE)),
-                None => self.at.after(PATIENCE),
-            };
+            let due = Due { at: self.at, end: timetable.next(self.at) };
             let about = json!({
                 "project": **self.project, "schedule": **self.name, "scheduled_at": timetable.written(self.at),
             });
-            match condition::decide(self.center, condition, &about, self.tries, until).await {
+            match condition::decide(self.center, condition, &about, self.tries, due).await {
                 Asked::Send => {}
                 Asked::Again(after) => return Ok(Ended::Again(after)),
                 Asked::Skip(code, detail) => return self.skipped(code, detail),

@@ -22,7 +22,7 @@ use mc_core::ports::{Change, Key, Op, Store, WriteError};
 use mc_core::state::{Counts, State};
 use mc_core::{Retry, Timestamp};
 
-pub use read::{Cell, Class, Sheet, hours, minutes};
+pub use read::{Cell, Class, Sheet, has_sent, hours, minutes};
 pub use roll::roll;
 pub use series::{By, Interval, Point, Question, Series, series};
 
@@ -45,6 +45,20 @@ const MOST_LATE: usize = 1000;
 
 /// The sender of the messages that an alarm sends: they do not count for alarms.
 pub const OWN: &str = "alarm:";
+
+tokio::task_local! {
+    static IS_OWN: bool;
+}
+
+/// Does something for an alarm's own message, or for another one's. What is called on the way may ask [`is_own`].
+pub(crate) async fn as_own<F: Future>(own: bool, work: F) -> F::Output {
+    IS_OWN.scope(own, work).await
+}
+
+/// Whether this is done for an alarm's own message.
+pub(crate) fn is_own() -> bool {
+    IS_OWN.try_with(|own| *own).unwrap_or(false)
+}
 
 macro_rules! counts {
     ($($(#[doc = $doc:literal])+ $name:ident $letter:literal $word:literal,)+) => {
@@ -195,9 +209,14 @@ impl<'a> Part<'a> {
             channel: &plan.channel,
             kind: plan.kind,
             template: doc.template.as_ref().map(|t| t.name.as_str()),
-            own: doc.sender.as_ref().is_some_and(|sender| sender.starts_with(OWN)),
+            own: of_alarm(doc),
         })
     }
+}
+
+/// Whether an alarm sends this message.
+pub(crate) fn of_alarm(doc: &MessageDoc) -> bool {
+    doc.sender.as_ref().is_some_and(|sender| sender.starts_with(OWN))
 }
 
 /// A project's counts of one minute that are not written yet.

@@ -1,6 +1,7 @@
 //! Reading counters back.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use mc_core::model::Kind;
@@ -173,6 +174,16 @@ pub async fn hours(center: &Center, project: &str, from: i64, to: i64) -> Result
         }
     }
     Ok(sheets)
+}
+
+/// Whether anything was sent in a project in the last `span`, as far as it was counted.
+pub async fn has_sent(center: &Center, project: &str, span: Duration) -> Result<bool> {
+    center.stats.flush(&*center.store).await;
+    let now = center.clock.now();
+    let hour = |at: Timestamp| at.seconds().div_euclid(3600);
+    let sheets = hours(center, project, hour(now.before(span)), hour(now) + 1).await?;
+    let mut cells = sheets.values().flat_map(|sheet| &sheet.0);
+    Ok(cells.any(|(cell, numbers)| cell.is_channel() && numbers.get(Count::Accepted) > 0))
 }
 
 /// Everything a query finds.

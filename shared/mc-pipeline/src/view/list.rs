@@ -61,6 +61,26 @@ pub async fn list(
     }
 }
 
+/// A message that waits for its time to go through this channel, if there is one. Looks at all that wait.
+pub async fn scheduled_through(center: &Center, project: &str, channel: &str) -> Result<Option<MessageId>> {
+    let filter = Filter {
+        status: Some(MessageStatus::Scheduled),
+        channel: Some(channel.to_owned()),
+        ..Filter::default()
+    };
+    let mut before = None;
+    loop {
+        let page = scheduled(center, project, &filter, 200, before).await?;
+        if let Some(found) = page.items.first() {
+            return Ok(Some(found.id));
+        }
+        match page.next_cursor.and_then(|cursor| Ulid::from_string(&cursor).ok()) {
+            Some(next) => before = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
 async fn by_reference(
     center: &Center,
     project: &str,

@@ -7,7 +7,7 @@ mod reschedule;
 
 pub(crate) use actions::call_off;
 pub use actions::{cancel, retry};
-pub use list::{Filter, MessagePage, list};
+pub use list::{Filter, MessagePage, list, scheduled_through};
 pub(crate) use message::shares;
 pub use message::{
     AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,

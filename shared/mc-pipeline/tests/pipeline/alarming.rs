@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use mc_core::model::{EventKind, Kind};
+use mc_core::model::{ChannelDoc, EventKind, Kind};
 use mc_core::ports::{Attrs, Clock, Item, Op, Store, Task};
 use mc_core::state::State;
 use mc_core::{Error, ErrorKind};
+use mc_pipeline::accept::{Caller, Refusal};
 use mc_pipeline::alarms::{self, AlarmBody, Condition, Notice, Occasion, Standing};
 use mc_pipeline::stats::{Cell, Count, Numbers, Part};
 use mc_pipeline::view::{self, Filter, MessageView};
-use mc_pipeline::{accept::Refusal, dead, keys, syslog};
+use mc_pipeline::{dead, keys, syslog};
 use mc_sandbox::Platform;
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ fn rule(metric: &str, threshold: Value) -> Value {
 
 async fn try_put(world: &World, rule: &Value) -> Result<(), Refusal> {
     let body: AlarmBody = serde_json::from_value(rule.clone()).unwrap();
-    alarms::check(&world.center, PROJECT, "a1", &body).await?;
+    alarms::check(&world.center, &Caller::new(PROJECT, "key:test", "r"), "a1", &body).await?;
     world.center.alarms.put(PROJECT, "a1", body).await?;
     Ok(())
 }
@@ -194,6 +195,28 @@ async fn an_alarm_about_the_channel_it_speaks_through_does_not_feed_itself() {
     assert!(all_failed, "its messages fail too");
     // Fired, repeated while the one failure is in the window of ten minutes, recovered; and never again.
     assert!((3..=4).contains(&sent.len()), "{} messages", sent.len());
+    assert_eq!(standing(&world).await.condition, Condition::Ok);
+}
+
+#[tokio::test]
+async fn an_alarm_about_the_account_it_speaks_through_does_not_feed_itself() {
+    let world = World::working().await;
+    world.ding_app().await;
+    let settings = json!({"app_key": "dingapp", "agent_id": 7, "poll_results": false});
+    let base = |doc: &mut ChannelDoc| doc.base_url = Some(world.base.clone());
+    world.channel_with("wrong", Kind::DingtalkApp, settings, &[("app_secret", "not it")], base).await;
+    let to = json!([{"dingtalk": "u1"}]);
+    let mut own = rule("token_refresh_failing", json!(1));
+    own["repeat"] = json!("5m");
+    own["message"]["routing"]["channels"] = json!(["wrong"]);
+    own["message"]["to"] = to.clone();
+    put(&world, &own).await;
+    let id = world.send(inline("wrong", to)).await;
+    world.finished(id).await;
+    look(&world, 120).await;
+    // Fired, repeated while the one failure is in the window of 15 minutes, recovered; and never again.
+    let sent = sent(&world).await;
+    assert!((3..=5).contains(&sent.len()), "{} messages", sent.len());
     assert_eq!(standing(&world).await.condition, Condition::Ok);
 }
 

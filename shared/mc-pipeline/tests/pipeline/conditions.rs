@@ -121,6 +121,20 @@ async fn without_an_answer_in_the_end_the_message_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn what_is_asked_late_is_asked_more_than_once() {
+    let (world, asked) = (World::working().await, Asked::start().await);
+    asked.say(503, "");
+    let id = reminder(&world, &asked, HOUR).await;
+    // Nobody promotes while the clock goes on.
+    world.clock.advance(2 * HOUR);
+    world.advance(Duration::ZERO).await;
+    asked.say(200, "true");
+    world.advance(MINUTE).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    assert_eq!((asked.count(), arrived(&world)), (2, 1));
+}
+
+#[tokio::test]
 async fn a_message_whose_time_is_over_is_expired_and_not_asked_about() {
     let (world, asked) = (World::working().await, Asked::start().await);
     let mut body = body(&asked, Some(world.clock.now().after(HOUR)));

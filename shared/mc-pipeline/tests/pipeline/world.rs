@@ -208,7 +208,6 @@ impl World {
         self.center.channels.put(PROJECT, name, doc).await.unwrap();
     }
 
-    /// A contact of the fields given.
     /// The channel `ding-app`: an app on DingTalk that is not asked for results.
     pub async fn ding_app(&self) {
         let app = DingtalkApp { app_secret: "secret-1".to_owned(), agent_id: 7, ..DingtalkApp::default() };
@@ -218,6 +217,7 @@ impl World {
         self.channel_with("ding-app", Kind::DingtalkApp, settings, &[("app_secret", "secret-1")], base).await;
     }
 
+    /// A contact of the fields given.
     pub async fn contact(&self, id: &str, fields: Value) {
         let mut fields = fields;
         fields["created_at"] = json!(Timestamp::EPOCH);
