@@ -37,6 +37,7 @@ pub fn start(
             tokio::spawn(run(data.queue(), family, deliverer.clone(), drive, stopped(stopping.clone())))
         })
         .collect();
+    workers.push(tokio::spawn(stop(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(promote(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(keep_ledger(center.clone(), stopping.clone())));
     workers.push(tokio::spawn(ask_platforms(center.clone(), stopping.clone())));
@@ -72,6 +73,12 @@ impl Turns {
             _ = self.tick.tick() => true,
         }
     }
+}
+
+/// Has nothing begin that the end of the process would interrupt.
+async fn stop(center: Arc<Center>, stopping: watch::Receiver<bool>) {
+    stopped(stopping).await;
+    center.stop();
 }
 
 /// Every second: what is due soon goes into the queue.

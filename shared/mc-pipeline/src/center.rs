@@ -1,6 +1,7 @@
 //! Everything the use-cases share: the ports, and the documents read through them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use mc_channels::registry;
@@ -113,6 +114,8 @@ pub struct Center {
     pub public_url: Option<String>,
     /// What this process counts.
     pub stats: Arc<Stats>,
+    /// Whether the process is about to end.
+    stopping: AtomicBool,
     /// One reservation at a time per channel.
     pub(crate) pacing: crate::pace::Locks,
     /// What was counted of quotas, and is known of them.
@@ -151,6 +154,7 @@ impl Center {
             suppressions: Suppressions::new(store.clone()),
             limits: Limits::new(store.clone(), tuning.alone),
             public_url: None,
+            stopping: AtomicBool::new(false),
             pacing: crate::pace::Locks::default(),
             ledger: crate::quota::Ledger::default(),
             receipts: crate::receipts::Turns::default(),
@@ -164,6 +168,16 @@ impl Center {
             sealer,
             tuning,
         }
+    }
+
+    /// From here on no push begins: what is under way is finished and recorded, and the rest is left for the next process.
+    pub fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+    }
+
+    /// Whether [`stop`](Self::stop) was called.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Relaxed)
     }
 
     /// A new ULID as text, for keys that only need to be unique and in order.

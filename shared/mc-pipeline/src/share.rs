@@ -338,6 +338,7 @@ mod tests {
             code: None,
             text: None,
             next: None,
+            warnings: Vec::new(),
         });
         let mut item = Item::new(Key::new("p", "s"), attrs);
         for change in share.changes().unwrap() {

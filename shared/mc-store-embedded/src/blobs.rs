@@ -1,6 +1,6 @@
 //! Attachments in a folder of files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -71,11 +71,14 @@ impl Blobs for FolderBlobs {
 /// Writes beside the final name first, so that a crash never leaves half a file under it.
 fn write(top: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(top);
-    fs::create_dir_all(folder)?;
+    folder::private_folder(folder)?;
     // Two writers of one name must not share an unfinished file.
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}{UNFINISHED}", WRITES.fetch_add(1, Relaxed)));
-    let written = File::create(&unfinished)
+    let written = folder::private_file()
+        .write(true)
+        .truncate(true)
+        .open(&unfinished)
         .and_then(|mut file| {
             file.write_all(bytes)?;
             file.sync_all()

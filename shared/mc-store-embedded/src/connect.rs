@@ -31,7 +31,7 @@ pub(crate) const LOG_BYTES: u64 = 32 << 20;
 pub(crate) const CHECKPOINT_PAGES: i32 = 1536;
 
 /// The writer's page cache. It stays valid from commit to commit, because nobody else writes.
-const WRITER_CACHE_KIB: i64 = 8 << 10;
+const WRITER_CACHE_KIB: i64 = 4 << 10;
 
 /// A reader's page cache. Every commit empties it, so it only serves reads between two commits.
 const READER_CACHE_KIB: i64 = 2 << 10;
@@ -39,6 +39,11 @@ const READER_CACHE_KIB: i64 = 2 << 10;
 /// The connection that writes, with its tables in place.
 pub(crate) fn writer(folder: &Path, max_pages: Option<u32>, log_bytes: u64) -> Result<Connection> {
     let file = folder.join(FILE);
+    // SQLite gives its other files the rights of this one.
+    folder::private_file().write(true).truncate(false).open(&file).map_err(|error| {
+        mc_core::Error::new(mc_core::ErrorKind::Unavailable, "the database file cannot be opened")
+            .because(error)
+    })?;
     let mut connection = Connection::open_with_flags_and_vfs(&file, flags(true), VFS).map_err(of_sqlite)?;
     let set = |name: &str, value: &dyn rusqlite::ToSql| connection.pragma_update(None, name, value);
     set("page_size", &PAGE_SIZE)

@@ -1,7 +1,8 @@
 //! One process owns the folder.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use mc_core::{Error, ErrorKind, Result};
@@ -29,9 +30,8 @@ pub(crate) fn own(folder: &Path) -> Result<Ownership> {
             Error::new(ErrorKind::Unavailable, what).with("folder", folder.display()).because(error)
         }
     };
-    fs::create_dir_all(folder).map_err(failed("the data folder cannot be made"))?;
-    let mut file = OpenOptions::new()
-        .create(true)
+    private_folder(folder).map_err(failed("the data folder cannot be made"))?;
+    let mut file = private_file()
         .truncate(false)
         .read(true)
         .write(true)
@@ -45,6 +45,18 @@ pub(crate) fn own(folder: &Path) -> Result<Ownership> {
     // The number only helps people to find the owner, so a disk without room for it is no reason to refuse.
     let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
     Ok(Ownership { lock: file })
+}
+
+/// Makes a folder, and those above it, if there is none. What it holds is nobody else's business.
+pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// How a file is made that nobody else may read.
+pub(crate) fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
+    options
 }
 
 /// The refusal of a second owner.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mc_core::model::Kind;
+use mc_pipeline::accept::Caller;
 use mc_pipeline::alarms::{self, AlarmBody, Condition};
 use mc_pipeline::stats::{Count, Numbers, Part};
 use mc_testkit::Must;
@@ -24,7 +25,7 @@ pub(crate) async fn two_watchers_at_once_tell_once(place: &impl PlaceUnderTest) 
         },
     }))
     .must();
-    alarms::check(&two.one, PROJECT, "a1", &body).await.must();
+    alarms::check(&two.one, &Caller::new(PROJECT, "key:test", "r"), "a1", &body).await.must();
     two.one.alarms.put(PROJECT, "a1", body).await.must();
     let part =
         Part { project: PROJECT, channel: CHANNEL, kind: Kind::WechatOfficial, template: None, own: false };

@@ -361,6 +361,9 @@ pub struct Attempt {
     /// When it is tried again.
     #[schema(format = DateTime)]
     pub next: Option<String>,
+    /// What the platform could not be shown as it was meant, by the codes of the warnings that a preview explains.
+    #[schema(required = false)]
+    pub warnings: Vec<String>,
 }
 
 /// One recipient of one delivery.

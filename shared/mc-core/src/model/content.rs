@@ -92,10 +92,10 @@ pub struct Button {
     /// What it says.
     pub text: String,
     /// Where it leads; empty if it leads nowhere.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "String::is_empty")]
     pub url: String,
     /// What the caller is told when somebody presses it; empty if it only opens a page.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "String::is_empty")]
     pub action: String,
 }
 

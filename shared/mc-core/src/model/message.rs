@@ -135,7 +135,7 @@ pub enum Mode {
 #[serde(deny_unknown_fields)]
 pub struct Routing {
     /// How several channels share the recipients.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub mode: Mode,
     /// The channels by name, in order.
     pub channels: Vec<String>,
@@ -170,21 +170,21 @@ impl Priority {
 #[serde(deny_unknown_fields)]
 pub struct InlineContent {
     /// The title; a mail's subject.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub title: String,
     /// The body.
     pub body: String,
     /// How the body is written.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub format: Format,
     /// Where a click leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Label and value pairs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
     /// Buttons.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "Vec::is_empty")]
     pub buttons: Vec<Button>,
     /// A picture's URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -326,4 +326,7 @@ pub struct Attempt {
     /// When the next try is planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Timestamp>,
+    /// What the platform could not be shown as it was meant, by the codes of the warnings that a preview has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }

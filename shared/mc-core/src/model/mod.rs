@@ -1,5 +1,6 @@
 //! The words of the contract as types: what is stored and what travels between the parts.
 
+mod absent;
 mod access_key;
 mod channel;
 mod contact;
@@ -10,6 +11,7 @@ mod schedule;
 mod template;
 mod webhook;
 
+pub use absent::or_default;
 pub use access_key::{AccessKey, Role};
 pub use channel::{ChannelDoc, Kind, Limits, OnDoubt};
 pub use contact::{ContactDoc, EVERY_CATEGORY, GroupDoc, QuietHours};

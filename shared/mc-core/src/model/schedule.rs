@@ -47,13 +47,13 @@ pub struct Condition {
     /// Whom to ask.
     pub url: String,
     /// How.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub method: AskMethod,
     /// Where in the answer `true` or `false` is, as a JSON pointer; without it the answer itself or its `send`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
     /// What is done when there is no answer in the end.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::or_default")]
     pub on_error: OnError,
 }
 

@@ -94,5 +94,6 @@ fn note_doubt(share: &mut Share, now: Timestamp) {
         code: Some("lost".to_owned()),
         text: Some("the push was begun, and its outcome was lost in a crash".to_owned()),
         next: None,
+        warnings: Vec::new(),
     });
 }

@@ -38,7 +38,7 @@ pub(super) async fn find(
     let began = center.clock.now();
     let is_late = || {
         let now = center.clock.now();
-        now.since(began) >= PATIENCE || job.is_out_of_time(now)
+        now.since(began) >= PATIENCE || job.is_out_of_time(center)
     };
     for (unit, found) in ask(lookups, recipients, &open, is_late).await {
         let error = match found {
@@ -49,14 +49,7 @@ pub(super) async fn find(
         open.retain(|one| *one != unit);
         match error {
             Some(error) => {
-                let ended = Ended {
-                    units: vec![unit],
-                    result: Err(error),
-                    pushed: Vec::new(),
-                    parts: 0,
-                    waiting: None,
-                };
-                tally.add(entry, share, ended);
+                tally.add(entry, share, Ended { result: Err(error), ..Ended::of(vec![unit]) });
             }
             None => tally.wait_until(center.clock.now()),
         }

@@ -51,8 +51,8 @@ pub(crate) struct Job {
 
 impl Job {
     /// Whether there is no time left to begin anything.
-    fn is_out_of_time(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| now >= until)
+    fn is_out_of_time(&self, center: &Center) -> bool {
+        center.is_stopping() || self.until.is_some_and(|until| center.clock.now() >= until)
     }
 
     fn task(&self, slot: Option<Slot>) -> Task {

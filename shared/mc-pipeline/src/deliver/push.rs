@@ -1,5 +1,6 @@
 //! Rendering and pushing a claimed share.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use mc_core::ports::{
     Attachment, Batching, FileInfo, Push, QuotaUnit, Receipt, RenderContext, RenderError, Rendered,
     SendError, SendFailure, Slot,
 };
-use mc_core::{Error, ErrorKind, Result};
+use mc_core::{Error, ErrorKind, Result, Timestamp};
 use serde_json::Map;
 use tokio::sync::SemaphorePermit;
 
@@ -25,6 +26,9 @@ use crate::{stats, suppress};
 
 /// At most this many pushes of one share run at a time.
 const WIDTH: usize = 8;
+
+/// A share that pushes for longer lets more urgent ones go first.
+const TURN: Duration = Duration::from_secs(1);
 
 /// When pushes come again for which there was no room beside the others.
 const SOON: Duration = Duration::from_secs(1);
@@ -59,7 +63,17 @@ pub struct Ended {
     /// How many parts are sent, counted from the first, if the push is the share's only one: it goes on there.
     pub parts: usize,
     /// The next part has no slot yet: it goes on then.
-    pub waiting: Option<mc_core::Timestamp>,
+    pub waiting: Option<Timestamp>,
+    /// The codes of what could not be shown as it was meant.
+    pub warnings: Vec<Cow<'static, str>>,
+}
+
+impl Ended {
+    /// A push to these letters that came to nothing else.
+    pub fn of(units: Vec<usize>) -> Self {
+        let result = Ok(Receipt::default());
+        Self { units, result, pushed: Vec::new(), parts: 0, waiting: None, warnings: Vec::new() }
+    }
 }
 
 /// Reads the message's own version of its template.
@@ -119,13 +133,14 @@ impl Work<'_> {
             Err(later) => return Ok((Vec::new(), Some(later))),
         }
         let extra: Vec<SemaphorePermit<'_>> =
-            (1..planned.len().min(WIDTH)).map_while(|_| self.entry.permits.try_acquire().ok()).collect();
+            (1..planned.len().min(WIDTH)).map_while(|_| self.entry.gate.one_more()).collect();
         let width = 1 + extra.len();
         let mut ended = Vec::with_capacity(planned.len());
         let mut rest = planned.into_iter().zip(slots).peekable();
+        let began = self.center.clock.now();
         while rest.peek().is_some() {
-            if self.job.is_out_of_time(self.center.clock.now()) {
-                // What was pushed is recorded now, and the rest goes on elsewhere.
+            if self.job.is_out_of_time(self.center) || self.gives_way(began) {
+                // What was pushed is recorded now, and the rest goes on elsewhere or later.
                 wait = wait.or(Some(Wait::of(Duration::ZERO)));
                 break;
             }
@@ -133,6 +148,13 @@ impl Work<'_> {
             ended.extend(join_all(some).await);
         }
         Ok((ended, wait))
+    }
+
+    /// Whether something more urgent should go first. Where pushes are counted, what is counted for this share would be lost.
+    fn gives_way(&self, began: Timestamp) -> bool {
+        let long = self.center.clock.now().since(began) >= TURN;
+        let counted = !self.entry.limits.is_empty() || !self.entry.allowances.is_empty();
+        long && !counted && self.entry.gate.is_wanted(self.priority)
     }
 
     /// Slots for so many pushes now.
@@ -173,11 +195,10 @@ impl Work<'_> {
         let begin = if alone { claim.share.parts } else { 0 };
         let delivery = self.job.message.delivery(claim.share.delivery);
         let ended = |units, result, pushed, parts| Ended {
-            units,
             result,
             pushed,
             parts: if alone { parts } else { 0 },
-            waiting: None,
+            ..Ended::of(units)
         };
         let remembers = index::remembers(self.entry);
         let mut pushed = Vec::new();
@@ -192,6 +213,7 @@ impl Work<'_> {
                 return ended(units, Err(error), pushed, begin);
             }
         };
+        let warnings: Vec<_> = rendered.warnings.into_iter().map(|warning| warning.code).collect();
         let mut receipt = Receipt::default();
         let total = rendered.parts.len();
         let mut slot = slot;
@@ -236,7 +258,7 @@ impl Work<'_> {
                 Err(error) => return ended(units, Err(error), pushed, i),
             }
         }
-        ended(units, Ok(receipt), pushed, total)
+        Ended { warnings, ..ended(units, Ok(receipt), pushed, total) }
     }
 
     fn render(

@@ -24,6 +24,8 @@ const QUOTA_PATIENCE: u32 = 3;
 
 impl Deliverer {
     /// The whole way of one share, from its claim to its telling.
+    ///
+    /// Its stages are boxed: hundreds of shares wait for platforms at a time, and none needs room for more than its stage.
     pub(super) async fn deliver(
         &self,
         job: &Job,
@@ -34,10 +36,10 @@ impl Deliverer {
         let center = &*self.center;
         // The permit comes before the claim, so that a share never waits with its lease running.
         let _permit = match &entry {
-            Some(entry) => entry.permits.acquire().await.ok(),
+            Some(entry) => entry.gate.enter(priority).await,
             None => None,
         };
-        if job.is_out_of_time(center.clock.now()) {
+        if job.is_out_of_time(center) {
             return Ok(Step::NotBegun);
         }
         let mut claim = match claim(center, job).await? {
@@ -48,7 +50,7 @@ impl Deliverer {
                     let ops = self.findable(job, &share, center.clock.now());
                     center.store.commit(Commit { ops, ..Commit::default() }).await?;
                 }
-                settle::settle(center, &job.project, job.message, &share).await?;
+                Box::pin(settle::settle(center, &job.project, job.message, &share)).await?;
                 return Ok(Step::Done);
             }
             Claimed::Step(step) => return Ok(step),
@@ -73,7 +75,7 @@ impl Deliverer {
                         claim.share.decide(i, State::InDoubt);
                     }
                 } else if let Way::Open(slot) = way {
-                    tally = self.push(job, entry, doc, &mut claim, slot, priority).await?;
+                    tally = Box::pin(self.push(job, entry, doc, &mut claim, slot, priority)).await?;
                 } else if let Way::Full(full) = way {
                     tally.wait_for(full, &*center.random);
                 }
@@ -86,7 +88,8 @@ impl Deliverer {
             }
         }
         let (used_up, figure) = (tally.used_up, tally.figure);
-        let step = self.record(job, entry.as_deref(), head, *claim, (began, before), tally, priority).await?;
+        let recording = self.record(job, entry.as_deref(), head, *claim, (began, before), tally, priority);
+        let step = Box::pin(recording).await?;
         if let (Some(figure), Some(entry)) = (figure, &entry)
             && let Err(error) = quota::heard(center, &job.project, entry, figure).await
         {
@@ -129,11 +132,7 @@ impl Deliverer {
             Ok(files) => files,
             Err(error) => {
                 let units = planned.into_iter().flat_map(|p| p.units).collect();
-                tally.add(
-                    entry,
-                    &mut claim.share,
-                    Ended { units, result: Err(error), pushed: Vec::new(), parts: 0, waiting: None },
-                );
+                tally.add(entry, &mut claim.share, Ended { result: Err(error), ..Ended::of(units) });
                 return Ok(tally);
             }
         };
@@ -192,6 +191,7 @@ impl Deliverer {
                 code,
                 text: text.map(|t| share::clip(&t, 300)),
                 next,
+                warnings: std::mem::take(&mut tally.warnings),
             });
         }
         counted.decided(&before, &share.counts());
@@ -430,8 +430,9 @@ fn expire(share: &mut Share, units: &[usize], now: Timestamp) {
         ms: 0,
         outcome: Outcome::Expired,
         code: Some("expired".to_owned()),
-        text: Some("its expire_at passed before it could be sent".to_owned()),
+        text: Some("it could not be sent before its expire_at".to_owned()),
         next: None,
+        warnings: Vec::new(),
     });
 }
 

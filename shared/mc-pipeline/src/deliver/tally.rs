@@ -27,6 +27,8 @@ pub struct Tally {
     /// What the platform counted, if a refusal named the numbers.
     pub figure: Option<Figure>,
     pub channel_failed: bool,
+    /// What could not be shown as it was meant.
+    pub warnings: Vec<String>,
     pub pushed: Vec<Pushed>,
     /// How many recipients failed and are tried again, and how many are given up.
     pub again: u64,
@@ -80,9 +82,14 @@ impl Tally {
 
     /// Applies one push's end to the share's letters.
     pub fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
-        let Ended { units, result, pushed, parts, waiting } = ended;
+        let Ended { units, result, pushed, parts, waiting, warnings } = ended;
         self.pushed.extend(pushed);
         share.parts = share.parts.max(parts);
+        for code in warnings {
+            if !self.warnings.iter().any(|known| *known == code) {
+                self.warnings.push(code.into_owned());
+            }
+        }
         match result {
             Ok(receipt) => {
                 if let Some(at) = waiting {

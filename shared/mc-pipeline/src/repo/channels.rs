@@ -9,10 +9,10 @@ use mc_content::FieldError;
 use mc_core::model::{ChannelDoc, Kind};
 use mc_core::ports::{Clock, RateLimit, Route, SharedChannel, Store};
 use mc_core::{Error, ErrorKind, Result, Secret};
-use tokio::sync::Semaphore;
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put};
+use super::gate::Gate;
 use crate::quota::{Allowance, allowances};
 use crate::seal::Sealer;
 
@@ -31,7 +31,7 @@ pub struct ChannelEntry {
     /// Its quotas of days and months.
     pub allowances: Arc<[Allowance]>,
     /// Pushes that may run at a time.
-    pub permits: Arc<Semaphore>,
+    pub gate: Gate,
 }
 
 /// The channels, with a cache of live ones.
@@ -148,9 +148,9 @@ impl Channels {
         )?;
         let limits = limits_of(&doc, channel.capability().limit);
         let people = channel.capability().people;
-        let permits = Arc::new(Semaphore::new(channel.capability().concurrency.max(1)));
+        let gate = Gate::new(channel.capability().concurrency);
         let allowances = allowances(&doc, channel.capability()).into();
-        Ok(ChannelEntry { name: name.into(), doc, channel, limits, people, allowances, permits })
+        Ok(ChannelEntry { name: name.into(), doc, channel, limits, people, allowances, gate })
     }
 
     /// Opens what is sealed, for a `PUT` that keeps secrets it does not name.

@@ -5,6 +5,7 @@ mod approval;
 mod cache;
 mod channels;
 mod docs;
+mod gate;
 mod operators;
 mod people;
 mod projects;

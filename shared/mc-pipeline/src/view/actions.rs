@@ -112,6 +112,7 @@ async fn stop(
             code: Some(code.to_owned()),
             text: Some(text.to_owned()),
             next: None,
+            warnings: Vec::new(),
         });
     }
     let mut changes = share.changes()?;

@@ -71,6 +71,9 @@ pub struct AttemptView {
     pub text: Option<String>,
     /// When it is tried again.
     pub next: Option<Timestamp>,
+    /// What the platform could not be shown as it was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One recipient of one delivery.
@@ -235,8 +238,8 @@ fn delivery_state(shares: &[&Share], counts: &Counts, recipients: u32) -> State 
 
 impl From<Attempt> for AttemptView {
     fn from(attempt: Attempt) -> Self {
-        let Attempt { at, ms, outcome, code, text, next } = attempt;
-        Self { at, ms, outcome, code, text, next }
+        let Attempt { at, ms, outcome, code, text, next, warnings } = attempt;
+        Self { at, ms, outcome, code, text, next, warnings }
     }
 }
 

@@ -1,12 +1,15 @@
 //! What arrives, where, and as what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mc_core::model::{Kind, Priority};
-use mc_core::ports::{Clock, Consumer, Envelope, Group, Task, Verdict};
+use mc_core::model::{Kind, Outcome, Priority};
+use mc_core::ports::{Clock, Consumer, Envelope, Family, Group, Task, Verdict};
 use mc_core::state::{MessageStatus, State};
+use mc_pipeline::Center;
 use mc_pipeline::deliver::Deliverer;
 use mc_sandbox::{Fault, Platform};
+use mc_store_embedded::EmbeddedQueue;
 use serde_json::json;
 
 use crate::world::{COMPLETED, World, inline};
@@ -253,4 +256,59 @@ async fn without_time_nothing_is_begun_and_everything_comes_again() {
     let later = envelope(now.after(Duration::from_secs(1)));
     assert_eq!(deliverer.consume(later).await, [Verdict::Done]);
     assert_eq!(world.view(id).await.status, COMPLETED);
+}
+
+/// Works on the mails that are due, until there are none.
+async fn deliver(queue: &EmbeddedQueue, center: Arc<Center>) {
+    let deliverer = Deliverer::new(center);
+    while let Some(taken) = queue.next_unless_idle(Family::Email).await {
+        let verdicts = deliverer.consume(taken.envelope().clone()).await;
+        taken.finish_durably(verdicts).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_asked_to_stop_records_what_was_pushed_and_leaves_the_rest() {
+    let world = World::quiet().await;
+    let id = world.send(inline("mail", mails(150))).await;
+    let taken = world.queue.next(Family::Email).await;
+    let deliverer = Deliverer::new(world.center.clone());
+    let stopping = async {
+        while world.sandbox.accepted(Platform::Smtp).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        world.center.stop();
+    };
+    let (verdicts, ()) = tokio::join!(deliverer.consume(taken.envelope().clone()), stopping);
+    assert!(matches!(verdicts[0], Verdict::Again { .. }), "{verdicts:?}");
+    taken.finish_durably(verdicts).await.unwrap();
+    let pushed = world.sandbox.accepted(Platform::Smtp).len();
+    assert!(pushed < 150, "the stop came in the middle");
+    assert_eq!(world.view(id).await.counts.get(State::Sent) as usize, pushed);
+
+    // What begins now is not begun by this process any more.
+    let taken = world.queue.next(Family::Email).await;
+    let verdicts = deliverer.consume(taken.envelope().clone()).await;
+    assert!(matches!(verdicts[0], Verdict::Again { .. }));
+    taken.hand_back();
+    assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), pushed);
+
+    deliver(&world.queue, Arc::new(world.another_process())).await;
+    let view = world.finished(id).await;
+    assert_eq!((view.status, view.counts.get(State::Sent)), (COMPLETED, 150));
+    assert_eq!(world.sandbox.accepted(Platform::Smtp).len(), 150, "nobody twice");
+    assert!(view.deliveries[0].attempts.iter().all(|attempt| attempt.outcome == Outcome::Sent));
+}
+
+#[tokio::test]
+async fn what_a_platform_cannot_show_is_said_of_the_message_too() {
+    let world = World::working().await;
+    let mut message = inline("robot", json!([]));
+    message["content"] =
+        json!({"title": "T", "body": "| a | b |\n|---|---|\n| 1 | 2 |", "format": "markdown"});
+    let view = {
+        let id = world.send(message).await;
+        world.finished(id).await
+    };
+    assert_eq!(view.deliveries[0].attempts[0].warnings, ["table_flattened"]);
 }

@@ -38,7 +38,7 @@ pub struct World {
     pub base: String,
     pub ring: KeyRing,
     build: Option<Build>,
-    queue: EmbeddedQueue,
+    pub queue: EmbeddedQueue,
     _data: Arc<Embedded>,
     _folder: tempfile::TempDir,
 }
