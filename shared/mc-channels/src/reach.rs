@@ -7,6 +7,8 @@ use mc_core::ports::{CheckStep, Http, HttpErrorKind, Route};
 use tokio::net::TcpStream;
 use url::Url;
 
+use crate::http::Proxy;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) fn passed(name: &'static str, detail: impl Into<String>) -> CheckStep {
@@ -19,16 +21,23 @@ pub(crate) fn failed(name: &'static str, detail: impl Into<String>, next: impl I
 
 /// The steps `resolve` and `connect` for the server of a URL, or for the proxy in front of it.
 pub(crate) async fn reach(http: &dyn Http, route: &Route, url: &str) -> Vec<CheckStep> {
-    let first_hop = route.proxy.as_ref().map_or(url, |proxy| proxy.expose());
-    let parsed = Url::parse(first_hop).ok();
-    let Some((host, port)) = parsed.as_ref().and_then(|url| Some((url.host_str()?, port_of(url)?))) else {
+    let Some((host, port)) = first_hop(route, url) else {
         return vec![failed("resolve", "the address cannot be read", "correct the URL or the proxy")];
     };
     let mut steps = Vec::new();
-    if let Some(addresses) = resolve(http, host, port, &mut steps).await {
-        steps.push(connect(host, port, &addresses).await);
+    if let Some(addresses) = resolve(http, &host, port, &mut steps).await {
+        steps.push(connect(&host, port, &addresses).await);
     }
     steps
+}
+
+fn first_hop(route: &Route, url: &str) -> Option<(String, u16)> {
+    if let Some(proxy) = &route.proxy {
+        let proxy = Proxy::parse(proxy.expose()).ok()?;
+        return Some((proxy.host().to_owned(), proxy.port()));
+    }
+    let url = Url::parse(url).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
 /// The step `resolve`; answers the addresses if it passed.
@@ -70,8 +79,4 @@ async fn connect(host: &str, port: u16, addresses: &[SocketAddr]) -> CheckStep {
             "a firewall probably drops the connection; open it, or set a proxy",
         ),
     }
-}
-
-fn port_of(url: &Url) -> Option<u16> {
-    url.port_or_known_default().or_else(|| (url.scheme() == "socks5").then_some(1080))
 }

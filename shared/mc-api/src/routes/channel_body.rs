@@ -32,7 +32,7 @@ pub(crate) struct ChannelBody {
     secrets: Map<String, Value>,
     /// Scheme and host in place of the platform's own.
     base_url: Option<String>,
-    /// The way out: `http`, `https` or `socks5`, maybe with credentials. Given as it was answered, it stays.
+    /// The way out: `http`, `https`, `socks5` or `socks5h`, maybe with credentials. Given as it was answered, it stays.
     proxy: Option<String>,
     /// PEM of certificates to trust besides Mozilla's.
     tls_ca: Option<String>,

@@ -111,26 +111,39 @@ async fn transaction(
 /// Connects, signs in and leaves again.
 pub(super) async fn check(config: &Config, pool: &Pool, http: &dyn Http) -> Vec<CheckStep> {
     let mut steps = Vec::new();
-    if resolve(http, &config.host, config.port, &mut steps).await.is_none() {
+    let (host, port) = match &config.proxy {
+        Some(proxy) => (proxy.host(), proxy.port()),
+        None => (config.host.as_str(), config.port),
+    };
+    if resolve(http, host, port, &mut steps).await.is_none() {
         return steps;
     }
-    if tokio::time::timeout(CHECK_TIMEOUT, try_account(config, pool, &mut steps)).await.is_err() {
+    let way = if config.proxy.is_some() { " through the proxy" } else { "" };
+    if tokio::time::timeout(CHECK_TIMEOUT, try_account(config, pool, way, &mut steps)).await.is_err() {
         steps.push(failed(
             "connect",
-            format!("the server did not finish within {} s", CHECK_TIMEOUT.as_secs()),
+            format!("the server did not finish{way} within {} s", CHECK_TIMEOUT.as_secs()),
             "check port and security: 465 speaks tls, 587 starttls; a firewall may block outgoing mail",
         ));
     }
     steps
 }
 
-async fn try_account(config: &Config, pool: &Pool, steps: &mut Vec<CheckStep>) {
+async fn try_account(config: &Config, pool: &Pool, way: &str, steps: &mut Vec<CheckStep>) {
     let Config { host, port, .. } = config;
     let mut connection = match pool.greet().await {
         Ok(connection) => connection,
         Err(error) => {
-            let next = "check port and security: 465 speaks tls, 587 starttls; a private server needs tls_ca";
-            steps.push(failed("connect", format!("{host}:{port}: {error}"), next));
+            let next = match config.proxy {
+                Some(_) => {
+                    "check the proxy, its credentials and whether it lets this port pass; 465 speaks tls, 587 \
+                     starttls; a private server needs tls_ca"
+                }
+                None => {
+                    "check port and security: 465 speaks tls, 587 starttls; a private server needs tls_ca"
+                }
+            };
+            steps.push(failed("connect", format!("{host}:{port}{way}: {error}"), next));
             return;
         }
     };
@@ -139,7 +152,7 @@ async fn try_account(config: &Config, pool: &Pool, steps: &mut Vec<CheckStep>) {
         Security::Starttls => "with STARTTLS",
         Security::None => "without encryption: the password and the mails can be read on the way",
     };
-    steps.push(passed("connect", format!("{host} answers on port {port} {protection}")));
+    steps.push(passed("connect", format!("{host} answers on port {port}{way} {protection}")));
     match pool.sign_in(&mut connection).await {
         Ok(()) if config.credentials.is_none() => {
             steps.push(passed("login", "no account is set; the server takes or refuses mails as it likes"));

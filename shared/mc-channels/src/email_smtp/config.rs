@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use url::Host;
 
 use crate::fields::{Fields, secret};
+use crate::http::Proxy;
 use crate::mail::Sender;
 use crate::registry::Setup;
 
@@ -36,6 +37,7 @@ pub(super) struct Config {
     /// Kept only to take it out of what a server repeats.
     pub(super) password: Secret,
     pub(super) connections: usize,
+    pub(super) proxy: Option<Proxy>,
     pub(super) tls_ca: Option<String>,
 }
 
@@ -74,10 +76,10 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
             "is required with a username; many providers want an app password or 授权码",
         ));
     }
-    if setup.route.proxy.is_some() {
-        problems.push(FieldError::new("/proxy", "SMTP does not go through a proxy; remove it"));
-    }
     let Some(sender) = sender.filter(|_| problems.is_empty()) else { return Err(problems) };
+    // What is wrong with the proxy is told for all kinds in one place.
+    let proxy = setup.route.proxy.as_ref().map(|proxy| Proxy::parse(proxy.expose())).transpose();
+    let Ok(proxy) = proxy else { return Err(problems) };
     let credentials = password.as_ref().map(|password| {
         let username = username.unwrap_or_else(|| sender.from.email.to_string());
         Credentials::new(username, password.expose().to_owned())
@@ -90,6 +92,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         credentials,
         password: password.unwrap_or_default(),
         connections,
+        proxy,
         tls_ca: setup.route.tls_ca.clone(),
     })
 }
@@ -100,14 +103,13 @@ fn is_host(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mc_core::ports::Route;
     use serde_json::json;
 
     use super::*;
     use crate::testing;
 
-    fn try_read(settings: Value, secrets: &[(&str, &str)], route: Route) -> Result<Config, Vec<String>> {
-        testing::try_read_on(route, read, &settings, secrets, None)
+    fn try_read(settings: Value, secrets: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        testing::try_read(read, &settings, secrets, None)
     }
 
     #[test]
@@ -115,7 +117,7 @@ mod tests {
         for (security, port) in [("tls", 465), ("starttls", 587), ("none", 25)] {
             let settings =
                 json!({"host": "smtp.example.com", "security": security, "from": "告警 <a@example.com>"});
-            let config = try_read(settings, &[("password", "p")], Route::default()).ok().unwrap();
+            let config = try_read(settings, &[("password", "p")]).ok().unwrap();
             assert_eq!(config.port, port);
             assert!(config.credentials == Some(Credentials::new("a@example.com".into(), "p".into())));
             assert_eq!(config.sender.from.name.as_deref(), Some("告警"));
@@ -124,26 +126,15 @@ mod tests {
 
     #[test]
     fn every_problem_has_its_place() {
-        let good = json!({"host": "h.example.com", "from": "a@example.com"});
-        let proxied = Route { proxy: Some(Secret::new("http://p:1")), tls_ca: None };
         let cases = [
-            (json!({}), Route::default(), vec!["/settings/host", "/settings/from"]),
-            (json!({"host": "smtp://h", "from": "a@b.c"}), Route::default(), vec!["/settings/host"]),
-            (json!({"host": "h", "from": "a@b.c\r\nBcc: x@y.z"}), Route::default(), vec!["/settings/from"]),
-            (
-                json!({"host": "h", "from": "nobody", "port": 70000}),
-                Route::default(),
-                vec!["/settings/port", "/settings/from"],
-            ),
-            (
-                json!({"host": "h", "from": "a@b.c", "username": "u"}),
-                Route::default(),
-                vec!["/secrets/password"],
-            ),
-            (good, proxied, vec!["/proxy"]),
+            (json!({}), vec!["/settings/host", "/settings/from"]),
+            (json!({"host": "smtp://h", "from": "a@b.c"}), vec!["/settings/host"]),
+            (json!({"host": "h", "from": "a@b.c\r\nBcc: x@y.z"}), vec!["/settings/from"]),
+            (json!({"host": "h", "from": "nobody", "port": 70000}), vec!["/settings/port", "/settings/from"]),
+            (json!({"host": "h", "from": "a@b.c", "username": "u"}), vec!["/secrets/password"]),
         ];
-        for (settings, route, expected) in cases {
-            assert_eq!(try_read(settings.clone(), &[], route).err().unwrap(), expected, "{settings}");
+        for (settings, expected) in cases {
+            assert_eq!(try_read(settings.clone(), &[]).err().unwrap(), expected, "{settings}");
         }
     }
 }

@@ -5,6 +5,7 @@ mod config;
 mod pool;
 mod render;
 mod replies;
+mod tunnel;
 
 use std::sync::Arc;
 

@@ -11,9 +11,12 @@ use lettre::transport::smtp::extension::ClientId;
 use mc_core::Timestamp;
 use mc_core::ports::{Clock, Http, SendError, SendFailure};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_rustls::TlsConnector;
 
 use super::config::{Config, Security};
 use super::replies::{Stage, classify};
+use super::tunnel;
+use crate::http::{Proxy, tls_config};
 use crate::outcome::{failure, unanswered};
 use crate::registry::Ports;
 
@@ -30,6 +33,7 @@ pub(super) struct Pool {
     permits: Semaphore,
     idle: Mutex<Vec<(Timestamp, AsyncSmtpConnection)>>,
     tls: OnceLock<TlsParameters>,
+    connector: OnceLock<TlsConnector>,
 }
 
 /// A connection and the right to use one.
@@ -51,6 +55,7 @@ impl Pool {
             permits,
             idle: Mutex::new(Vec::new()),
             tls: OnceLock::new(),
+            connector: OnceLock::new(),
         }
     }
 
@@ -73,7 +78,7 @@ impl Pool {
         idle.pop().map(|(_, connection)| connection)
     }
 
-    /// Connects to a checked address, sets up TLS and signs in.
+    /// Connects to a checked address or through the proxy, sets up TLS and signs in.
     pub(super) async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         let mut connection = self.greet().await?;
         self.sign_in(&mut connection).await?;
@@ -82,27 +87,48 @@ impl Pool {
 
     /// Connects and sets up TLS.
     pub(super) async fn greet(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let config = &*self.config;
-        let addresses = self.http.resolve(&config.host, config.port).await.map_err(unanswered)?;
-        let lost = |error: Error| classify(&error, Stage::Connect, &config.password);
-        let hello = ClientId::Domain(config.sender.from.email.domain().to_owned());
-        let implicit = match config.security {
+        let hello = ClientId::Domain(self.config.sender.from.email.domain().to_owned());
+        let mut connection = match &self.config.proxy {
+            None => self.directly(&hello).await?,
+            Some(proxy) => self.through(proxy, &hello).await?,
+        };
+        if self.config.security == Security::Starttls {
+            connection.starttls(self.tls()?, &hello).await.map_err(|error| self.lost(&error))?;
+        }
+        Ok(connection)
+    }
+
+    async fn directly(&self, hello: &ClientId) -> Result<AsyncSmtpConnection, SendError> {
+        let Config { host, port, .. } = &*self.config;
+        let addresses = self.http.resolve(host, *port).await.map_err(unanswered)?;
+        let implicit = match self.config.security {
             Security::Tls => Some(self.tls()?),
             Security::Starttls | Security::None => None,
         };
-        let mut connection = AsyncSmtpConnection::connect_tokio1(
+        AsyncSmtpConnection::connect_tokio1(
             addresses.as_slice(),
             Some(CONNECT_TIMEOUT),
-            &hello,
+            hello,
             implicit,
             None,
         )
         .await
-        .map_err(lost)?;
-        if config.security == Security::Starttls {
-            connection.starttls(self.tls()?, &hello).await.map_err(lost)?;
+        .map_err(|error| self.lost(&error))
+    }
+
+    async fn through(&self, proxy: &Proxy, hello: &ClientId) -> Result<AsyncSmtpConnection, SendError> {
+        let Config { host, port, .. } = &*self.config;
+        let tls = self.connector()?;
+        let way = tunnel::open(proxy, tls, &*self.http, (host, *port), CONNECT_TIMEOUT).await;
+        let mut stream = way.map_err(unanswered)?;
+        if self.config.security == Security::Tls {
+            stream = tunnel::secure(stream, host, host, tls).await.map_err(unanswered)?;
         }
-        Ok(connection)
+        AsyncSmtpConnection::connect_with_transport(stream, hello).await.map_err(|error| self.lost(&error))
+    }
+
+    fn lost(&self, error: &Error) -> SendError {
+        classify(error, Stage::Connect, &self.config.password)
     }
 
     /// Signs in, if the settings hold an account.
@@ -128,6 +154,16 @@ impl Pool {
         }
         let tls = builder.build_rustls().map_err(unusable)?;
         Ok(self.tls.get_or_init(|| tls).clone())
+    }
+
+    /// TLS with the proxy, and with the server behind it from the first byte: lettre begins that only on its own sockets.
+    fn connector(&self) -> Result<&TlsConnector, SendError> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector);
+        }
+        let config = tls_config(self.config.tls_ca.as_deref())
+            .map_err(|text| failure(SendFailure::Channel, "tls", format!("tls_ca {text}")))?;
+        Ok(self.connector.get_or_init(|| TlsConnector::from(Arc::new(config))))
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mc_core::ports::{HttpError, HttpErrorKind, Route};
-use url::Url;
 
+use super::proxy::Proxy;
 use super::resolve::{Gate, GatedDns};
-use super::target::{Target, bad_url};
+use super::target::bad_url;
 use super::tls;
 
 /// Connections that wait longer for work are closed, before most servers close them under a request.
@@ -75,41 +75,22 @@ impl Clients {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST);
         if let Some(proxy) = &route.proxy {
-            let url = parse_proxy(proxy.expose()).map_err(|text| bad_url(format!("the proxy {text}")))?;
+            let proxy = Proxy::parse(proxy.expose()).map_err(|text| bad_url(format!("the proxy {text}")))?;
             // An address is connected to without a lookup, so it is checked here; a name passes through the gate.
-            if let Ok(target) = as_target(&url) {
-                self.gate.check_literal(&target, false)?;
-            }
-            let proxy =
-                reqwest::Proxy::all(url).map_err(|_| bad_url("the proxy cannot be used".to_owned()))?;
+            self.gate.check_literal(proxy.host(), false)?;
+            let proxy = reqwest::Proxy::all(proxy.url().clone())
+                .map_err(|_| bad_url("the proxy cannot be used".to_owned()))?;
             builder = builder.proxy(proxy);
         }
         builder.build().map_err(|_| bad_url("the HTTP client cannot be set up".to_owned()))
     }
 }
 
-/// Reads a proxy's URL; answers what is wrong without showing it.
-fn parse_proxy(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "cannot be read; write http://host:port or socks5://host:port")?;
-    if !matches!(url.scheme(), "http" | "https" | "socks5") {
-        return Err("must be http, https or socks5");
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("has no host");
-    }
-    Ok(url)
-}
-
-/// The proxy's host in the form that is checked: `url` reads odd spellings of addresses only in http URLs.
-fn as_target(proxy: &Url) -> Result<Target, HttpError> {
-    Target::parse(&format!("http://{}/", proxy.host_str().unwrap_or_default()))
-}
-
 /// Whether a route can be used, for settings: the pointer of what is wrong and what to do.
 pub(crate) fn check_route(route: &Route) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
     if let Some(proxy) = &route.proxy
-        && let Err(text) = parse_proxy(proxy.expose())
+        && let Err(text) = Proxy::parse(proxy.expose())
     {
         problems.push(("/proxy", text.to_owned()));
     }

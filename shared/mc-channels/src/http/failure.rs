@@ -20,10 +20,7 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str, maybe_sent: bool) -
     if let Some(tls) = find::<rustls::Error>(error)
         && error.is_connect()
     {
-        return HttpError {
-            kind: HttpErrorKind::Tls,
-            text: format!("TLS with {host} failed: {}; a private host needs tls_ca", describe_tls(tls)),
-        };
+        return of_tls(tls, host);
     }
     if error.is_connect() || !maybe_sent {
         return HttpError {
@@ -34,6 +31,24 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str, maybe_sent: bool) -
     HttpError {
         kind: HttpErrorKind::Unknown,
         text: format!("the connection to {host} broke before the answer: {}", describe_io(error)),
+    }
+}
+
+/// A TLS handshake over a stream that was up failed.
+pub(crate) fn of_handshake(error: &io::Error, host: &str) -> HttpError {
+    match find::<rustls::Error>(error) {
+        Some(tls) => of_tls(tls, host),
+        None => HttpError {
+            kind: HttpErrorKind::NotConnected,
+            text: format!("no connection to {host}: {}", describe(error)),
+        },
+    }
+}
+
+fn of_tls(error: &rustls::Error, host: &str) -> HttpError {
+    HttpError {
+        kind: HttpErrorKind::Tls,
+        text: format!("TLS with {host} failed: {}; a private host needs tls_ca", describe_tls(error)),
     }
 }
 
@@ -98,15 +113,26 @@ fn describe_tls(error: &rustls::Error) -> &'static str {
 }
 
 fn describe_io(error: &reqwest::Error) -> &'static str {
-    let kind = find::<io::Error>(error).map(io::Error::kind);
+    match find::<io::Error>(error).and_then(|error| describe_kind(error.kind())) {
+        Some(known) => known,
+        None if error.is_timeout() => "timed out",
+        None if error.is_connect() => "it could not be set up (a proxy may have refused)",
+        None => "it ended early or was not HTTP",
+    }
+}
+
+/// What happened to a stream.
+pub(crate) fn describe(error: &io::Error) -> &'static str {
+    describe_kind(error.kind()).unwrap_or("it ended early")
+}
+
+fn describe_kind(kind: io::ErrorKind) -> Option<&'static str> {
     match kind {
-        Some(io::ErrorKind::ConnectionRefused) => "refused",
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => "reset by the other side",
-        Some(io::ErrorKind::UnexpectedEof) => "closed by the other side",
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "unreachable",
-        Some(io::ErrorKind::TimedOut) => "timed out",
-        _ if error.is_timeout() => "timed out",
-        _ if error.is_connect() => "it could not be set up (a proxy may have refused)",
-        _ => "it ended early or was not HTTP",
+        io::ErrorKind::ConnectionRefused => Some("refused"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Some("reset by the other side"),
+        io::ErrorKind::UnexpectedEof => Some("closed by the other side"),
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Some("unreachable"),
+        io::ErrorKind::TimedOut => Some("timed out"),
+        _ => None,
     }
 }

@@ -7,6 +7,7 @@ mod answer;
 mod clients;
 mod failure;
 mod policy;
+mod proxy;
 mod redirect;
 mod resolve;
 mod sent;
@@ -27,7 +28,11 @@ pub use policy::{BadEgressPolicy, EgressPolicy};
 pub use resolve::{Lookup, SystemLookup};
 
 pub(crate) use clients::check_route;
+pub(crate) use failure::{describe, of_handshake};
+pub(crate) use proxy::{Proxy, Scheme};
+pub(crate) use resolve::read_host;
 pub(crate) use target::check_url;
+pub(crate) use tls::config as tls_config;
 
 use clients::Clients;
 use redirect::Hops;
@@ -59,7 +64,7 @@ impl GuardedHttp {
     async fn follow(&self, route: &Route, hops: &mut Hops) -> Result<HttpResponse, HttpError> {
         let client = self.clients.get(route)?;
         loop {
-            self.gate.check_literal(hops.target(), route.proxy.is_some())?;
+            self.gate.check_literal(hops.target().host(), route.proxy.is_some())?;
             let answer = client
                 .execute(hops.request())
                 .await
@@ -84,7 +89,7 @@ impl Http for GuardedHttp {
 
     async fn admit(&self, url: &str) -> Result<(), HttpError> {
         let target = Target::parse(url)?;
-        self.gate.check_literal(&target, false)?;
+        self.gate.check_literal(target.host(), false)?;
         let Some(name) = target.name() else { return Ok(()) };
         match tokio::time::timeout(ADMIT_TIMEOUT, self.gate.addresses(name)).await {
             Ok(Err(error)) if error.kind == HttpErrorKind::Forbidden => Err(error),

@@ -10,7 +10,6 @@ use mc_core::ports::{HttpError, HttpErrorKind};
 use url::Host;
 
 use super::policy::EgressPolicy;
-use super::target::Target;
 
 /// Where names are looked up.
 #[async_trait]
@@ -44,13 +43,12 @@ impl Gate {
     /// Checks a host that is an address already; names are checked when they are looked up.
     ///
     /// Behind a proxy the proxy looks names up, so a name that means this machine is refused by its text.
-    pub(super) fn check_literal(&self, target: &Target, behind_proxy: bool) -> Result<(), HttpError> {
-        let ip = match target.ip() {
-            Some(ip) => ip,
-            None if behind_proxy && is_localhost(target.host()) => IpAddr::from([127, 0, 0, 1]),
-            None => return Ok(()),
-        };
-        if self.policy.allows(ip) { Ok(()) } else { Err(forbidden(target.host())) }
+    pub(super) fn check_literal(&self, host: &str, behind_proxy: bool) -> Result<(), HttpError> {
+        let ip = if behind_proxy { told_by_text(host) } else { literal(host) };
+        match ip {
+            Some(ip) if !self.policy.allows(ip) => Err(forbidden(host)),
+            _ => Ok(()),
+        }
     }
 
     /// The allowed addresses of a host, which may be a name or an address in any form.
@@ -70,19 +68,36 @@ impl Gate {
     }
 }
 
+/// The address of a host that a proxy looks up, as far as its text tells.
+pub(super) fn told_by_text(host: &str) -> Option<IpAddr> {
+    literal(host).or_else(|| is_localhost(host).then_some(IpAddr::from([127, 0, 0, 1])))
+}
+
 fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.eq_ignore_ascii_case("localhost") || host.to_ascii_lowercase().ends_with(".localhost")
 }
 
 fn literal(host: &str) -> Option<IpAddr> {
-    if let Ok(ip) = host.parse() {
-        return Some(ip);
-    }
-    match Host::parse(host).ok()? {
+    match read_host(host).ok()? {
         Host::Ipv4(ip) => Some(ip.into()),
         Host::Ipv6(ip) => Some(ip.into()),
         Host::Domain(_) => None,
+    }
+}
+
+/// Reads a host with or without the brackets of an URL; an odd spelling of an address is the address.
+pub(crate) fn read_host(text: &str) -> Result<Host, url::ParseError> {
+    match text.parse() {
+        Ok(ip) => Ok(of_address(ip)),
+        Err(_) => Host::parse(text),
+    }
+}
+
+pub(super) fn of_address(ip: IpAddr) -> Host {
+    match ip {
+        IpAddr::V4(ip) => Host::Ipv4(ip),
+        IpAddr::V6(ip) => Host::Ipv6(ip),
     }
 }
 

@@ -1,9 +1,7 @@
 //! A URL that may be called, as far as its text tells.
 
-use std::net::IpAddr;
-
 use mc_core::ports::{HttpError, HttpErrorKind};
-use url::{Host, Url};
+use url::Url;
 
 /// A parsed http or https URL without credentials.
 #[derive(Clone)]
@@ -42,15 +40,6 @@ impl Target {
     /// The host if it is a name.
     pub(super) fn name(&self) -> Option<&str> {
         self.url.domain()
-    }
-
-    /// The host if it is an address.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
-        match self.url.host()? {
-            Host::Ipv4(ip) => Some(ip.into()),
-            Host::Ipv6(ip) => Some(ip.into()),
-            Host::Domain(_) => None,
-        }
     }
 }
 

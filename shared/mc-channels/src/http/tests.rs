@@ -351,7 +351,7 @@ async fn a_proxy_is_used_and_is_checked_itself() {
     let strict = client("", vec![vec!["1.1.1.1"]]);
     let localhost = strict.call(&route("http://proxy.test:1".into()), post("http://localhost/")).await;
     assert_eq!(localhost.unwrap_err().kind, HttpErrorKind::Forbidden);
-    for bad in ["ftp://127.0.0.1", "nonsense secret", "socks4://127.0.0.1:1"] {
+    for bad in ["ftp://127.0.0.1", "nonsense secret", "socks4://127.0.0.1:1", "socks5h://"] {
         let error = http.call(&route(bad.into()), post("http://1.1.1.1/")).await.unwrap_err();
         assert_eq!(error.kind, HttpErrorKind::BadUrl, "{bad}");
         assert!(!error.text.contains("secret"));
@@ -359,4 +359,41 @@ async fn a_proxy_is_used_and_is_checked_itself() {
     }
     let ca = Route { proxy: None, tls_ca: Some("not a certificate".into()) };
     assert_eq!(check_route(&ca)[0].0, "/tls_ca");
+}
+
+#[tokio::test]
+async fn what_a_proxy_is_asked_for_is_checked_wherever_names_are_looked_up() {
+    for (scheme, looks_up_itself) in [("http", true), ("https", true), ("socks5h", true), ("socks5", false)] {
+        let proxy = Proxy::parse(&format!("{scheme}://proxy.test:1")).ok().unwrap();
+        let http = client("", vec![vec!["1.1.1.1"]]);
+        let found = |host| proxy.destination(&http, host, 25);
+        let named = if looks_up_itself { "mail.test" } else { "1.1.1.1" };
+        assert_eq!(found("mail.test").await.unwrap().to_string(), named, "{scheme}");
+        assert_eq!(found("2606:4700::1").await.unwrap().to_string(), "[2606:4700::1]", "{scheme}");
+        for host in ["10.0.0.1", "2130706433", "::1", "[::ffff:127.0.0.1]"] {
+            assert_eq!(found(host).await.unwrap_err().kind, HttpErrorKind::Forbidden, "{scheme}: {host}");
+        }
+
+        let hiding = client("", vec![vec!["127.0.0.1"]]);
+        assert_eq!(proxy.destination(&hiding, "mail.test", 25).await.is_ok(), looks_up_itself, "{scheme}");
+        for host in ["localhost", "any.LOCALHOST."] {
+            let error = proxy.destination(&hiding, host, 25).await.unwrap_err();
+            assert_eq!(error.kind, HttpErrorKind::Forbidden, "{scheme}: {host}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_url_says_port_and_credentials() {
+    let credentials = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));
+    for (url, port, expected) in [
+        ("http://p", 80, None),
+        ("https://p/", 443, None),
+        ("socks5://p", 1080, None),
+        ("socks5h://user@p", 1080, credentials("user", "")),
+        ("http://user:open%20s%C3%A9same%40@p:3128", 3128, credentials("user", "open s\u{e9}same@")),
+    ] {
+        let proxy = Proxy::parse(url).ok().unwrap();
+        assert_eq!((proxy.host(), proxy.port(), proxy.credentials()), ("p", port, expected), "{url}");
+    }
 }

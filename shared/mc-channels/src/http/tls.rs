@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 /// A configuration that trusts Mozilla's roots and the certificates of `extra` (PEM). Answers what is wrong with it.
-pub(super) fn config(extra: Option<&str>) -> Result<ClientConfig, String> {
+pub(crate) fn config(extra: Option<&str>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(pem) = extra {
         add_pem(&mut roots, pem)?;

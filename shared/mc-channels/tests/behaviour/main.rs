@@ -20,6 +20,8 @@ mod login;
 #[cfg(test)]
 mod mentions;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod ses;
@@ -27,6 +29,8 @@ mod ses;
 mod silence;
 #[cfg(test)]
 mod slack;
+#[cfg(test)]
+mod smtp_proxy;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::suite::deliver;
 
 pub const AUTHORITY: &str = include_str!("../fixtures/ca.pem");
 
-fn server_config() -> Arc<ServerConfig> {
+pub fn server_config() -> Arc<ServerConfig> {
     let certificate = CertificateDer::from_pem_slice(include_bytes!("../fixtures/server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("../fixtures/server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -63,13 +63,13 @@ pub fn https(stream: TcpStream) -> std::io::Result<()> {
     stream.flush()
 }
 
-fn smtps(stream: TcpStream) -> std::io::Result<()> {
+pub fn smtps(stream: TcpStream) -> std::io::Result<()> {
     let mut stream = BufReader::new(tls(stream));
     stream.get_mut().write_all(b"220 ready\r\n")?;
     dialogue(&mut stream)
 }
 
-fn smtp_with_starttls(mut stream: TcpStream) -> std::io::Result<()> {
+pub fn smtp_with_starttls(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(b"220 ready\r\n")?;
     let mut plain = BufReader::new(stream);
     dialogue(&mut plain)?;
@@ -127,8 +127,9 @@ async fn https_trusts_the_authority_of_the_channel_only() {
     }
 }
 
-fn mail_channel(settings: Value, route: Route) -> SharedChannel {
-    let secrets = BTreeMap::from([("password".to_owned(), Secret::new("hunter2"))]);
+/// A channel of mails on a way out of its own.
+pub fn mail_channel(settings: Value, password: &str, route: Route, http: Arc<GuardedHttp>) -> SharedChannel {
+    let secrets = BTreeMap::from([("password".to_owned(), Secret::new(password))]);
     let setup = Setup {
         project: "default",
         name: "mail",
@@ -142,7 +143,7 @@ fn mail_channel(settings: Value, route: Route) -> SharedChannel {
     let clock = Arc::new(MockClock::default());
     let tokens = Arc::new(MemoryTokens::new(clock.clone()));
     let random = Arc::new(SeqRandom::default());
-    build(setup, &Ports { http: http(), clock, random, tokens, mail: None }).ok().unwrap()
+    build(setup, &Ports { http, clock, random, tokens, mail: None }).ok().unwrap()
 }
 
 #[tokio::test]
@@ -155,12 +156,12 @@ async fn smtp_speaks_tls_and_starttls_and_never_without_when_asked() {
     for (security, port) in [("tls", listen(smtps)), ("starttls", listen(smtp_with_starttls))] {
         let settings =
             json!({"host": "localhost", "port": port, "security": security, "from": "a@example.com"});
-        let trusted = mail_channel(settings.clone(), private());
+        let trusted = mail_channel(settings.clone(), "hunter2", private(), http());
         deliver(&*trusted, &content, &to, &[]).await.unwrap_or_else(|error| panic!("{security}: {error:?}"));
         let steps = trusted.check().await;
         assert!(steps.iter().all(|step| step.ok), "{steps:?}");
 
-        let stranger = mail_channel(settings, Route::default());
+        let stranger = mail_channel(settings, "hunter2", Route::default(), http());
         let error = deliver(&*stranger, &content, &to, &[]).await.unwrap_err();
         assert_eq!(error.code, "connect", "{security}: {error:?}");
         let steps = stranger.check().await;
@@ -184,7 +185,7 @@ async fn starttls_is_never_skipped() {
     let settings = json!({
         "host": "localhost", "port": listen(plain_only), "security": "starttls", "from": "a@example.com",
     });
-    let channel = mail_channel(settings, Route::default());
+    let channel = mail_channel(settings, "hunter2", Route::default(), http());
     let to = [Recipient {
         addresses: Addresses { email: Some("a@example.com".into()), ..Addresses::default() },
         ..Recipient::default()

@@ -12,7 +12,7 @@ use mc_core::ports::{Clock, MailService, Route, SharedChannel, Tokens};
 use mc_sandbox::{Sandbox, SandboxOptions, SmtpOptions};
 use mc_testkit::{MemoryTokens, MockClock, SeqRandom};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::fakes::{SES_KEY_ID, SES_SECRET};
 
@@ -26,6 +26,8 @@ pub struct World {
     pub smtp_port: u16,
     /// Nobody listens there.
     pub closed_port: u16,
+    /// Keeps the port from those who listen elsewhere meanwhile.
+    _closed: TcpSocket,
 }
 
 impl World {
@@ -50,7 +52,9 @@ impl World {
         let smtp = sandbox.clone();
         tokio::spawn(async move { smtp.serve_smtp(listener, std::future::pending()).await });
 
-        let closed_port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let closed = TcpSocket::new_v4().unwrap();
+        closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let closed_port = closed.local_addr().unwrap().port();
         let policy = EgressPolicy::parse(None, true).unwrap();
         let http = Arc::new(GuardedHttp::new(policy, Arc::clone(&clock) as Arc<dyn Clock>));
         let tokens = Arc::new(MemoryTokens::new(Arc::clone(&clock) as Arc<dyn Clock>));
@@ -61,7 +65,7 @@ impl World {
             tokens: Arc::clone(&tokens) as Arc<dyn Tokens>,
             mail: None,
         };
-        Self { sandbox, ports, clock, tokens, http_port, smtp_port, closed_port }
+        Self { sandbox, ports, clock, tokens, http_port, smtp_port, closed_port, _closed: closed }
     }
 
     /// A channel, or what is wrong with it. `base_url` is left out where it is empty.

@@ -11,7 +11,7 @@ use crate::secret::Secret;
 /// How a request leaves: directly, or through a channel's own proxy and trust.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// `http://`, `https://` or `socks5://` with optional credentials.
+    /// `http://`, `https://`, `socks5://` or `socks5h://` with optional credentials.
     pub proxy: Option<Secret>,
     /// PEM certificates to trust besides Mozilla's.
     pub tls_ca: Option<String>,
