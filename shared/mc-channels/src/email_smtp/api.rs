@@ -99,8 +99,10 @@ async fn transaction(
     }
     reached.enter(Stage::Body);
     connection.command(Data).await?;
+    // The final dot brings the mail's last line end along.
+    let bytes = mail.bytes.strip_suffix(b"\r\n").unwrap_or(&mail.bytes);
     // lettre asks for one more piece after it has written the mail and before it writes the final dot.
-    let pieces = std::iter::once(mail.bytes.as_slice()).chain(std::iter::from_fn(|| {
+    let pieces = std::iter::once(bytes).chain(std::iter::from_fn(|| {
         reached.enter(Stage::Handed);
         None
     }));

@@ -9,14 +9,14 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Certific
 use lettre::transport::smtp::commands::Rset;
 use lettre::transport::smtp::extension::ClientId;
 use mc_core::Timestamp;
-use mc_core::ports::{Clock, Http, SendError, SendFailure};
+use mc_core::ports::{Clock, Http, HttpError, HttpErrorKind, SendError, SendFailure};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_rustls::TlsConnector;
 
 use super::config::{Config, Security};
-use super::replies::{Stage, classify};
-use super::tunnel;
-use crate::http::{Proxy, tls_config};
+use super::replies::{Stage, classify, timed_out};
+use super::tunnel::{self, Stream};
+use crate::http::{describe, tls_config};
 use crate::outcome::{failure, unanswered};
 use crate::registry::Ports;
 
@@ -87,44 +87,37 @@ impl Pool {
 
     /// Connects and sets up TLS.
     pub(super) async fn greet(&self) -> Result<AsyncSmtpConnection, SendError> {
-        let hello = ClientId::Domain(self.config.sender.from.email.domain().to_owned());
-        let mut connection = match &self.config.proxy {
-            None => self.directly(&hello).await?,
-            Some(proxy) => self.through(proxy, &hello).await?,
+        let Config { host, port, proxy, sender, .. } = &*self.config;
+        let hello = ClientId::Domain(sender.from.email.domain().to_owned());
+        let mut stream = match proxy {
+            None => self.directly(host, *port).await?,
+            Some(proxy) => {
+                tunnel::open(proxy, self.connector()?, &*self.http, (host, *port), CONNECT_TIMEOUT)
+                    .await
+                    .map_err(unanswered)?
+            }
         };
+        if self.config.security == Security::Tls {
+            let securing = tunnel::secure(stream, host, host, self.connector()?);
+            stream = match tokio::time::timeout(CONNECT_TIMEOUT, securing).await {
+                Ok(secured) => secured.map_err(unanswered)?,
+                Err(_) => return Err(timed_out(Stage::Connect, CONNECT_TIMEOUT)),
+            };
+        }
+        let connecting = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut connection = connecting.await.map_err(|error| self.lost(&error))?;
         if self.config.security == Security::Starttls {
             connection.starttls(self.tls()?, &hello).await.map_err(|error| self.lost(&error))?;
         }
         Ok(connection)
     }
 
-    async fn directly(&self, hello: &ClientId) -> Result<AsyncSmtpConnection, SendError> {
-        let Config { host, port, .. } = &*self.config;
-        let addresses = self.http.resolve(host, *port).await.map_err(unanswered)?;
-        let implicit = match self.config.security {
-            Security::Tls => Some(self.tls()?),
-            Security::Starttls | Security::None => None,
-        };
-        AsyncSmtpConnection::connect_tokio1(
-            addresses.as_slice(),
-            Some(CONNECT_TIMEOUT),
-            hello,
-            implicit,
-            None,
-        )
-        .await
-        .map_err(|error| self.lost(&error))
-    }
-
-    async fn through(&self, proxy: &Proxy, hello: &ClientId) -> Result<AsyncSmtpConnection, SendError> {
-        let Config { host, port, .. } = &*self.config;
-        let tls = self.connector()?;
-        let way = tunnel::open(proxy, tls, &*self.http, (host, *port), CONNECT_TIMEOUT).await;
-        let mut stream = way.map_err(unanswered)?;
-        if self.config.security == Security::Tls {
-            stream = tunnel::secure(stream, host, host, tls).await.map_err(unanswered)?;
-        }
-        AsyncSmtpConnection::connect_with_transport(stream, hello).await.map_err(|error| self.lost(&error))
+    async fn directly(&self, host: &str, port: u16) -> Result<Stream, SendError> {
+        let addresses = self.http.resolve(host, port).await.map_err(unanswered)?;
+        tunnel::reach(&addresses, CONNECT_TIMEOUT).await.map_err(|error| {
+            let text = format!("no connection to {host}:{port}: {}", describe(&error));
+            unanswered(HttpError { kind: HttpErrorKind::NotConnected, text })
+        })
     }
 
     fn lost(&self, error: &Error) -> SendError {

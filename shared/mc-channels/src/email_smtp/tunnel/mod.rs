@@ -79,11 +79,16 @@ pub(super) async fn open(
     }
 }
 
-async fn reach(addresses: &[SocketAddr], limit: Duration) -> io::Result<Stream> {
+/// Connects to the first of the addresses that answers.
+pub(super) async fn reach(addresses: &[SocketAddr], limit: Duration) -> io::Result<Stream> {
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
         match tokio::time::timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(Box::new(stream)),
+            Ok(Ok(stream)) => {
+                // A mail ends with a short write of its own, which would wait for the answer to the one before.
+                stream.set_nodelay(true)?;
+                return Ok(Box::new(stream));
+            }
             Ok(Err(error)) => last = error,
             Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
