@@ -24,8 +24,13 @@ pub enum Command {
     /// Check a channel before the first message goes through it.
     Check(CheckArgs),
     /// Write down a project's configuration as YAML; secrets become names of environment variables.
+    ///
+    /// Settings are written as they are: a token in a header or in an address is in clear, and a warning names its place.
+    /// A schedule whose one time has passed is left out.
     Export(ExportArgs),
     /// Make a project's configuration as YAML files say. Doing it again changes nothing.
+    ///
+    /// What the files do not name stays as it is. A section `project` without a name is for the access key's own project.
     Apply(ApplyArgs),
 }
 
@@ -128,13 +133,17 @@ pub struct ApplyArgs {
     /// Where the center is and who asks; the key needs the role `admin`.
     #[command(flatten)]
     pub access: Access,
-    /// A YAML file, a folder of them, or - for standard input.
+    /// A YAML file, of one document or several, a folder of them, or - for standard input.
     #[arg(long, short)]
     pub file: PathBuf,
     /// Show what would change, and change nothing.
+    ///
+    /// Fields that are unknown, missing or of a wrong type are found, by the center's own description of its API. Only
+    /// applying it finds out whether what is named is there, templates can be rendered, and times, addresses, secrets
+    /// and the settings of a channel's kind are right.
     #[arg(long)]
     pub dry_run: bool,
-    /// Send secrets from the environment even where nothing else differs, as after a rotation.
+    /// Send secrets even where nothing else differs, as after a rotation.
     #[arg(long)]
     pub secrets: bool,
 }

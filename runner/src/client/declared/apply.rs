@@ -1,48 +1,83 @@
 //! `apply`: makes a center as files say.
 
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+
 use super::files;
-use super::plan::{Step, plan};
+use super::plan::{Plan, Step, plan};
+use super::schema::Document;
 use crate::cli::ApplyArgs;
 use crate::client::http::{Client, Failure, block_on};
+
+/// How many resources of a collection are put at once.
+const AT_ONCE: usize = 16;
 
 /// Applies files, or shows what would change.
 pub fn apply(args: ApplyArgs) -> Result<(), Failure> {
     let declared = files::read(&args.file)?;
     let client = Client::new(args.access)?;
     block_on(async {
-        let plan = plan(&client, &declared, args.secrets).await?;
-        if args.dry_run {
-            for step in &plan.steps {
-                println!("{} {}", if step.new { "would make" } else { "would change" }, step.name);
-                print!("{}", step.diff);
-            }
-            println!("{} would change, {} as they should be", plan.steps.len(), plan.same);
-            return Ok(());
+        let plan = plan(&client, declared, args.secrets).await?;
+        for place in &plan.clear {
+            eprintln!(
+                "warning: {place} is a secret in a file; name an environment variable there, {{env: NAME}}"
+            );
         }
-        let done = plan.steps.len();
-        run(&client, plan.steps).await?;
-        println!("{done} changed, {} as they should be", plan.same);
+        if args.dry_run {
+            return show(&client, &plan).await;
+        }
+        run(&client, &plan.steps).await?;
+        println!("{} changed, {}", plan.steps.len(), rest(&plan));
         Ok(())
     })
 }
 
-/// Puts everything. What is refused is tried again as long as something else succeeds, as it may build on it.
-async fn run(client: &Client, mut steps: Vec<Step>) -> Result<(), Failure> {
-    loop {
-        let (before, mut refused) = (steps.len(), Vec::new());
-        for step in steps {
-            match client.call("PUT", &step.path, Some(&step.body), &[]).await {
-                Ok(_) => println!("{} {}", if step.new { "made" } else { "changed" }, step.name),
-                Err(error) => refused.push((step, error)),
+/// Shows what would be done. What the center's own document says no to is an error.
+async fn show(client: &Client, plan: &Plan) -> Result<(), Failure> {
+    let document = Document::fetch(client).await?;
+    let mut wrong = Vec::new();
+    for Step { collection, name, body, new, diff, .. } in &plan.steps {
+        println!("{} {name}", if *new { "would make" } else { "would change" });
+        print!("{diff}");
+        wrong.extend(document.mistakes(collection, body).into_iter().map(|what| format!("\n  {name}{what}")));
+    }
+    println!("{} would change, {}", plan.steps.len(), rest(plan));
+    if wrong.is_empty() { Ok(()) } else { Err(format!("this would be refused:{}", wrong.concat()).into()) }
+}
+
+/// How many resources are left alone, and why.
+fn rest(plan: &Plan) -> String {
+    let same = format!("{} as they should be", plan.same);
+    if plan.waiting == 0 { same } else { format!("{same}, {} waiting for approval", plan.waiting) }
+}
+
+/// Puts everything, collection by collection. What is refused is tried again as long as something else succeeds, as it
+/// may build on it.
+async fn run(client: &Client, steps: &[Step]) -> Result<(), Failure> {
+    let mut waiting: Vec<&Step> = steps.iter().collect();
+    while !waiting.is_empty() {
+        let mut refused = Vec::new();
+        for section in waiting.chunk_by(|a, b| a.collection.word == b.collection.word) {
+            // Answers come in the order of the steps, whichever is there first.
+            let answers =
+                stream::iter(section.iter().copied()).map(|step| put(client, step)).buffered(AT_ONCE);
+            let mut answers = std::pin::pin!(answers);
+            while let Some((step, answer)) = answers.next().await {
+                match answer {
+                    Ok(_) => println!("{} {}", if step.new { "made" } else { "changed" }, step.name),
+                    Err(error) => refused.push((step, error)),
+                }
             }
         }
-        if refused.is_empty() {
-            return Ok(());
-        }
-        if refused.len() == before {
+        if refused.len() == waiting.len() {
             let texts: Vec<String> = refused.iter().map(|(step, e)| format!("{}: {e}", step.name)).collect();
             return Err(texts.join("\n").into());
         }
-        steps = refused.into_iter().map(|(step, _)| step).collect();
+        waiting = refused.into_iter().map(|(step, _)| step).collect();
     }
+    Ok(())
+}
+
+async fn put<'a>(client: &Client, step: &'a Step) -> (&'a Step, Result<Value, Failure>) {
+    (step, client.call("PUT", &step.path, Some(&step.body), &[]).await)
 }

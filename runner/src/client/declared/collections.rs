@@ -16,6 +16,8 @@ pub(super) struct Collection {
     pub(super) key: &'static str,
     /// What an answer says besides what was put.
     told: &'static [&'static str],
+    /// Fields that have to be given even when there is nothing in them.
+    needed: &'static [&'static str],
     /// Pointers to fields, and what each is when it is not given, as JSON.
     defaults: &'static [(&'static str, &'static str)],
     /// Pointers to times, which an answer writes in UTC whatever the file says.
@@ -28,6 +30,7 @@ pub(super) const COLLECTIONS: [Collection; 8] = [
         word: "projects",
         key: "name",
         told: TIMES,
+        needed: &[],
         defaults: &[("/display_name", "\"\""), ("/settings/template_approval", "false")],
         times: &[],
     },
@@ -35,6 +38,7 @@ pub(super) const COLLECTIONS: [Collection; 8] = [
         word: "channels",
         key: "name",
         told: TIMES,
+        needed: &[],
         defaults: &[("/enabled", "true"), ("/on_doubt", "\"resend\"")],
         times: &[],
     },
@@ -42,6 +46,7 @@ pub(super) const COLLECTIONS: [Collection; 8] = [
         word: "templates",
         key: "name",
         told: &["version", "approval", "created_at", "updated_at"],
+        needed: &[],
         defaults: &[("/format", "\"text\""), ("/title", "\"\""), ("/routing/mode", "\"all\"")],
         times: &[],
     },
@@ -49,14 +54,23 @@ pub(super) const COLLECTIONS: [Collection; 8] = [
         word: "webhooks",
         key: "name",
         told: &["disabled_reason", "created_at", "updated_at"],
+        needed: &[],
         defaults: &[("/enabled", "true")],
         times: &[],
     },
-    Collection { word: "contacts", key: "id", told: TIMES, defaults: &[("/opt_outs", "[]")], times: &[] },
+    Collection {
+        word: "contacts",
+        key: "id",
+        told: TIMES,
+        needed: &[],
+        defaults: &[("/opt_outs", "[]")],
+        times: &[],
+    },
     Collection {
         word: "groups",
         key: "name",
         told: TIMES,
+        needed: &["members"],
         defaults: &[("/display_name", "\"\"")],
         times: &[],
     },
@@ -64,6 +78,7 @@ pub(super) const COLLECTIONS: [Collection; 8] = [
         word: "schedules",
         key: "name",
         told: &["next_runs", "last_run", "created_at", "updated_at"],
+        needed: &[],
         defaults: &[
             ("/timezone", "\"UTC\""),
             ("/enabled", "true"),
@@ -77,12 +92,16 @@ pub(super) const COLLECTIONS: [Collection; 8] = [
         word: "alarms",
         key: "name",
         told: &["state", "value", "since", "last_notified_at", "created_at", "updated_at"],
+        needed: &[],
         defaults: &[("/enabled", "true")],
         times: &[],
     },
 ];
 
 const TIMES: &[&str] = &["created_at", "updated_at"];
+
+/// Where a file's `project` stands until the center has said how it is called: no name is empty.
+pub(super) const OWN: &str = "";
 
 /// Resources by name.
 pub(super) type Named = BTreeMap<String, Value>;
@@ -92,8 +111,14 @@ impl Collection {
     pub(super) fn of(word: &str) -> Result<&'static Collection, Failure> {
         COLLECTIONS.iter().find(|c| c.word == word).ok_or_else(|| {
             let known: Vec<&str> = COLLECTIONS.iter().map(|c| c.word).collect();
-            format!("{word} is not something that can be applied; there are {}", known.join(", ")).into()
+            format!("{word} is not something that can be applied; there are project, {}", known.join(", "))
+                .into()
         })
+    }
+
+    /// How a resource is called where people read of it.
+    pub(super) fn label(&self, name: &str) -> String {
+        if name == OWN { "project".to_owned() } else { format!("{}/{name}", self.word) }
     }
 
     /// The path of one resource.
@@ -104,7 +129,7 @@ impl Collection {
         Ok(format!("/v1/{}/{name}", self.word))
     }
 
-    /// All that the center has, in the form of files.
+    /// All that the center has, as it answers.
     pub(super) async fn fetch(&self, client: &Client) -> Result<Named, Failure> {
         let mut all = Named::new();
         let mut path = format!("/v1/{}?limit=200", self.word);
@@ -112,7 +137,7 @@ impl Collection {
             let page = client.call("GET", &path, None, &[]).await?;
             for item in page["items"].as_array().into_iter().flatten() {
                 if let Some(name) = item[self.key].as_str() {
-                    all.insert(name.to_owned(), self.plain(item));
+                    all.insert(name.to_owned(), item.clone());
                 }
             }
             match page["next_cursor"].as_str() {
@@ -142,7 +167,8 @@ impl Collection {
         }
         if let Value::Object(fields) = &mut plain {
             fields.retain(|name, value| {
-                name != self.key && !self.told.contains(&name.as_str()) && !is_nothing(value)
+                let needed = self.needed.contains(&name.as_str());
+                name != self.key && !self.told.contains(&name.as_str()) && (needed || !is_nothing(value))
             });
         }
         plain
@@ -204,6 +230,12 @@ mod tests {
         assert_eq!(plain, json!({"kind": "wecom_robot", "secrets": {"key": {"set": true}}}));
         let held = Collection::of("channels").unwrap().plain(&json!({"on_doubt": "hold", "enabled": false}));
         assert_eq!(held, json!({"on_doubt": "hold", "enabled": false}));
+    }
+
+    #[test]
+    fn a_group_of_nobody_says_so() {
+        let answer = json!({"name": "nobody", "display_name": "", "members": [], "created_at": "…"});
+        assert_eq!(Collection::of("groups").unwrap().plain(&answer), json!({"members": []}));
     }
 
     #[test]

@@ -13,14 +13,18 @@
 //!     title: "{{ app }} is live"
 //! ```
 //!
-//! A secret is never in a file: `{env: NAME}` stands for the value of an environment variable.
+//! `{env: NAME}` stands for the value of an environment variable, so that no secret has to be in a file. `project` has no
+//! name in it, so that the files of one project can be applied to another.
 
 mod apply;
 mod collections;
 mod export;
 mod files;
 mod plan;
+mod project;
+mod schema;
 mod secrets;
+mod suspects;
 
 pub use apply::apply;
 pub use export::export;

@@ -4,11 +4,14 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use super::collections::{COLLECTIONS, Collection, Declared};
-use super::secrets::{self, Resolved};
+use super::project::Project;
+use super::secrets::{self, HIDDEN, Resolved, Variables};
 use crate::client::http::{Client, Failure};
 
 /// One resource to put.
 pub(super) struct Step {
+    /// What it is one of.
+    pub(super) collection: &'static Collection,
     /// `channels/ops-robot`.
     pub(super) name: String,
     /// Where it is put.
@@ -21,35 +24,50 @@ pub(super) struct Step {
     pub(super) diff: String,
 }
 
-/// The steps, and how many resources are as they should be already.
+/// The steps, and what is left alone.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
+    /// How many resources are as they should be already.
     pub(super) same: usize,
+    /// How many templates are as they should be as soon as somebody approves them.
+    pub(super) waiting: usize,
+    /// Where a secret stands in a file.
+    pub(super) clear: Vec<String>,
 }
 
 /// Compares what is declared with what the center has. Names every variable that is missing before anything is done.
 ///
 /// A secret cannot be compared. It goes along with a resource that changes; with `secrets` it is sent in any case.
-pub(super) async fn plan(client: &Client, declared: &Declared, secrets: bool) -> Result<Plan, Failure> {
+pub(super) async fn plan(client: &Client, mut declared: Declared, secrets: bool) -> Result<Plan, Failure> {
     let mut plan = Plan::default();
     let mut missing = Vec::new();
+    let project = Project::fetch(client).await?;
+    project.settle(&mut declared)?;
     for collection in &COLLECTIONS {
         let Some(resources) = declared.get(collection.word) else { continue };
-        let stored = collection.fetch(client).await?;
+        let answers = collection.fetch(client).await?;
         for (name, resource) in resources {
-            let stored = stored.get(name);
+            let (full, path) = (collection.label(name), collection.path(name)?);
+            let stored = answers.get(name).map(|answer| collection.plain(answer));
             let read = |name: &str| std::env::var(name).ok();
-            let Resolved { body, missing: unset, given } = secrets::resolve(resource, stored, &read);
-            let full = format!("{}/{name}", collection.word);
+            let Resolved { body, missing: unset, given } = secrets::resolve(resource, stored.as_ref(), &read);
             missing.extend(unset.into_iter().map(|(variable, at)| format!("  {variable} for {full}{at}")));
-            let diff = diff(collection, name, stored, resource)?;
-            if diff.is_empty() && !(secrets && given) {
+            let mut shown = resource.clone();
+            let clear = secrets::hide(collection.word, &mut shown);
+            let renew = secrets && (given || !clear.is_empty());
+            plan.clear.extend(clear.into_iter().map(|at| format!("{full}{at}")));
+            let diff = diff(collection, name, stored.as_ref(), &shown)?;
+            if diff.is_empty() && !renew {
                 plan.same += 1;
                 continue;
             }
-            let path = collection.path(name)?;
-            plan.steps.push(Step { name: full, path, body, new: stored.is_none(), diff });
+            let reviewed = collection.word == "templates" && project.approves_templates();
+            if reviewed && stored.is_some() && waits(client, collection, &path, resource).await? {
+                plan.waiting += 1;
+                continue;
+            }
+            plan.steps.push(Step { collection, name: full, path, body, new: stored.is_none(), diff });
         }
     }
     if missing.is_empty() {
@@ -57,6 +75,19 @@ pub(super) async fn plan(client: &Client, declared: &Declared, secrets: bool) ->
     } else {
         Err(format!("nothing was changed; set these environment variables:\n{}", missing.join("\n")).into())
     }
+}
+
+/// Whether a template's newest version is what the file says and waits for its approval: to put it again changes nothing.
+async fn waits(
+    client: &Client,
+    collection: &Collection,
+    path: &str,
+    declared: &Value,
+) -> Result<bool, Failure> {
+    let versions = client.call("GET", &format!("{path}/versions?limit=1"), None, &[]).await?;
+    let newest = &versions["items"][0];
+    let pending = newest["approval"]["state"].as_str() == Some("pending");
+    Ok(pending && collection.plain(newest) == collection.plain(declared))
 }
 
 /// The lines that change. Secrets stand there as names of variables on both sides.
@@ -78,11 +109,13 @@ fn diff(
     Ok(TextDiff::from_lines(&before, &after).unified_diff().context_radius(2).to_string())
 }
 
-/// What is stored, its secrets under the variables that the file names for them.
+/// What is stored, its secrets as the file has them: under the variable that it names, or hidden.
 fn with_names_of(stored: &Value, declared: &Value, word: &str, name: &str) -> Value {
     let mut named = stored.clone();
-    secrets::refer(word, name, &mut named);
-    take_names(&mut named, declared);
+    if secrets::has_secrets(word) {
+        secrets::refer(word, name, &mut named, &mut Variables::default());
+        take_names(&mut named, stored, declared);
+    }
     in_order_of(named, declared)
 }
 
@@ -102,15 +135,18 @@ fn in_order_of(stored: Value, declared: &Value) -> Value {
     }
 }
 
-fn take_names(stored: &mut Value, declared: &Value) {
-    let is_reference =
-        |value: &Value| value.as_object().is_some_and(|f| f.len() == 1 && f.contains_key("env"));
-    match (stored, declared) {
-        (stored, declared) if is_reference(stored) && is_reference(declared) => *stored = declared.clone(),
-        (Value::Object(stored), Value::Object(declared)) => {
-            for (field, inner) in stored {
+fn take_names(named: &mut Value, stored: &Value, declared: &Value) {
+    let is_reference = |value: &Value| secrets::reference(value).is_some();
+    match (named, declared) {
+        (named, declared) if is_reference(named) && is_reference(declared) => *named = declared.clone(),
+        // A proxy is shown without its credentials, and so the rest of it is compared.
+        (named, Value::String(_)) if is_reference(named) => {
+            *named = if stored.is_string() { stored.clone() } else { Value::from(HIDDEN) };
+        }
+        (Value::Object(named), Value::Object(declared)) => {
+            for (field, inner) in named {
                 if let Some(declared) = declared.get(field) {
-                    take_names(inner, declared);
+                    take_names(inner, &stored[field.as_str()], declared);
                 }
             }
         }
@@ -144,5 +180,24 @@ mod tests {
             "the order of fields says nothing"
         );
         assert!(diff(channels, "new", None, &json!({})).unwrap().contains("+{}"));
+    }
+
+    #[test]
+    fn a_secret_in_a_file_is_neither_compared_nor_shown() {
+        let channels = Collection::of("channels").unwrap();
+        let proxy = "http://***@proxy.example.com/";
+        let stored = json!({"kind": "wecom_robot", "secrets": {"key": {"set": true}}, "proxy": proxy});
+        let hidden = |proxy: &str| {
+            let mut declared = json!({"kind": "wecom_robot", "secrets": {"key": "hunter2"}, "proxy": proxy});
+            secrets::hide("channels", &mut declared);
+            declared
+        };
+        let same = hidden("http://me:hunter3@proxy.example.com");
+        assert_eq!(diff(channels, "ops", Some(&stored), &same).unwrap(), "");
+        let moved =
+            diff(channels, "ops", Some(&stored), &hidden("http://me:hunter3@other.example.com")).unwrap();
+        assert!(moved.contains("other.example.com") && !moved.contains("hunter"), "{moved}");
+        let new = diff(channels, "ops", None, &same).unwrap();
+        assert!(new.contains("+kind: wecom_robot") && !new.contains("hunter"), "{new}");
     }
 }

@@ -1,25 +1,65 @@
 //! Secrets in files: names of environment variables in place of values.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
-/// Puts `{env: NAME}` where an answer says `{set: true}`, or shows a URL without its password.
-pub(super) fn refer(word: &str, name: &str, resource: &mut Value) {
-    walk(&variable(&[word.strip_suffix('s').unwrap_or(word), name]), resource);
+use serde_json::{Value, json};
+use url::Url;
+
+/// What is shown in place of a secret that stands in a file.
+pub(super) const HIDDEN: &str = "***";
+
+/// Fields that belong to whoever writes them: in these, `env` is a word like any other.
+const FREE: [&str; 4] = ["data", "params", "sample", "variables"];
+
+/// The variables that are named already: names that differ only in their signs, as `a-b` and `a.b`, would share one.
+#[derive(Default)]
+pub(super) struct Variables {
+    taken: BTreeSet<String>,
+    /// Those that had to be told from another by a number.
+    pub(super) numbered: Vec<String>,
 }
 
-fn walk(prefix: &str, value: &mut Value) {
+impl Variables {
+    fn take(&mut self, wanted: &str) -> String {
+        let (mut name, mut count) = (wanted.to_owned(), 1);
+        while !self.taken.insert(name.clone()) {
+            count += 1;
+            name = format!("{wanted}_{count}");
+        }
+        if count > 1 {
+            self.numbered.push(name.clone());
+        }
+        name
+    }
+}
+
+/// Whether resources of a collection have secrets. In others a text may well be asterisks, and `env` a name of a value.
+pub(super) fn has_secrets(word: &str) -> bool {
+    matches!(word, "channels" | "webhooks")
+}
+
+/// Puts `{env: NAME}` where an answer says `{set: true}`, or shows a URL without its password.
+pub(super) fn refer(word: &str, name: &str, resource: &mut Value, variables: &mut Variables) {
+    if has_secrets(word) {
+        walk(&variable(&[word.strip_suffix('s').unwrap_or(word), name]), resource, variables);
+    }
+}
+
+fn walk(prefix: &str, value: &mut Value, variables: &mut Variables) {
     match value {
-        _ if is_mask(value) => *value = json!({"env": prefix}),
-        Value::String(text) if text.contains("***@") || text == "***" => *value = json!({"env": prefix}),
+        _ if is_mask(value) => *value = json!({"env": variables.take(prefix)}),
+        Value::String(text) if text.contains("***@") || text == HIDDEN => {
+            *value = json!({"env": variables.take(prefix)});
+        }
         Value::Object(fields) => {
             for (field, inner) in fields {
                 // Saying "secrets" in a variable's name tells nobody anything.
                 let deeper = if field == "secrets" { prefix.to_owned() } else { variable(&[prefix, field]) };
-                walk(&deeper, inner);
+                walk(&deeper, inner, variables);
             }
         }
         Value::Array(items) => items.iter_mut().enumerate().for_each(|(i, item)| {
-            walk(&variable(&[prefix, &i.to_string()]), item);
+            walk(&variable(&[prefix, &i.to_string()]), item, variables);
         }),
         _ => {}
     }
@@ -33,6 +73,62 @@ fn is_mask(value: &Value) -> bool {
 fn variable(words: &[&str]) -> String {
     let upper = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     words.join("_").chars().map(upper).collect()
+}
+
+/// Puts [`HIDDEN`] in place of the secrets that a file holds itself, and answers where such a one stands in clear.
+pub(super) fn hide(word: &str, resource: &mut Value) -> Vec<String> {
+    let mut clear = Vec::new();
+    let mut cover = |at: String, value: &mut Value| {
+        if reference(value).is_some() || is_mask(value) || value.is_null() {
+            return;
+        }
+        // A pool may name a variable for each of its robots, and then none of them is in clear.
+        if is_clear(value) {
+            clear.push(at);
+        }
+        *value = json!(HIDDEN);
+    };
+    match word {
+        "channels" => {
+            if let Some(Value::Object(secrets)) = resource.get_mut("secrets") {
+                for (field, value) in secrets {
+                    cover(format!("/secrets/{field}"), value);
+                }
+            }
+            if let Some(Value::String(proxy)) = resource.get_mut("proxy")
+                && proxy.contains('@')
+                && !proxy.contains(HIDDEN)
+            {
+                *proxy = without_credentials(proxy);
+                clear.push("/proxy".to_owned());
+            }
+        }
+        "webhooks" => {
+            if let Some(secret) = resource.get_mut("secret") {
+                cover("/secret".to_owned(), secret);
+            }
+        }
+        _ => {}
+    }
+    clear
+}
+
+fn is_clear(value: &Value) -> bool {
+    match value {
+        _ if reference(value).is_some() => false,
+        Value::Object(fields) => fields.values().any(is_clear),
+        Value::Array(items) => items.iter().any(is_clear),
+        other => !other.is_null(),
+    }
+}
+
+/// A proxy as the center shows it.
+fn without_credentials(proxy: &str) -> String {
+    let Ok(mut url) = Url::parse(proxy) else { return HIDDEN.to_owned() };
+    match (url.set_username(HIDDEN), url.set_password(None)) {
+        (Ok(()), Ok(())) => url.to_string(),
+        _ => HIDDEN.to_owned(),
+    }
 }
 
 /// What became of a resource's secrets.
@@ -80,12 +176,14 @@ fn fill(
     }
     match value {
         Value::Object(fields) => {
-            for (field, inner) in fields.iter_mut() {
+            // What a channel sends is made of settings, and a secret may be anywhere in those.
+            let is_free = |field: &str| FREE.contains(&field) && !at.starts_with("/settings");
+            for (field, inner) in fields.iter_mut().filter(|(field, _)| !is_free(field)) {
                 let at = format!("{at}/{}", field.replace('~', "~0").replace('/', "~1"));
                 fill(inner, &at, stored, read, resolved);
             }
             // A secret that is not named stays as it is.
-            fields.retain(|_, inner| !is_mask(inner));
+            fields.retain(|field, inner| is_free(field) || !is_mask(inner));
         }
         Value::Array(items) => {
             for (i, inner) in items.iter_mut().enumerate() {
@@ -96,7 +194,8 @@ fn fill(
     }
 }
 
-fn reference(value: &Value) -> Option<&str> {
+/// The variable that is named in place of a secret.
+pub(super) fn reference(value: &Value) -> Option<&str> {
     let fields = value.as_object()?;
     if fields.len() == 1 { fields.get("env")?.as_str() } else { None }
 }
@@ -118,7 +217,7 @@ mod tests {
         let mut channel = json!({
             "secrets": {"key": {"set": true}}, "proxy": "http://***@proxy.example.com:3128/", "settings": {"x": 1},
         });
-        refer("channels", "ops-robot", &mut channel);
+        refer("channels", "ops-robot", &mut channel, &mut Variables::default());
         assert_eq!(
             channel,
             json!({
@@ -127,6 +226,49 @@ mod tests {
                 "settings": {"x": 1},
             })
         );
+    }
+
+    #[test]
+    fn each_secret_has_a_variable_of_its_own() {
+        let (mut variables, masked) = (Variables::default(), json!({"secrets": {"key": {"set": true}}}));
+        let mut name_of = |channel: &str| {
+            let mut resource = masked.clone();
+            refer("channels", channel, &mut resource, &mut variables);
+            reference(&resource["secrets"]["key"]).unwrap().to_owned()
+        };
+        assert_eq!(name_of("a-b"), "CHANNEL_A_B_KEY");
+        assert_eq!(name_of("a.b"), "CHANNEL_A_B_KEY_2");
+        assert_eq!(name_of("A-B"), "CHANNEL_A_B_KEY_3");
+        assert_eq!(variables.numbered, ["CHANNEL_A_B_KEY_2", "CHANNEL_A_B_KEY_3"]);
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_as_it_is() {
+        let template = json!({"body": "***@all***", "sample": {"env": "prod"}});
+        let mut exported = template.clone();
+        refer("templates", "deploy-done", &mut exported, &mut Variables::default());
+        assert_eq!(exported, template);
+        let resolved = resolve(&template, None, &|_| None);
+        assert_eq!(resolved, Resolved { body: template, ..Resolved::default() });
+    }
+
+    #[test]
+    fn a_secret_in_a_file_is_named_by_its_place_and_not_shown() {
+        let mut channel = json!({
+            "secrets": {"key": "hunter2", "named": {"env": "NAMED"}, "keys": ["hunter3"], "robots": [{"env": "ONE"}]},
+            "proxy": "http://me:hunter4@proxy.example.com:3128",
+        });
+        assert_eq!(hide("channels", &mut channel), ["/secrets/key", "/secrets/keys", "/proxy"]);
+        assert_eq!(
+            channel,
+            json!({
+                "secrets": {"key": "***", "named": {"env": "NAMED"}, "keys": "***", "robots": "***"},
+                "proxy": "http://***@proxy.example.com:3128/",
+            })
+        );
+        let mut webhook = json!({"url": "https://caller.example.com", "secret": "whsec_hunter5"});
+        assert_eq!(hide("webhooks", &mut webhook), ["/secret"]);
+        assert!(hide("webhooks", &mut json!({"secret": {"env": "NAMED"}})).is_empty());
     }
 
     #[test]
