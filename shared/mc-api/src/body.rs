@@ -6,6 +6,7 @@ use axum::body::{Body, HttpBody};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
+use mc_content::FieldError;
 
 use crate::problem::ApiError;
 
@@ -40,13 +41,21 @@ pub(crate) async fn read(mut body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-/// Refuses a body whose length says that it is too large, before any of it is read.
+/// Refuses a body whose headers say that it is too large or packed, before any of it is read.
 pub(crate) fn check_declared(headers: &HeaderMap, body: Body) -> Result<Body, ApiError> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(too_large(body));
     }
-    Ok(body)
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if !body.is_end_stream() && !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            let detail = "a body is read as it is; send it without the header Content-Encoding";
+            let error = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+            let field = FieldError::new("/content-encoding", detail);
+            Err(abandon(body, error.with_errors(vec![field])))
+        }
+        _ => Ok(body),
+    }
 }
 
 /// Gives up on a request whose body nobody will look at.
@@ -132,5 +141,21 @@ mod tests {
         assert!(check_declared(&headers, Body::empty()).is_ok());
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("4194305"));
         assert_eq!(check_declared(&headers, Body::empty()).unwrap_err().status().as_u16(), 413);
+    }
+
+    #[tokio::test]
+    async fn a_packed_body_is_refused_by_the_name_of_its_header() {
+        let mut headers = HeaderMap::new();
+        let mut check = |encoding: &'static str, body: Body| {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+            check_declared(&headers, body)
+        };
+        let refused = check("gzip", Body::from("x")).unwrap_err();
+        assert_eq!(
+            (refused.status().as_u16(), refused.errors()[0].pointer.as_str()),
+            (415, "/content-encoding")
+        );
+        assert!(check("Identity", Body::from("x")).is_ok());
+        assert!(check("gzip", Body::empty()).is_ok(), "there is nothing to read");
     }
 }

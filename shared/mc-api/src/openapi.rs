@@ -139,7 +139,11 @@ fn add_problems(operation: &mut Operation, route: &Route) {
         problems.push(("404", "There is no such thing in this project"));
     }
     if takes_body {
-        problems.extend([("400", "The body is not JSON"), ("413", "The body is larger than 4 MiB")]);
+        problems.extend([
+            ("400", "The body is not JSON"),
+            ("413", "The body is larger than 4 MiB"),
+            ("415", "The body has a Content-Encoding"),
+        ]);
     }
     if takes_body || !route.query.is_empty() || route.path.contains('{') {
         problems.push(("422", "A field or a parameter is wrong; `errors` says which"));

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use mc_content::FieldError;
 use mc_core::{Error, ErrorKind, Retry};
-use mc_pipeline::accept::Refusal;
+use mc_pipeline::accept::{Refusal, words};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -88,14 +88,13 @@ impl ApiError {
         pointer: impl Into<String>,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let detail = detail.into();
-        let error = FieldError::new(pointer, detail.clone());
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).with_errors(vec![error])
+        let detail: Cow<'static, str> = detail.into();
+        Self::fields(code, vec![FieldError::new(pointer, detail)])
     }
 
-    /// 422: several fields of the request are wrong.
+    /// 422: several fields of the request are wrong; the text for people is about the first.
     pub fn fields(code: &'static str, errors: Vec<FieldError>) -> Self {
-        let detail = errors.first().map_or_else(String::new, |e| e.detail.clone());
+        let detail = errors.first().map(words::standalone).unwrap_or_default();
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).with_errors(errors)
     }
 
@@ -151,8 +150,9 @@ impl ApiError {
     /// Puts every pointer under a prefix, for a document inside of the body.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
-        for error in &mut self.0.errors {
-            error.pointer.insert_str(0, prefix);
+        let Inner { detail, errors, .. } = &mut *self.0;
+        if let Some(moved) = words::put_under(prefix, detail, errors) {
+            *detail = moved.into();
         }
         self
     }

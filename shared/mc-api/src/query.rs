@@ -2,6 +2,7 @@
 
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
+use mc_pipeline::accept::words;
 pub(crate) use mc_pipeline::repo::is_place;
 use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
@@ -28,6 +29,10 @@ impl Query {
             };
             if read.iter().any(|(n, _)| n == name) {
                 return Err(bad(name, format!("{name} is given twice")));
+            }
+            // This is what stands in a decoded value for bytes that are no text.
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(bad(name, format!("the value of {name} is not UTF-8")));
             }
             read.push((name, value.into_owned()));
         }
@@ -72,11 +77,20 @@ impl Query {
         time.map(Some).ok_or_else(|| bad(name, detail))
     }
 
+    /// The parameters `from` and `to`, in this order.
+    pub(crate) fn range(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+        let (from, to) = (self.time("from")?, self.time("to")?);
+        match (from, to) {
+            (Some(from), Some(to)) if from > to => Err(bad("from", "from must be before to")),
+            range => Ok(range),
+        }
+    }
+
     /// A parameter that is one of some words.
     pub(crate) fn word<'a, T: Deserialize<'a>>(&'a self, name: &'static str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let word = T::deserialize(StrDeserializer::<WordError>::new(text));
-        word.map(Some).map_err(|error| bad(name, error.to_string()))
+        word.map(Some).map_err(|error| bad(name, words::plain(&error.to_string()).1))
     }
 }
 
@@ -106,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: &[&str] = &["limit", "cursor", "status", "from"];
+    const KNOWN: &[&str] = &["limit", "cursor", "status", "from", "to"];
 
     fn parse(raw: &str) -> Query {
         Query::parse(Some(raw), KNOWN).unwrap()
@@ -136,5 +150,8 @@ mod tests {
         assert_eq!(pointer(parse("cursor=../x").cursor(is_ulid)), "/cursor");
         assert_eq!(pointer(parse("status=lost").word::<MessageStatus>("status")), "/status");
         assert_eq!(pointer(parse("from=yesterday").time("from")), "/from");
+        let turned = "from=2026-12-02T00:00:00Z&to=2026-12-01T00:00:00Z";
+        assert_eq!(pointer(parse(turned).range()), "/from");
+        assert_eq!(pointer(Query::parse(Some("limit=1&status=%FF"), KNOWN)), "/status");
     }
 }

@@ -44,6 +44,12 @@ pub async fn check(center: &Center, condition: &Condition) -> Result<(), Refusal
         let detail = "a JSON pointer begins with a slash, like /data/open";
         return Err(Refusal::field("invalid_request", "/pointer", detail));
     }
+    let holds_credentials = |url: url::Url| !url.username().is_empty() || url.password().is_some();
+    if url::Url::parse(&condition.url).is_ok_and(holds_credentials) {
+        let detail = "a condition's URL carries no user and password; \
+                      use an address with a secret path, or a gateway";
+        return Err(Refusal::field("invalid_request", "/url", detail));
+    }
     center.http.admit(&condition.url).await.map_err(|error| {
         let code = match error.kind {
             HttpErrorKind::Forbidden => "forbidden_address",

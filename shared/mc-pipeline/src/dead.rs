@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mc_core::id::MessageId;
 use mc_core::model::Priority;
 use mc_core::ports::{Attrs, Commit, Family, Group, Item, Key, Op, Outgoing, Query, Task};
 use mc_core::{Error, Result, Timestamp};
@@ -31,13 +32,27 @@ pub async fn put(center: &Center, task: &Task, error: &Error) -> Result<()> {
     let project = task.project();
     let letter = DeadLetter { at: center.clock.now(), task: task.clone(), reason: error.to_string() };
     let key = Key::new(keys::dead_partition(project), center.unique());
+    let mut told = json!({"dead_letter": key.sk, "reason": letter.reason});
+    if let Some(message) = message_of(task) {
+        told["message_id"] = json!(message);
+    }
     center
         .store
         .write(Op::put(Item::new(key, Attrs::new().with(attr::DOC, serde_json::to_vec(&letter)?))))
         .await?;
     metrics::counter!("message_center_dead_letters_total").increment(1);
     center.stats.note(letter.at, project, cell(center, task).await, Count::DeadLetters);
-    syslog::note(center, project, "dead_letter", json!({"reason": letter.reason})).await
+    syslog::note(center, project, "dead_letter", told).await
+}
+
+/// The message that a task is about, if it is about one.
+fn message_of(task: &Task) -> Option<MessageId> {
+    match task {
+        Task::Deliver { message, .. } | Task::Recall { message, .. } | Task::Ask { message, .. } => {
+            Some(*message)
+        }
+        Task::Notify { .. } | Task::Receipt { .. } | Task::Poll { .. } | Task::Run { .. } => None,
+    }
 }
 
 /// What a dead letter counts for: its channel, where it has one that is still there. One of an alarm's own message

@@ -104,6 +104,8 @@ pub fn resource_of(data: &Value) -> Option<String> {
         ("webhook", "webhooks"),
         ("access_key", "access-keys"),
         ("schedule", "schedules"),
+        ("alarm", "alarms"),
+        ("dead_letter", "dead-letters"),
     ];
     named.iter().find_map(|(field, collection)| Some(format!("{collection}/{}", data[field].as_str()?)))
 }
@@ -246,6 +248,18 @@ mod tests {
         let many: Map<String, Value> = (0..500).map(|n| (format!("f{n}"), "x".repeat(100).into())).collect();
         let (_, is) = changes(None, Some(&Value::Object(many)));
         assert_eq!(is.unwrap()["f7"], "…");
+    }
+
+    #[test]
+    fn an_entry_is_about_what_its_details_name() {
+        for (data, resource) in [
+            (json!({"alarm": "a1", "metric": "gave_up"}), Some("alarms/a1")),
+            (json!({"dead_letter": "01", "message_id": "msg_1"}), Some("dead-letters/01")),
+            (json!({"channel": "mail", "code": "x"}), Some("channels/mail")),
+            (json!({"username": "zhang"}), None),
+        ] {
+            assert_eq!(resource_of(&data).as_deref(), resource, "{data}");
+        }
     }
 
     #[test]

@@ -83,6 +83,19 @@ impl ChannelBody {
         Ok(())
     }
 
+    /// What is wrong with the rates: one of none would have no slot that anybody could wait for.
+    fn check_rates(&self) -> Result<(), ApiError> {
+        let Limits { per_minute, per_second, .. } = self.limits;
+        let rates = [("/limits/per_minute", per_minute), ("/limits/per_second", per_second)];
+        match rates.into_iter().find(|(_, rate)| *rate == Some(0)) {
+            Some((pointer, _)) => {
+                let detail = "is at least 1; to stop a channel set enabled to false";
+                Err(ApiError::field("invalid_channel", pointer, detail))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Puts the stored secrets to those that were given.
     pub(crate) fn open(
         self,
@@ -91,6 +104,7 @@ impl ChannelBody {
         stored: Option<&ChannelDoc>,
     ) -> Result<Opened, ApiError> {
         self.check_percentages()?;
+        self.check_rates()?;
         // Another kind's secrets mean nothing to this one.
         let stored = stored.filter(|doc| doc.kind == self.kind);
         let mut secrets = BTreeMap::new();
@@ -107,7 +121,10 @@ impl ChannelBody {
                 Value::Array(_) | Value::Object(_) if !is_mask(value) => value.to_string(),
                 _ => {
                     let pointer = format!("/secrets/{}", escape(field));
-                    let detail = "a secret is a text, a list or an object; null takes it away";
+                    let detail = match is_mask(value) {
+                        true => "there is no secret set here yet; give its value",
+                        false => "a secret is a text, a list or an object; null takes it away",
+                    };
                     return Err(ApiError::field("invalid_channel", pointer, detail));
                 }
             };

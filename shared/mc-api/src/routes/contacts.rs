@@ -4,6 +4,7 @@ use http::StatusCode;
 use mc_core::Timestamp;
 use mc_core::model::{Addresses, ContactDoc, QuietHours};
 use mc_pipeline::people::{check, import};
+use mc_pipeline::syslog::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -270,7 +271,9 @@ pub async fn import_csv(call: Call) -> Answer {
             "unchanged": report.unchanged, "refused": report.refused,
             "contacts": changed.collect::<Vec<_>>(),
         });
-        call.audit("contacts.import", what).await;
+        // It is about no contact alone, so its path names none.
+        let resource = Some("contacts".to_owned());
+        call.note(call.project(), Entry { resource, ..call.entry("contacts.import", what) }).await;
     }
     Ok(answer::json(StatusCode::OK, &report))
 }

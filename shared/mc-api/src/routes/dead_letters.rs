@@ -1,9 +1,12 @@
 //! Dead letters: tasks that were given up.
 
+use std::collections::HashSet;
+
 use http::StatusCode;
 use mc_core::Timestamp;
 use mc_core::ports::Task;
 use mc_pipeline::dead::{self, DeadLetter};
+use mc_pipeline::syslog::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -131,6 +134,10 @@ pub(crate) struct Redrive {
 pub(crate) struct Redriven {
     /// How many were sent again.
     redriven: usize,
+    /// Those of the ids that no dead letter has, maybe because it was sent again before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    unknown: Vec<String>,
 }
 
 /// Send dead letters again
@@ -146,7 +153,24 @@ pub async fn redrive(call: Call) -> Answer {
         (None, true) => None,
         _ => return Err(ApiError::field("invalid_request", "/ids", "give either ids, or all: true")),
     };
+    let unknown = unknown(&call, ids.as_deref().unwrap_or_default()).await?;
     let redriven = dead::redrive(call.center(), call.project(), ids.as_deref()).await?;
-    call.audit("dead_letters.redrive", json!({"ids": ids, "redriven": redriven})).await;
-    Ok(answer::json(StatusCode::ACCEPTED, &Redriven { redriven }))
+    let (resource, what) = (Some("dead-letters".to_owned()), json!({"ids": ids, "redriven": redriven}));
+    call.note(call.project(), Entry { resource, ..call.entry("dead_letters.redrive", what) }).await;
+    Ok(answer::json(StatusCode::ACCEPTED, &Redriven { redriven, unknown }))
+}
+
+/// Those of the ids that no dead letter of the project has.
+async fn unknown(call: &Call, ids: &[String]) -> Result<Vec<String>, ApiError> {
+    let (mut unknown, mut cursor) = (ids.to_vec(), None::<String>);
+    while !unknown.is_empty() {
+        let (letters, next) = dead::list(call.center(), call.project(), 200, cursor.as_deref()).await?;
+        let known: HashSet<String> = letters.into_iter().map(|(id, _)| id).collect();
+        unknown.retain(|id| !known.contains(id));
+        match next {
+            Some(_) => cursor = next,
+            None => break,
+        }
+    }
+    Ok(unknown)
 }

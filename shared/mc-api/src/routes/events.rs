@@ -96,12 +96,13 @@ enum Form {
 )]
 pub async fn list(call: Call) -> Answer {
     let query = &call.query;
+    let (from, to) = query.range()?;
     let filter = Filter {
         kind: query.text("type"),
         actor: query.text("actor"),
         resource: query.text("resource"),
-        from: query.time("from")?,
-        to: query.time("to")?,
+        from,
+        to,
     };
     let form = query.word("format")?.unwrap_or_else(|| accepted(&call));
     let limit = match form {

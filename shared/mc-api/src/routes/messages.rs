@@ -4,8 +4,9 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
+use mc_core::state::{Counts, State};
 use mc_pipeline::accept::commit::Outcome;
-use mc_pipeline::accept::{self, Accepted, Idempotency, SendRequest, request};
+use mc_pipeline::accept::{self, Accepted, Idempotency, Refusal, SendRequest, request};
 use mc_pipeline::receipts;
 use mc_pipeline::view::{self, Filter};
 use ring::digest;
@@ -108,7 +109,7 @@ pub async fn send_batch(call: Call) -> Answer {
         let message: SendRequest = request::read(raw.get().as_bytes())?;
         if message.dry_run {
             let detail = "a dry run is a call of its own: POST /v1/messages";
-            return Err(accept::Refusal::field("invalid_request", "/dry_run", detail));
+            return Err(Refusal::field("invalid_request", "/dry_run", detail));
         }
         Ok(message)
     });
@@ -201,14 +202,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 )]
 pub async fn list(call: Call) -> Answer {
     let query = &call.query;
+    let (from, to) = query.range()?;
     let filter = Filter {
         status: query.word("status")?,
         channel: query.text("channel"),
         template: query.text("template"),
         tag: query.text("tag"),
         reference: query.text("reference"),
-        from: query.time("from")?,
-        to: query.time("to")?,
+        from,
+        to,
     };
     let (limit, cursor) = (query.limit()?, query.cursor(is_ulid)?);
     let page = view::list(call.center(), call.project(), &filter, limit, cursor).await?;
@@ -324,14 +326,30 @@ pub async fn retry(call: Call) -> Answer {
 /// Take a message back
 ///
 /// Where the platform can, everybody who has it loses it; the others keep it. 409 `not_recallable` when nobody's could be
-/// taken back: the detail says why and what to do.
+/// taken back: the detail says why and what to do. When everybody's was taken back before, it is answered again.
 #[utoipa::path(
     post, path = "/v1/messages/{id}/recall", tag = "messages", operation_id = "recall_message",
     params(("id" = String, Path)),
     responses((status = 200, description = "The message, as it is now", body = schema::Message))
 )]
 pub async fn recall(call: Call) -> Answer {
-    let message = receipts::recall(call.center(), &call.caller(), call.message_id()?).await?;
-    call.audit("message.recall", json!({})).await;
-    ok(&message)
+    let id = call.message_id()?;
+    let refusal = match receipts::recall(call.center(), &call.caller(), id).await {
+        Ok(message) => {
+            call.audit("message.recall", json!({})).await;
+            return ok(&message);
+        }
+        Err(refusal @ Refusal::Conflict { .. }) => refusal,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    match view::get(call.center(), call.project(), id).await? {
+        Some(message) if is_taken_back(&message.counts) => ok(&message),
+        _ => Err(refusal.into()),
+    }
+}
+
+/// Whether it was taken back from all who had it.
+fn is_taken_back(counts: &Counts) -> bool {
+    let have_it = [State::Sent, State::Delivered, State::Read];
+    counts.get(State::Recalled) > 0 && have_it.into_iter().all(|state| counts.get(state) == 0)
 }

@@ -33,7 +33,8 @@ struct Subject<'a> {
 pub(crate) struct StoredPreview {
     /// The values; the template's sample by default.
     data: Option<Map<String, Value>>,
-    /// These channels; by default those of the template's routing, or else every kind as in a draft's preview.
+    /// These channels; by default those of the template's routing, or else every kind as in a draft's preview. One that
+    /// would refuse is shown as there.
     channels: Option<Vec<String>>,
     /// This version, also one that waits for its approval; by default the current one.
     version: Option<u32>,
@@ -85,7 +86,7 @@ pub async fn stored(call: Call) -> Answer {
         }
     }
     if previews.is_empty() && !asked {
-        previews = of_every_kind(&call, &subject)?;
+        previews = of_kinds(&call, &subject, &Kind::ALL)?;
     }
     ok(&Previews { previews })
 }
@@ -98,8 +99,8 @@ pub(crate) struct DraftPreview {
     template: TemplateBody,
     /// The values; the template's sample by default.
     data: Option<Map<String, Value>>,
-    /// These kinds; by default every kind, and one that would refuse is shown with `payload` null and the reason as its
-    /// only warning.
+    /// These kinds; by default every kind. One that would refuse is shown with `payload` null and the reason as its only
+    /// warning.
     #[schema(value_type = Option<Vec<schema::Kind>>)]
     kinds: Option<Vec<Kind>>,
 }
@@ -118,7 +119,7 @@ pub async fn draft(call: Call) -> Answer {
     let subject = subject(&call, &compiled, data, &template).await?;
     let previews = match &kinds {
         Some(kinds) => of_kinds(&call, &subject, kinds)?,
-        None => of_every_kind(&call, &subject)?,
+        None => of_kinds(&call, &subject, &Kind::ALL)?,
     };
     ok(&Previews { previews })
 }
@@ -143,23 +144,6 @@ fn of_kinds(call: &Call, subject: &Subject<'_>, kinds: &[Kind]) -> Result<Vec<Pr
     kinds.iter().map(|kind| show(call, subject, &neutral_channel(call, *kind)?, None)).collect()
 }
 
-/// Some platforms take little: what one of them refuses is said in its place and keeps nobody from seeing the others.
-fn of_every_kind(call: &Call, subject: &Subject<'_>) -> Result<Vec<Preview>, ApiError> {
-    let one = |kind: Kind| match render(call, subject, &neutral_channel(call, kind)?, None)? {
-        (_, Ok(rendered)) => Ok(Preview::of(kind, None, rendered)),
-        (content, Err(error)) => {
-            let refused = Rendered {
-                parts: Vec::new(),
-                text: dialect::text(&content.body),
-                warnings: vec![Warning::new(error.code, error.detail)],
-                size: Size { used: 0, allowed: 0, unit: SizeUnit::Characters },
-            };
-            Ok(Preview::of(kind, None, refused))
-        }
-    };
-    Kind::ALL.into_iter().map(one).collect()
-}
-
 /// A channel that stands for its kind. It is only rendered with, never sent through.
 fn neutral_channel(call: &Call, kind: Kind) -> Result<ChannelEntry, ApiError> {
     let (settings, secrets) = neutral::configuration(kind);
@@ -182,15 +166,21 @@ fn neutral_channel(call: &Call, kind: Kind) -> Result<ChannelEntry, ApiError> {
     built.map_err(|_| ApiError::internal("the neutral configuration of a kind is not valid"))
 }
 
-/// What exactly these channels or kinds would send; refused if one of them could not.
+/// What exactly a channel or a kind would send. Some platforms take little: what one of them refuses is said in its place
+/// and keeps nobody from seeing the others.
 fn show(
     call: &Call,
     subject: &Subject<'_>,
     entry: &ChannelEntry,
     channel: Option<&String>,
 ) -> Result<Preview, ApiError> {
-    let (_, rendered) = render(call, subject, entry, channel)?;
-    let rendered = rendered.map_err(|error| refused(error, entry, channel))?;
+    let (content, rendered) = render(call, subject, entry, channel)?;
+    let rendered = rendered.unwrap_or_else(|error| Rendered {
+        parts: Vec::new(),
+        text: dialect::text(&content.body),
+        warnings: vec![Warning::new(error.code, error.detail)],
+        size: Size { used: 0, allowed: 0, unit: SizeUnit::Characters },
+    });
     Ok(Preview::of(entry.doc.kind, channel.cloned(), rendered))
 }
 

@@ -77,6 +77,10 @@ fn power(call: &Call, project: &str) -> Power {
     }
 }
 
+fn role_too_low() -> ApiError {
+    ApiError::forbidden("this needs an access key with the role read")
+}
+
 /// List the projects you may see
 #[utoipa::path(
     get, path = "/v1/projects", tag = "projects", operation_id = "list_projects",
@@ -84,6 +88,9 @@ fn power(call: &Call, project: &str) -> Power {
 )]
 pub async fn list(call: Call) -> Answer {
     let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
+    if power(&call, call.project()) == Power::Send {
+        return Err(role_too_low());
+    }
     let page = call.center().projects.list(limit, cursor).await?;
     let seen = page.items.into_iter().filter(|(name, _)| power(&call, name) >= Power::See);
     let items = seen.map(|(name, doc)| view(&name, doc)).collect();
@@ -101,7 +108,7 @@ pub async fn get(call: Call) -> Answer {
     let not_found = || ApiError::not_found("project");
     match power(&call, name) {
         Power::None => return Err(not_found()),
-        Power::Send => return Err(ApiError::forbidden("this needs an access key with the role read")),
+        Power::Send => return Err(role_too_low()),
         Power::See | Power::Change | Power::Own => {}
     }
     let doc = call.center().projects.get(name).await?.ok_or_else(not_found)?;

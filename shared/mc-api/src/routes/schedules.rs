@@ -185,6 +185,11 @@ pub async fn delete(call: Call) -> Answer {
     no_content()
 }
 
+/// What a run by hand may be told: nothing, and a field that somebody counts on is refused.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunBody {}
+
 /// Send a schedule's message now
 ///
 /// It is answered like `POST /v1/messages`. Its condition is not asked, and its next run stays as it is.
@@ -196,6 +201,7 @@ pub async fn delete(call: Call) -> Answer {
 )]
 pub async fn run(call: Call) -> Answer {
     let name = call.name("name", "schedule")?;
+    let RunBody {} = call.read_or_default()?;
     let idempotency = messages::idempotency(&call)?;
     messages::accepted(schedules::run_now(call.center(), &call.caller(), name, idempotency).await?)
 }

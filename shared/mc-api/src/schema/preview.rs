@@ -29,7 +29,8 @@ pub struct Preview {
     /// The channel, if it is one.
     #[schema(nullable = false)]
     pub channel: Option<String>,
-    /// Exactly what would be sent; the first part of a content that is split.
+    /// Exactly what would be sent; the first part of a content that is split. Null in a template's preview where the channel
+    /// or kind would refuse it, and the only warning says why.
     pub payload: Value,
     /// All parts of a content that is split.
     #[schema(required = false)]

@@ -48,7 +48,7 @@ async fn a_mistake_in_an_alarm_is_named_by_its_place() {
         body[field] = value;
         app.put("/v1/alarms/a", body).await.refuses(422, code, pointer);
     }
-    app.put("/v1/alarms/a", json!({})).await.refuses(422, "invalid_request", "");
+    app.put("/v1/alarms/a", json!({})).await.refuses(422, "invalid_request", "/metric");
     assert!(app.get("/v1/alarms").await.is(200).items("name").is_empty());
 }
 

@@ -19,7 +19,7 @@ async fn bodies_that_are_not_json_are_named() {
         (b"{\"data\": {\"a\": nul}}", 400, "invalid_json", "/data/a"),
         (b"\xff\xfe", 400, "invalid_json", ""),
         (b"{\"content\":{\"body\":\"\xff\"}}", 400, "invalid_json", ""),
-        (deep.as_bytes(), 400, "invalid_json", "/data/a"),
+        (deep.as_bytes(), 422, "invalid_request", "/data/a"),
         (b"[]", 422, "invalid_request", ""),
         (b"7", 422, "invalid_request", ""),
         (b"{} {}", 400, "invalid_json", ""),
@@ -31,6 +31,57 @@ async fn bodies_that_are_not_json_are_named() {
         assert_eq!(answer.json["code"], code, "{}", answer.text);
         assert!(first.starts_with(pointer), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn every_mistake_is_named_by_its_place_in_words_that_stand_by_themselves() {
+    let app = App::new().await;
+    let root = app.root().await;
+    for (method, path, body, pointer, detail) in [
+        ("POST", "/v1/messages", json!({"priority": 5}), "/priority", "must be a text"),
+        ("POST", "/v1/messages", json!({"content": {"level": []}}), "/content/level", "must be a text"),
+        ("POST", "/v1/messages", json!({"routing": {"mode": 1}}), "/routing/mode", "must be a text"),
+        ("PUT", "/v1/channels/x", json!({"kind": null}), "/kind", "must be a text"),
+        ("PUT", "/v1/channels/x", json!({}), "/kind", "is required"),
+        ("PUT", "/v1/webhooks/x", json!({"events": []}), "/url", "is required"),
+        ("PUT", "/v1/webhooks/x", json!({"url": "https://example.com"}), "/events", "is required"),
+        ("PUT", "/v1/webhooks/x", json!({"events": [{}]}), "/events/0", "must be a text"),
+        ("POST", "/v1/access-keys", json!({"role": 7}), "/role", "must be a text"),
+        ("POST", "/v1/preview", json!({"kinds": [null]}), "/kinds/0", "must be a text"),
+        ("POST", "/v1/templates/t/rollback", json!({}), "/version", "is required"),
+        (
+            "PUT",
+            "/v1/channels/x",
+            json!({"kind": "webhook", "limits": {"per_day": -1}}),
+            "/limits/per_day",
+            "is -1, but must be a whole number from 0 to 4294967295",
+        ),
+        ("PUT", "/v1/operators/x", json!({"roles": []}), "/roles", "is a list, but must be an object"),
+    ] {
+        let by = if path.contains("operators") { &root } else { &app.admin };
+        let answer = app.call(method, path).by(by).json(body).send().await;
+        let answer = answer.refuses(422, "invalid_request", pointer);
+        assert_eq!(answer.text_at("/errors/0/detail"), detail, "{path}");
+        assert_eq!(answer.text_at("/detail"), format!("{pointer} {detail}"));
+    }
+    let batch = json!({"messages": [{"priority": 5}, {"to": [{"email": 1}]}]});
+    let answer = app.post("/v1/messages/batch", batch).await;
+    let answer = answer.refuses(422, "no_message_accepted", "/messages/0/priority");
+    assert_eq!(answer.text_at("/detail"), "/messages/0/priority must be a text");
+    assert_eq!(answer.text_at("/errors/1/detail"), "is 1, but must be a text");
+    let smtp = json!({"host": "mail.example.com", "from": "a@example.com", "port": 70_000});
+    let answer = app.put("/v1/channels/x", json!({"kind": "email_smtp", "settings": smtp})).await;
+    let answer = answer.refuses(422, "invalid_channel", "/settings/port");
+    let detail = "/settings/port is 70000, but must be a whole number from 0 to 65535";
+    assert_eq!(answer.text_at("/detail"), detail);
+}
+
+#[tokio::test]
+async fn a_packed_body_is_refused() {
+    let app = App::new().await;
+    let call = app.call("POST", "/v1/messages").header("content-encoding", "gzip").bytes(b"\x1f\x8b");
+    let answer = call.send().await.refuses(415, "unsupported_media_type", "/content-encoding");
+    assert!(answer.text_at("/detail").contains("Content-Encoding"), "{}", answer.text);
 }
 
 #[tokio::test]

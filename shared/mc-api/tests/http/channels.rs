@@ -76,7 +76,8 @@ async fn a_secret_stays_until_it_is_replaced_or_removed() {
     shown["secrets"] = json!({"key": 7});
     app.put("/v1/channels/ops", shown.clone()).await.refuses(422, "invalid_channel", "/secrets/key");
     shown["secrets"] = json!({"key": {"set": true}});
-    app.put("/v1/channels/ops", shown).await.refuses(422, "invalid_channel", "/secrets/key");
+    let unset = app.put("/v1/channels/ops", shown).await.refuses(422, "invalid_channel", "/secrets/key");
+    assert_eq!(unset.text_at("/detail"), "there is no secret set here yet; give its value");
 }
 
 #[tokio::test]
@@ -117,6 +118,11 @@ async fn wrong_configurations_are_refused_with_their_place() {
             json!({"kind": "webhook", "settings": {"url": "https://a.example"}, "limits": {"per_hour": 1}}),
             "invalid_request",
             "/limits/per_hour",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example"}, "limits": {"per_minute": 0}}),
+            "invalid_channel",
+            "/limits/per_minute",
         ),
         (
             json!({"kind": "webhook", "settings": {"url": "https://a.example"}, "alarm": 5}),

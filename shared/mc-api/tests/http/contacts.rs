@@ -116,7 +116,7 @@ async fn a_file_is_imported_with_a_report() {
     app.get("/v1/contacts/u1").await.is(200);
     import("/v1/contacts/import", "id,fax\n").await.refuses(422, "invalid_columns", "/columns/1");
     import("/v1/contacts/import?dry_run=maybe", file).await.refuses(422, "invalid_parameter", "/dry_run");
-    let event = app.get("/v1/events").await;
+    let event = app.get("/v1/events?resource=contacts").await;
     assert_eq!(
         event.json["items"][0]["data"],
         json!({"created": 1, "replaced": 0, "unchanged": 0, "refused": 1, "contacts": ["u1"]})

@@ -78,6 +78,13 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
     let mut body = message();
     body["to"] = json!([{"email": "nobody"}]);
     app.post("/v1/messages", body).await.refuses(422, "invalid_address", "/to/0/email");
+    for (url, code) in
+        [("ftp://x.example/a.pdf", "invalid_request"), ("http://10.0.0.1/a", "forbidden_address")]
+    {
+        let mut body = message();
+        body["attachments"] = json!([{"filename": "a.pdf", "url": url}]);
+        app.post("/v1/messages", body).await.refuses(422, code, "/attachments/0/url");
+    }
 }
 
 #[tokio::test]
@@ -235,6 +242,8 @@ async fn listings_are_filtered() {
         ("limit=0", "/limit"),
         ("cursor=a", "/cursor"),
         ("x=1", "/x"),
+        ("tag=%FF", "/tag"),
+        ("from=2026-12-02T00:00:00Z&to=2026-12-01T00:00:00Z", "/from"),
     ] {
         app.get(&format!("/v1/messages?{bad}")).await.refuses(422, "invalid_parameter", pointer);
     }
@@ -281,6 +290,26 @@ async fn what_cannot_be_taken_back_is_refused_with_the_reason() {
     assert!(late.text_at("/detail").contains("cannot take a message back"), "{}", late.json);
     let nobodys = "/v1/messages/msg_01HF7YAT31000000000000001A";
     app.call("POST", &format!("{nobodys}/recall")).send().await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn what_was_taken_back_from_everybody_may_be_taken_back_again() {
+    let app = App::new().await;
+    let feishu =
+        json!({"kind": "feishu_app", "settings": {"app_id": "cli_1"}, "secrets": {"app_secret": "secret-1"}});
+    app.put("/v1/channels/feishu", feishu).await.is(201);
+    *app.platform.body.lock().unwrap() =
+        r#"{"code": 0, "tenant_access_token": "t-1", "expire": 7200, "data": {"message_id": "om_1"}}"#;
+    let mut body = message();
+    body["routing"] = json!({"channels": ["feishu"]});
+    body["to"] = json!([{"feishu": "ou_1"}]);
+    let url = app.post("/v1/messages", body).await.is(202).text_at("/url");
+    app.deliver().await;
+    let recall = async || app.call("POST", &format!("{url}/recall")).send().await.is(200);
+    assert_eq!(recall().await.json["counts"]["recalled"], 1);
+    assert_eq!(recall().await.json["counts"]["recalled"], 1);
+    let log = app.get("/v1/events?type=message.recall").await.items("type");
+    assert_eq!(log.len(), 1, "nothing happened the second time");
 }
 
 #[tokio::test]

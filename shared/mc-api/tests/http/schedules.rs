@@ -72,7 +72,8 @@ async fn wrong_schedules_are_refused_with_their_place() {
     }
     let past = json!({"at": "2020-01-01T00:00:00Z", "message": body()["message"]});
     app.put("/v1/schedules/s", past).await.refuses(422, "invalid_request", "/at");
-    app.put("/v1/schedules/s", json!({"cron": "* * * * *"})).await.refuses(422, "invalid_request", "");
+    let nothing = json!({"cron": "* * * * *"});
+    app.put("/v1/schedules/s", nothing).await.refuses(422, "invalid_request", "/message");
     assert!(app.get("/v1/schedules").await.is(200).items("name").is_empty());
 }
 
@@ -90,6 +91,9 @@ async fn running_one_now_is_answered_like_a_message() {
     assert_eq!(message.json["status"], "completed");
     assert_eq!(message.json["content"]["body"], "At 2026-12-01T01:00:00+01:00");
     app.post("/v1/schedules/other/run", json!({})).await.refuses(404, "not_found", "");
+    app.post("/v1/schedules/s/run", json!({})).await.is(202);
+    let dry = app.post("/v1/schedules/s/run", json!({"dry_run": true})).await;
+    dry.refuses(422, "invalid_request", "/dry_run");
 }
 
 #[tokio::test]
@@ -110,7 +114,7 @@ async fn what_a_schedule_sends_through_or_sends_stays() {
 #[tokio::test]
 async fn a_schedule_far_ahead_leaves_what_is_made_now_in_the_present() {
     let app = app().await;
-    let later = json!({"at": "2099-01-01T00:00:00Z", "message": body()["message"]});
+    let later = json!({"at": "2031-11-30T00:00:00Z", "message": body()["message"]});
     app.put("/v1/schedules/later", later).await.is(201);
     let message = json!({"content": {"body": "x"}, "routing": {"channels": ["im"]}});
     let sent = app.call("POST", "/v1/messages").by(&app.admin).json(message).send().await.is(202);

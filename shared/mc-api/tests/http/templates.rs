@@ -68,7 +68,7 @@ async fn what_would_not_render_is_refused() {
     let mut odd = template("x");
     odd["sample"] = json!({"app": 1});
     app.put("/v1/templates/x", odd).await.refuses(422, "invalid_template", "/sample/app");
-    app.put("/v1/templates/x", json!({"title": "x"})).await.refuses(422, "invalid_request", "");
+    app.put("/v1/templates/x", json!({"title": "x"})).await.refuses(422, "invalid_request", "/body");
 }
 
 #[tokio::test]
@@ -97,11 +97,14 @@ async fn a_draft_is_previewed_for_every_kind() {
     assert_eq!((&refused["payload"], &refused["warnings"][0]["code"]), (&json!(null), &json!("too_large")));
     assert!(preview("email_smtp")["payload"].is_object());
     let asked = json!({"template": long["template"], "kinds": ["email_smtp", "wechat_official"]});
-    app.post("/v1/preview", asked).await.refuses(422, "too_large", "/data");
+    let asked = app.post("/v1/preview", asked).await.is(200);
+    assert!(asked.json["previews"][0]["payload"].is_object());
+    assert_eq!(asked.json["previews"][1], *refused, "one that is asked for is shown no less");
     let only = json!({"template": template("x"), "kinds": ["email_smtp"]});
     assert_eq!(app.post("/v1/preview", only).await.is(200).json["previews"].as_array().unwrap().len(), 1);
     let wrong = json!({"template": template("x"), "data": {"app": 1}});
-    app.post("/v1/preview", wrong).await.refuses(422, "invalid_data", "/data/app");
+    let wrong = app.post("/v1/preview", wrong).await.refuses(422, "invalid_data", "/data/app");
+    assert_eq!(wrong.text_at("/detail"), "/data/app must be a text");
     let broken = json!({"template": {"body": "{{ oops"}});
     app.post("/v1/preview", broken).await.refuses(422, "invalid_template", "/template/body");
     app.post("/v1/preview", json!({"template": {"body": "x"}, "kinds": ["fax"]})).await.refuses(
@@ -124,6 +127,21 @@ async fn a_stored_template_is_previewed_for_its_channels() {
     let asked = json!({"data": {"app": "x"}, "channels": ["later"]});
     app.post("/v1/templates/deploy/preview", asked).await.refuses(422, "unknown_channel", "/channels/0");
     app.post("/v1/templates/no/preview", json!({})).await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn a_channel_that_would_refuse_is_shown_with_the_reason() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let settings = json!({"url": "https://im.example.com/send", "headers": {"X-Room": "{{ data.app }}"}});
+    app.put("/v1/channels/room", json!({"kind": "webhook", "settings": settings})).await.is(201);
+    app.put("/v1/templates/deploy", template("hello {{ app }}")).await.is(201);
+    let asked = json!({"data": {"app": "a\nb"}, "channels": ["room", "im"]});
+    let shown = app.post("/v1/templates/deploy/preview", asked).await.is(200);
+    let refused = &shown.json["previews"][0];
+    assert_eq!((&refused["channel"], &refused["payload"]), (&json!("room"), &Value::Null));
+    assert_eq!(refused["warnings"][0]["code"], "bad_header");
+    assert!(shown.json["previews"][1]["payload"].is_object());
 }
 
 #[tokio::test]

@@ -119,6 +119,9 @@ async fn dead_letters_are_listed_and_sent_again() {
     assert_eq!(app.get("/v1/dead-letters").await.items("event_id"), ["evt_2", "evt_1"]);
     assert_eq!(app.post("/v1/dead-letters/redrive", json!({"all": true})).await.is(202).json["redriven"], 2);
     assert!(app.get("/v1/dead-letters").await.items("id").is_empty());
+    let again = json!({"ids": [page.json["items"][0]["id"], "x"]});
+    let again = app.post("/v1/dead-letters/redrive", again).await.is(202);
+    assert_eq!(again.json, json!({"redriven": 0, "unknown": [page.json["items"][0]["id"], "x"]}));
     for bad in [json!({}), json!({"ids": []}), json!({"ids": ["x"], "all": true})] {
         app.post("/v1/dead-letters/redrive", bad).await.refuses(422, "invalid_request", "/ids");
     }

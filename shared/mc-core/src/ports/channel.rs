@@ -172,12 +172,20 @@ pub struct RenderError {
     pub code: &'static str,
     /// What is wrong and what to do.
     pub detail: String,
+    /// The member of the content that is at fault, by its name (`title`); `None` where it is the body or no single one.
+    pub field: Option<&'static str>,
 }
 
 impl RenderError {
     /// A refusal.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), field: None }
+    }
+
+    /// The same refusal, of this member of the content.
+    #[must_use]
+    pub fn at(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
     }
 }
 

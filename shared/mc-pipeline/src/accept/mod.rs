@@ -7,11 +7,13 @@ pub mod address;
 pub mod commit;
 pub(crate) mod earlier;
 mod entering;
+mod files;
 mod once;
 pub mod part;
 pub mod plan;
 pub mod preview;
 pub mod request;
+pub mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,24 +137,22 @@ pub enum Refusal {
 impl Refusal {
     /// One field is wrong.
     pub fn field(code: &'static str, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        let errors = vec![FieldError { pointer: pointer.into(), detail: detail.clone() }];
-        Refusal::Invalid { code, detail, errors }
+        Self::fields(code, vec![FieldError::new(pointer, detail)])
     }
 
-    /// Several fields are wrong.
+    /// Several fields are wrong; the text for people is about the first.
     pub fn fields(code: &'static str, errors: Vec<FieldError>) -> Self {
-        let detail = errors.first().map(|e| e.detail.clone()).unwrap_or_default();
+        let detail = errors.first().map(words::standalone).unwrap_or_default();
         Refusal::Invalid { code, detail, errors }
     }
 
     /// Puts every pointer under a prefix, for a document inside of another.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
-        if let Refusal::Invalid { errors, .. } | Refusal::Forbidden { errors, .. } = &mut self {
-            for error in errors {
-                error.pointer.insert_str(0, prefix);
-            }
+        if let Refusal::Invalid { detail, errors, .. } | Refusal::Forbidden { detail, errors, .. } = &mut self
+            && let Some(moved) = words::put_under(prefix, detail, errors)
+        {
+            *detail = moved;
         }
         self
     }

@@ -1,8 +1,9 @@
 //! Which recipients each channel begins with.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use mc_core::model::{Mode, Recipient};
+use mc_core::model::{AddressKind, Mode, Recipient};
 use mc_core::ports::Batching;
 
 use super::Refusal;
@@ -89,20 +90,62 @@ pub(super) fn share_out(
         .collect();
     match mode {
         Mode::All => {
-            for named in &recipients {
-                for part in parts.iter_mut().filter(|p| takes(&p.channel, &named.recipient)) {
-                    part.add(named.clone());
+            for part in &mut parts {
+                let mut known = Known::among(&recipients);
+                for named in &recipients {
+                    if takes(&part.channel, &named.recipient) && known.is_new(named, &part.channel) {
+                        part.add(named.clone());
+                    }
                 }
             }
             parts.retain(|p| p.broadcast || !p.recipients.is_empty());
         }
         Mode::First => {
+            let mut known = Known::among(&recipients);
             for named in recipients {
-                if let Some(part) = parts.iter_mut().find(|p| takes(&p.channel, &named.recipient)) {
+                if let Some(part) = parts.iter_mut().find(|p| takes(&p.channel, &named.recipient))
+                    && known.is_new(&named, &part.channel)
+                {
                     part.add(named);
                 }
             }
         }
     }
     Ok(parts)
+}
+
+/// The addresses of those who were given to a channel already, so that nobody gets a message twice.
+///
+/// Whoever has values of their own gets a message of their own, and whoever is suppressed gets none: they are told apart
+/// from everybody.
+struct Known(Option<HashSet<(AddressKind, String)>>);
+
+impl Known {
+    /// Nobody yet. One recipient alone needs no comparing.
+    fn among(recipients: &[Named]) -> Self {
+        Self((recipients.len() > 1).then(HashSet::new))
+    }
+
+    /// Whether the address at which the channel reaches a recipient is nobody's so far.
+    fn is_new(&mut self, named: &Named, channel: &ChannelEntry) -> bool {
+        let Some(known) = &mut self.0 else { return true };
+        let Named { recipient, suppressed, .. } = named;
+        if recipient.data.is_some() || suppressed.is_some() {
+            return true;
+        }
+        let reached = recipient.addresses.first_of(channel.channel.capability().addresses);
+        if reached.is_some_and(|reached| known.contains(&compared(reached))) {
+            return false;
+        }
+        known.extend(recipient.addresses.iter().map(compared));
+        true
+    }
+}
+
+/// An address as it is compared: mail goes to the same box however its letters are cased.
+fn compared((kind, address): (AddressKind, &str)) -> (AddressKind, String) {
+    match kind {
+        AddressKind::Email => (kind, address.to_lowercase()),
+        _ => (kind, address.to_owned()),
+    }
 }

@@ -10,17 +10,14 @@ use mc_core::ports::{Channel, FileInfo, RenderContext, RenderError, Rendered};
 use serde_json::{Map, Value};
 
 use super::part::{PlanPart, share_out};
-use super::request::{AttachmentIn, SendRequest};
-use super::{Caller, Refusal, request};
+use super::request::SendRequest;
+use super::{Caller, Refusal, files, request};
 use crate::center::Center;
 use crate::repo::{ChannelEntry, TemplateEntry};
 use crate::{condition, people};
 
 /// At most this many recipients in one message.
 pub const MAX_RECIPIENTS: usize = 10_000;
-
-/// At most this many bytes of attachments inside one message.
-pub const MAX_ATTACHED: usize = 2_621_440;
 
 /// A request that passed, with what was looked up for it.
 pub struct Plan {
@@ -52,7 +49,7 @@ pub async fn plan(
     if let Some(condition) = &request.condition {
         condition::check(center, condition).await.map_err(|refusal| refusal.under("/condition"))?;
     }
-    let files = check_attachments(&request)?;
+    let files = files::check(center, &request.attachments).await?;
     let template = find_template(center, caller, &request).await?;
     let routing = routing(&request, template.as_ref().map(|(_, t)| t.as_ref()))?;
     let channels = find_channels(center, caller, &routing, request.routing.is_some()).await?;
@@ -62,7 +59,7 @@ pub async fn plan(
     let recipients = people::resolve::resolve(center, &caller.project, to, category).await?;
     let parts = share_out(routing.mode, channels, recipients)?;
     let project = center.projects.get(&caller.project).await?;
-    let infos = infos(&request, &files);
+    let infos = files::infos(&request.attachments, &files);
     let mut plan = Plan { request, mode: routing.mode, template, project, parts, files, infos };
     plan.check_values()?;
     plan.check_rendering(caller, id)?;
@@ -122,61 +119,6 @@ pub fn time_problem(
     }
     let far = now.after(std::time::Duration::from_secs(5 * 366 * 86_400));
     (start > far).then(|| FieldError::new("/send_at", "a message can be scheduled at most five years ahead"))
-}
-
-fn check_attachments(request: &SendRequest) -> Result<Vec<Option<bytes::Bytes>>, Refusal> {
-    use base64::Engine;
-    let mut total = 0;
-    let mut files = Vec::with_capacity(request.attachments.len());
-    for (i, attachment) in request.attachments.iter().enumerate() {
-        let at = |field: &str| format!("/attachments/{i}/{field}");
-        let name = &attachment.filename;
-        if name.is_empty()
-            || name.len() > 255
-            || name.chars().any(|c| c.is_control() || c == '/' || c == '\\')
-        {
-            let detail = "a file name is 1 to 255 bytes without slashes and control characters";
-            return Err(Refusal::field("invalid_request", at("filename"), detail));
-        }
-        let media = &attachment.content_type;
-        if !media.contains('/') || media.len() > 128 || media.chars().any(|c| c.is_control() || !c.is_ascii())
-        {
-            return Err(Refusal::field(
-                "invalid_request",
-                at("content_type"),
-                "not a media type like application/pdf",
-            ));
-        }
-        match (&attachment.content, &attachment.url) {
-            (Some(content), None) => {
-                let bytes = base64::engine::general_purpose::STANDARD
-                    .decode(content)
-                    .map_err(|_| Refusal::field("invalid_request", at("content"), "not standard base64"))?;
-                total += bytes.len();
-                files.push(Some(bytes.into()));
-            }
-            (None, Some(_)) => files.push(None),
-            _ => {
-                let detail = "give either content (base64) or url";
-                return Err(Refusal::field("invalid_request", at("content"), detail));
-            }
-        }
-    }
-    if total > MAX_ATTACHED {
-        let detail = "inline attachments are at most 2.5 MiB together; give larger ones by url";
-        return Err(Refusal::field("attachments_too_large", "/attachments", detail));
-    }
-    Ok(files)
-}
-
-fn infos(request: &SendRequest, files: &[Option<bytes::Bytes>]) -> Vec<FileInfo> {
-    let sizes = files.iter().map(|file| file.as_ref().map(|bytes| bytes.len() as u64));
-    let info = |(attachment, size): (&AttachmentIn, Option<u64>)| FileInfo {
-        filename: attachment.filename.clone(),
-        content_type: attachment.content_type.clone(),
-        size,
-    };
-    request.attachments.iter().zip(sizes).map(info).collect()
 }
 
 async fn find_template(
@@ -350,10 +292,13 @@ impl Plan {
             files: &self.infos,
         };
         work(&*channel.channel, &content, &context).map_err(|e| {
+            let of_override = || format!("/overrides/{}", request::escape(&channel.name));
             let pointer = match e.code {
-                "bad_override" => format!("/overrides/{}", request::escape(&channel.name)),
+                "bad_override" => of_override(),
+                // A header that no field of the content breaks is one of the override.
+                "header_injection" if e.field.is_none() => of_override(),
                 _ if self.template.is_some() => "/data".to_owned(),
-                _ => "/content/body".to_owned(),
+                _ => format!("/content/{}", e.field.unwrap_or("body")),
             };
             Refusal::field(e.code, pointer, format!("{} (channel {})", e.detail, channel.name))
         })

@@ -4,15 +4,15 @@ use std::fmt;
 
 use mc_content::FieldError;
 use mc_core::Timestamp;
-use mc_core::model::{Addresses, Condition, InlineContent, Priority, Recipient, Routing};
+use mc_core::model::{Addresses, Condition, InlineContent, Priority, Recipient, Routing, or_default};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::Refusal;
+use super::{Refusal, words};
 
-/// A request to send.
+/// A request to send. Null in the place of a field that may be left out is no field.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
@@ -21,35 +21,35 @@ pub struct SendRequest {
     /// Literal content.
     pub content: Option<InlineContent>,
     /// The values.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub data: Map<String, Value>,
     /// The recipients.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub to: Vec<To>,
     /// Which channels; else the template's.
     pub routing: Option<Routing>,
     /// Merge patches on native payloads, by channel.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub overrides: Map<String, Value>,
     /// Files.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub attachments: Vec<AttachmentIn>,
     /// Not before.
     pub send_at: Option<Timestamp>,
     /// Not after.
     pub expire_at: Option<Timestamp>,
     /// Who may overtake whom.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub priority: Priority,
     /// The caller's own name for it.
     pub reference: Option<String>,
     /// Words to find it by.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub tags: Vec<String>,
     /// What is asked before it is sent.
     pub condition: Option<Condition>,
     /// Show what would be sent, and send nothing.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub dry_run: bool,
     /// The planned time of the run of a schedule that it is, as its template sees it.
     #[serde(skip)]
@@ -63,7 +63,7 @@ pub struct AttachmentIn {
     /// The name the reader sees.
     pub filename: String,
     /// The media type.
-    #[serde(default = "octet_stream")]
+    #[serde(default = "octet_stream", deserialize_with = "media_type")]
     pub content_type: String,
     /// The bytes in base64; exactly one of `content` and `url`.
     pub content: Option<String>,
@@ -73,6 +73,10 @@ pub struct AttachmentIn {
 
 fn octet_stream() -> String {
     "application/octet-stream".to_owned()
+}
+
+fn media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_else(octet_stream))
 }
 
 /// One entry of `to`.
@@ -149,15 +153,15 @@ impl<'de> Deserialize<'de> for To {
 pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Refusal> {
     // A derived reader would also take the fields' values as a list, which nobody means.
     if body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[') {
-        return Err(Refusal::field("invalid_request", "", "expected a JSON object, not a list"));
+        return Err(Refusal::field("invalid_request", "", "is a list, but must be an object"));
     }
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
-        Err(quick) => Err(explain::<T>(body, &quick)),
+        Err(quick) => Err(explain::<T>(body, quick)),
     }
 }
 
-fn explain<'de, T: Deserialize<'de>>(body: &'de [u8], quick: &serde_json::Error) -> Refusal {
+fn explain<'de, T: Deserialize<'de>>(body: &'de [u8], quick: serde_json::Error) -> Refusal {
     if body.is_empty() {
         return Refusal::field("invalid_json", "", "the body is empty; send a JSON object");
     }
@@ -165,21 +169,29 @@ fn explain<'de, T: Deserialize<'de>>(body: &'de [u8], quick: &serde_json::Error)
         return Refusal::field("invalid_json", "", "the body is not UTF-8");
     }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let (pointer, error) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Ok(_) => (String::new(), quick.to_string()),
-        Err(error) => (pointer_of(error.path()), error.inner().to_string()),
+    let (mut pointer, error) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Ok(_) => (String::new(), quick),
+        Err(error) => (pointer_of(error.path()), error.into_inner()),
     };
-    match quick.classify() {
-        serde_json::error::Category::Data => Refusal::Invalid {
-            code: "invalid_request",
-            detail: error.clone(),
-            errors: vec![FieldError { pointer, detail: error }],
-        },
-        _ => Refusal::Invalid {
-            code: "invalid_json",
-            detail: format!("the body is not JSON: {error}"),
-            errors: vec![FieldError { pointer, detail: error }],
-        },
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let bare = text.strip_suffix(position.as_str()).unwrap_or(&text);
+    if error.is_data() {
+        let (field, detail) = words::plain(bare);
+        if let Some(field) = field {
+            pointer.push_str(&format!("/{}", escape(field)));
+        }
+        return Refusal::field("invalid_request", pointer, detail);
+    }
+    // The reader also calls it a fault of the text when it meets a value that it cannot take.
+    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
+        return Refusal::field("invalid_request", pointer, words::of_unreadable(bare));
+    }
+    let detail = format!("{}{position}", words::of_syntax(bare));
+    Refusal::Invalid {
+        code: "invalid_json",
+        detail: format!("the body is not JSON: {detail}"),
+        errors: vec![FieldError { pointer, detail }],
     }
 }
 
@@ -225,7 +237,70 @@ mod tests {
         assert_eq!(refusal("{").0, "invalid_json");
         assert_eq!(refusal(&"[".repeat(10_000)).0, "invalid_request");
         let deep = format!(r#"{{"data":{{"a":{}{}}}}}"#, "[".repeat(500), "]".repeat(500));
-        assert_eq!(refusal(&deep).0, "invalid_json");
+        let (code, pointer) = refusal(&deep);
+        assert!(code == "invalid_request" && pointer.starts_with("/data/a/0/0"), "{code} {pointer}");
+    }
+
+    fn detail(body: &str) -> String {
+        match read::<SendRequest>(body.as_bytes()) {
+            Err(Refusal::Invalid { detail, .. }) => detail,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_plain_words_that_stand_by_themselves() {
+        for (body, wanted) in [
+            (r#"{"to":[{"email":1}]}"#, "/to/0/email is 1, but must be a text"),
+            (r#"{"data":7}"#, "/data is 7, but must be an object"),
+            (r#"{"priority":"urgent"}"#, "/priority must be one of high, normal, bulk, not \"urgent\""),
+            (
+                r#"{"routing":{"mode":"any","channels":[]}}"#,
+                "/routing/mode must be all or first, not \"any\"",
+            ),
+            (r#"{"routing":{}}"#, "/routing/channels is required"),
+            (r#"{"attachments":[{"url":"x"}]}"#, "/attachments/0/filename is required"),
+            (r#"{"reference":"a","reference":"b"}"#, "/reference is given twice"),
+            (r#"{"content":["title"]}"#, "/content is a list, but must be an object"),
+            ("null", "the body is null, but must be an object"),
+            ("[]", "the body is a list, but must be an object"),
+            (r#"{"data":{"n":1e999}}"#, "/data/n is a number that is too large"),
+            ("{", "the body is not JSON: it ends in the middle of an object at line 1 column 1"),
+        ] {
+            assert_eq!(detail(body), wanted, "{body}");
+        }
+        let broken = "the body is not JSON: expected true, false or null at line 2 column";
+        assert!(detail("{\n\"to\": nul}").starts_with(broken));
+        assert!(
+            detail(r#"{"tmeplate":"x"}"#).starts_with("/tmeplate is unknown; the fields here are template,")
+        );
+        assert!(detail(r#"{"to":[7]}"#).starts_with("/to/0 is 7, but must be a contact id,"));
+        assert!(detail(r#"{"send_at":"soon"}"#).starts_with("/send_at must be a time with an offset"));
+    }
+
+    #[test]
+    fn another_value_in_the_place_of_a_word_is_a_mistake_like_any_other() {
+        for value in ["5", "[]", "{}", "true", r#"{"high":1}"#, r#"{"high":null,"bulk":null}"#] {
+            let body = format!(r#"{{"priority":{value}}}"#);
+            assert_eq!(refusal(&body), ("invalid_request", "/priority".into()), "{body}");
+            assert_eq!(detail(&body), "/priority must be a text");
+        }
+        let body = r#"{"content":{"body":"b","format":5}}"#;
+        assert_eq!(refusal(body), ("invalid_request", "/content/format".into()));
+        assert_eq!(refusal(r#"{"priority":5"#).0, "invalid_json", "unless the body breaks off");
+    }
+
+    #[test]
+    fn null_is_a_field_that_was_left_out() {
+        let body = r#"{"template":null,"content":null,"data":null,"to":null,"routing":null,"overrides":null,
+            "attachments":null,"send_at":null,"expire_at":null,"priority":null,"reference":null,"tags":null,
+            "condition":null,"dry_run":null}"#;
+        let request: SendRequest = read(body.as_bytes()).unwrap();
+        assert!(request.data.is_empty() && request.to.is_empty() && request.tags.is_empty());
+        assert_eq!((request.priority, request.dry_run), (Priority::Normal, false));
+        let file = r#"{"attachments":[{"filename":"a","content_type":null,"content":null,"url":"u"}]}"#;
+        let request: SendRequest = read(file.as_bytes()).unwrap();
+        assert_eq!(request.attachments[0].content_type, "application/octet-stream");
     }
 
     #[test]

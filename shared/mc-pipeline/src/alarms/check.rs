@@ -26,6 +26,16 @@ pub async fn check(center: &Center, caller: &Caller, name: &str, body: &AlarmBod
         let detail = format!("there is no channel {channel:?} in this project");
         return Err(Refusal::field("unknown_channel", "/channel", detail));
     }
+    if body.metric == Metric::CallbackSilence
+        && let Some(channel) = &body.channel
+        && let Some(entry) = center.channels.get(project, channel).await?
+        && entry.channel.callbacks().is_none()
+    {
+        errors.push(FieldError::new(
+            "/channel",
+            "nobody ever calls back for this channel, by its kind or its settings: silence is all there is",
+        ));
+    }
     if body.metric == Metric::OldestQueuedAge
         && center.queue.depths().await?.iter().all(|depth| depth.waiting.is_none())
     {

@@ -14,6 +14,10 @@ pub(super) const CALM: Duration = Duration::from_secs(300);
 /// When nobody has looked for so long, nobody knows whether the value was bad all the time.
 const GAP: Duration = Duration::from_secs(180);
 
+/// A look may come so much before its time, as rounds are never exactly a minute apart. What has lasted as long as it
+/// must but for this has lasted long enough; otherwise it would be found out a whole round later.
+const EARLY: Duration = Duration::from_secs(5);
+
 /// How an alarm stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,7 +121,7 @@ pub(super) fn judge(
             }
             next.condition = Condition::Pending;
             let since = next.since.unwrap_or(now);
-            if now.since(since) >= rule.hold() {
+            if has_lasted(now.since(since), rule.hold()) {
                 next.condition = Condition::Firing;
                 next.calm_since = None;
                 tell(&mut next, Occasion::Fired)
@@ -127,7 +131,7 @@ pub(super) fn judge(
         }
         Condition::Firing if good => {
             let calm = *next.calm_since.get_or_insert(now);
-            if now.since(calm) >= CALM.max(rule.hold()) {
+            if has_lasted(now.since(calm), CALM.max(rule.hold())) {
                 let told = tell(&mut next, Occasion::Recovered);
                 next.condition = Condition::Ok;
                 next.since = Some(now);
@@ -139,16 +143,20 @@ pub(super) fn judge(
         }
         Condition::Firing => {
             next.calm_since = None;
-            let due = rule
-                .repeat
-                .as_ref()
-                .map(Span::length)
-                .is_some_and(|every| before.last_notified_at.is_none_or(|last| now.since(last) >= every));
+            let due = rule.repeat.as_ref().map(Span::length).is_some_and(|every| {
+                before.last_notified_at.is_none_or(|last| has_lasted(now.since(last), every))
+            });
             if due { tell(&mut next, Occasion::Repeated) } else { None }
         }
     };
     next.owed = told.map(|(occasion, since)| Notice { id: id(), occasion, at: now, since, value });
     next
+}
+
+/// Whether something has lasted for as long as it must, as far as looks once a minute can tell. A length of a few
+/// seconds is not taken for none.
+fn has_lasted(for_now: Duration, length: Duration) -> bool {
+    for_now + EARLY.min(length / 2) >= length
 }
 
 #[cfg(test)]
@@ -215,6 +223,27 @@ mod tests {
     fn no_value_is_no_reason_to_fire_and_ends_an_alarm() {
         let values = [vec![None; 3], repeated(90.0, 2), vec![None; 8]].concat();
         assert_eq!(told(json!({}), &values), [(3, Occasion::Fired), (10, Occasion::Recovered)]);
+    }
+
+    #[test]
+    fn a_round_that_comes_a_little_early_is_no_reason_to_wait_for_the_next() {
+        let rule: AlarmBody = serde_json::from_value(
+            json!({"metric": "failure_rate", "threshold": 50, "for": "2m", "repeat": "5m", "message": {}}),
+        )
+        .unwrap();
+        let mut standing = Standing::default();
+        let mut told = Vec::new();
+        for round in 0..20_i64 {
+            // Each round comes 12 ms sooner after the one before than a minute.
+            let now = Timestamp::from_millis(1_000 + round * 59_988);
+            let value = if round < 9 { 90.0 } else { 0.0 };
+            standing = judge(&rule, &standing, Some(value), now, || round.to_string());
+            told.extend(standing.owed.as_ref().map(|owed| (round, owed.occasion)));
+        }
+        assert_eq!(told, [(2, Occasion::Fired), (7, Occasion::Repeated), (14, Occasion::Recovered)]);
+        assert!(!has_lasted(Duration::ZERO, Duration::from_secs(3)), "a short time is not none");
+        assert!(has_lasted(Duration::ZERO, Duration::ZERO));
+        assert!(!has_lasted(Duration::from_secs(114), Duration::from_secs(120)));
     }
 
     #[test]

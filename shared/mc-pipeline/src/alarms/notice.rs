@@ -55,6 +55,15 @@ fn values(name: &str, body: &AlarmBody, notice: &Notice) -> Map<String, Value> {
     }
 }
 
+/// The same for programs, which read a number or nothing where people read a text.
+fn event_data(name: &str, body: &AlarmBody, notice: &Notice) -> Map<String, Value> {
+    let mut data = values(name, body, notice);
+    if notice.value.is_none() {
+        data.insert("value".to_owned(), Value::Null);
+    }
+    data
+}
+
 /// A value with two digits behind the point, and none if they are zero.
 pub(super) fn number(value: f64) -> Value {
     let rounded = (value * 100.0).round() / 100.0;
@@ -74,6 +83,7 @@ pub(super) fn compose(
         let markdown = content["format"] == "markdown";
         fill(content, "/content", &values, markdown, &mut errors);
     }
+    message.retain(|_, value| !value.is_null());
     let mut data = message.remove("data").unwrap_or_else(|| json!({}));
     fill(&mut data, "/data", &values, false, &mut errors);
     if !errors.is_empty() {
@@ -200,7 +210,7 @@ pub(super) async fn tell(
     };
     let id = format!("evt_{}-alarm", notice.id);
     let day = tell::day_of(&id).unwrap_or_else(|| notice.at.day());
-    let event = Event { kind, timestamp: notice.at, data: Value::Object(values(name, body, notice)) };
+    let event = Event { kind, timestamp: notice.at, data: Value::Object(event_data(name, body, notice)) };
     tell::emit(center, project, &day, vec![(id, event)]).await
 }
 
@@ -252,6 +262,20 @@ mod tests {
         assert_eq!(request.data["text"], "corp-mail since 2026-12-01T00:00:00.000Z");
         assert_eq!((&request.data["own"], &request.data["value"]), (&json!(1), &json!(33.33)));
         assert_eq!((request.priority, request.tags), (Priority::High, vec!["alarm".to_owned()]));
+    }
+
+    #[test]
+    fn without_a_value_people_read_a_dash_and_programs_nothing() {
+        let body = json!({
+            "metric": "failure_rate", "threshold": 20, "message": {"content": {"title": "", "body": "{{ value }}"}},
+        });
+        let body: AlarmBody = serde_json::from_value(body).unwrap();
+        let at = Timestamp::parse("2026-12-01T00:00:00Z").unwrap();
+        let mut notice = Notice { id: "x".into(), occasion: Occasion::Recovered, at, since: at, value: None };
+        assert_eq!(event_data("a", &body, &notice)["value"], Value::Null);
+        assert_eq!(compose("a", &body, &notice).unwrap().content.unwrap().body, NONE);
+        notice.value = Some(0.5);
+        assert_eq!(event_data("a", &body, &notice)["value"], json!(0.5));
     }
 
     #[test]

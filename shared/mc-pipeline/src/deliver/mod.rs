@@ -30,7 +30,8 @@ use crate::center::Center;
 use crate::pace::Wait;
 use crate::quota::Full;
 use crate::repo::ChannelEntry;
-use crate::{condition, dead, due, pace, receipts, schedules, tell};
+use crate::share::{Phase, Share};
+use crate::{condition, dead, due, pace, quota, receipts, schedules, tell};
 
 /// Works on the tasks of every queue.
 pub struct Deliverer {
@@ -165,7 +166,11 @@ impl Deliverer {
     ) -> Verdict {
         let way = match ready {
             Ready::Now(slot) => Way::Open(slot),
-            Ready::Full(full) => Way::Full(full),
+            Ready::Full(full) => match self.waits_on(&job, entry.as_deref()).await {
+                Ok(Some(after)) => return Verdict::Again { task: job.task(None), after },
+                Ok(None) => Way::Full(full),
+                Err(error) => return self.after_error(job.task(job.slot), &error).await,
+            },
             Ready::NoChannel => Way::None,
             Ready::Later(slot, after) => {
                 return Verdict::Again { task: job.task(slot), after: after.min(MAX_DELAY) };
@@ -180,6 +185,22 @@ impl Deliverer {
             }
             Err(error) => self.after_error(job.task(job.slot), &error).await,
         }
+    }
+
+    /// How long a share goes on waiting whose quota still leaves nothing, if it has said so: then there is nothing to claim
+    /// and nothing to write. A channel that is switched off is not waited for.
+    async fn waits_on(&self, job: &Job, entry: Option<&ChannelEntry>) -> Result<Option<Duration>> {
+        if entry.is_none_or(|entry| !entry.doc.enabled) {
+            return Ok(None);
+        }
+        let center = &*self.center;
+        let Some(item) = center.store.get(&claim::key_of(center, job)).await? else { return Ok(None) };
+        let share = Share::read(job.share, &item.attrs)?;
+        let now = center.clock.now();
+        // Only who waits for a quota comes back before the time that was told.
+        let told = share.log.last().and_then(|attempt| attempt.next).filter(|next| *next > now);
+        let waits = share.phase == Phase::Retrying && share.due <= now;
+        Ok(told.filter(|_| waits).map(|until| quota::look_again(until, now, &*center.random).since(now)))
     }
 
     /// Sends the task again at `at`; far ahead that is a row in the due index.

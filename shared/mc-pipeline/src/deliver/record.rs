@@ -178,6 +178,7 @@ impl Deliverer {
         let Claim { item, mut share, .. } = claim;
         let key = item.key;
         let next = self.next_try(&head.doc, &mut share, &mut tally, now);
+        let back = next.map(|at| tally.comes_back(at, now, &*center.random));
         let mut counted = Numbers::of(Count::Pushes, 1);
         counted.add(Count::PushMs, u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
         counted.add(Count::GaveUp, tally.gave_up);
@@ -209,10 +210,10 @@ impl Deliverer {
             Some(_) if share.letters.contains(&State::Retrying.letter()) => Phase::Retrying,
             Some(_) => Phase::Queued,
         };
-        share.due = next.unwrap_or(share.due);
+        share.due = back.unwrap_or(share.due);
         count(entry, &share, began, now);
         let mut changes = share.changes()?;
-        if let Some(at) = next {
+        if let Some(at) = back {
             let far = at.since(now) > mc_core::ports::MAX_DELAY;
             if far && let Some(entry) = entry {
                 also.ops.push(due::row(center, &self.outgoing(job, entry, priority), at)?);

@@ -9,7 +9,7 @@ use mc_core::state::State;
 
 use super::push::Ended;
 use crate::people::quiet;
-use crate::quota::Full;
+use crate::quota::{self, Full};
 use crate::receipts::Pushed;
 use crate::repo::ChannelEntry;
 use crate::share::Share;
@@ -78,6 +78,15 @@ impl Tally {
     /// Whether it is a quota that this waits for.
     pub fn waits_for_quota(&self) -> bool {
         self.full.is_some() || self.used_up == Some(Window::Day)
+    }
+
+    /// When a share comes back whose next try is told to be at `next`: whoever waits for a quota looks before that whether
+    /// there is more of it.
+    pub fn comes_back(&self, next: Timestamp, now: Timestamp, random: &dyn Random) -> Timestamp {
+        match (&self.full, &self.failure) {
+            (Some(_), None) => quota::look_again(next, now, random),
+            _ => next,
+        }
     }
 
     /// Applies one push's end to the share's letters.

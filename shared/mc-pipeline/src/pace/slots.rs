@@ -16,6 +16,9 @@ const SPANS: u64 = 60;
 /// Who comes too early waits at least this long.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 
+/// For a window of this length nothing urgent should have to wait.
+const LONG: Duration = Duration::from_secs(10);
+
 /// A limit as it is kept for some priority.
 #[derive(Clone, Copy)]
 pub(super) struct Kept {
@@ -29,10 +32,11 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn new(limit: &RateLimit, priority: Priority) -> Self {
-        // A tenth stays free for whatever is urgent.
+        // A tenth stays free for whatever is urgent, and at least one where the next window is far.
+        let least = u32::from(limit.per >= LONG && limit.count > 1);
         let free = match priority {
             Priority::High => 0,
-            Priority::Normal | Priority::Bulk => limit.count / 10,
+            Priority::Normal | Priority::Bulk => (limit.count / 10).max(least),
         };
         let per = limit.per.as_millis();
         Self {
@@ -194,6 +198,18 @@ mod tests {
         assert!(take_slots(&mut logs, 1, &[ROBOT], 1, Priority::Bulk, now, HORIZON).is_err());
         let high = take_slots(&mut logs, 1, &[ROBOT], 1, Priority::High, now, HORIZON).unwrap();
         assert_eq!(high[0].at, now);
+    }
+
+    #[test]
+    fn a_small_limit_keeps_one_slot_for_what_is_urgent() {
+        let per = Duration::from_secs(60);
+        for (count, normal) in [(1, 1), (2, 1), (5, 4), (9, 8), (10, 9), (20, 18)] {
+            let limit = RateLimit { count, per };
+            assert_eq!(Kept::new(&limit, Priority::Normal).capacity, normal, "{count}");
+            assert_eq!(Kept::new(&limit, Priority::High).capacity, count);
+        }
+        let second = RateLimit { count: 5, per: Duration::from_secs(1) };
+        assert_eq!(Kept::new(&second, Priority::Bulk).capacity, 5, "the next second is near");
     }
 
     #[test]

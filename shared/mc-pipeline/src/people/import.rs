@@ -116,6 +116,8 @@ impl Report {
 struct Given {
     line: u64,
     cells: Vec<String>,
+    /// The line on which text follows a closing quote, if it does anywhere in the row.
+    spoilt: Option<u64>,
 }
 
 /// Imports a file, or only says what would become of it.
@@ -133,7 +135,9 @@ pub async fn import(center: &Center, project: &str, file: &[u8], dry_run: bool) 
             let mut wrong = |pointer: &str, detail: String| {
                 errors.push(RowError { pointer: pointer.to_owned(), detail });
             };
-            if given.cells.len() != columns.iter().filter(|c| **c != MISSING).count() {
+            if let Some(line) = given.spoilt {
+                wrong("", format!("on line {line} text follows a closing quote; within a cell, double it"));
+            } else if given.cells.len() != columns.iter().filter(|c| **c != MISSING).count() {
                 wrong("", format!("this row has {} cells, unlike the header", given.cells.len()));
             } else if !is_id(&id) {
                 wrong("/id", "an id is 1 to 64 letters, digits and . _ ~ -".to_owned());
@@ -200,6 +204,11 @@ fn read(file: &[u8]) -> Result<(Columns, Vec<Given>), Refusal> {
     let count = |delimiter: u8| header.bytes().filter(|b| *b == delimiter).count();
     // Spreadsheets write what their country is used to.
     let delimiter = [b',', b';', b'\t'].into_iter().rev().max_by_key(|d| count(*d)).unwrap_or(b',');
+    let quotes = Quotes::of(text.as_bytes(), delimiter);
+    if let Some(line) = quotes.open {
+        let detail = format!("a quote opened on line {line} is not closed");
+        return Err(Refusal::field("invalid_csv", "", detail));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
@@ -220,9 +229,64 @@ fn read(file: &[u8]) -> Result<(Columns, Vec<Given>), Refusal> {
         }
         let begin = record.position().map_or(0, |p| usize::try_from(p.byte()).unwrap_or(0));
         let line = lines.at(begin);
-        rows.push(Given { line, cells: record.iter().map(str::to_owned).collect() });
+        let spoilt = quotes.spoilt.get(&line).copied();
+        rows.push(Given { line, cells: record.iter().map(str::to_owned).collect(), spoilt });
     }
     Ok((columns, rows))
+}
+
+/// What is wrong with the quotes of a file. The reader takes it all, and rows would be lost in a cell without a word.
+#[derive(Default)]
+struct Quotes {
+    /// The line of the quote that nothing closes.
+    open: Option<u64>,
+    /// By the lines that rows begin in, the first line on which text follows a closing quote.
+    spoilt: HashMap<u64, u64>,
+}
+
+impl Quotes {
+    /// Goes through a file by the rules of its reader: a quote counts at the beginning of a cell, and doubled it is one.
+    fn of(text: &[u8], delimiter: u8) -> Self {
+        /// Where in a cell a byte stands.
+        #[derive(Clone, Copy)]
+        enum At {
+            Begin,
+            Plain,
+            /// In a cell whose quote was opened on this line.
+            Quoted(u64),
+            /// Behind a quote within such a cell, which closes it unless another one follows.
+            Closing(u64),
+        }
+        let mut quotes = Self::default();
+        let (mut line, mut row, mut at) = (1, None, At::Begin);
+        for byte in text {
+            let ends_row = matches!(byte, b'\r' | b'\n');
+            if row.is_none() && !ends_row {
+                row = Some(line);
+            }
+            at = match (at, *byte) {
+                (At::Quoted(opened), b'"') => At::Closing(opened),
+                (At::Closing(opened), b'"') => At::Quoted(opened),
+                (At::Quoted(opened), _) => At::Quoted(opened),
+                (At::Begin, b'"') => At::Quoted(line),
+                _ if ends_row => {
+                    row = None;
+                    At::Begin
+                }
+                (_, byte) if byte == delimiter => At::Begin,
+                (At::Closing(_), _) => {
+                    quotes.spoilt.entry(row.unwrap_or(line)).or_insert(line);
+                    At::Plain
+                }
+                (At::Begin | At::Plain, _) => At::Plain,
+            };
+            line += u64::from(*byte == b'\n');
+        }
+        if let At::Quoted(opened) = at {
+            quotes.open = Some(opened);
+        }
+        quotes
+    }
 }
 
 /// Counts the lines of a text from front to back.
@@ -326,6 +390,22 @@ mod tests {
     }
 
     #[test]
+    fn quotes_that_swallow_rows_are_seen() {
+        let quotes = |file: &str| {
+            let quotes = Quotes::of(file.as_bytes(), b',');
+            let mut spoilt: Vec<(u64, u64)> = quotes.spoilt.into_iter().collect();
+            spoilt.sort_unstable();
+            (quotes.open, spoilt)
+        };
+        let fine = "id,name\r\nu1,\"a \"\"b\"\"\"\nu2,\"two\nlines\"\nu3,5\" disk\nu4,\"\"\nu5,\"end\"";
+        assert_eq!(quotes(fine), (None, vec![]));
+        assert_eq!(quotes("id,name\nu1,\"Ann\nu2,Bob\nu3,Cy\n"), (Some(2), vec![]));
+        assert_eq!(quotes("id,name\nu1,x\n\nu2,\"b\"c\nu3,y\n"), (None, vec![(4, 4)]));
+        // The quote that opens on line 2 closes where another one was to open.
+        assert_eq!(quotes("id,name\nu1,\"Ann\nu2,\"Bob\nu3,Cy\n"), (None, vec![(2, 3)]));
+    }
+
+    #[test]
     fn a_file_that_cannot_be_meant_is_refused_as_a_whole() {
         let pointer = |file: &[u8]| match read(file) {
             Err(Refusal::Invalid { code, errors, .. }) => (code, errors[0].pointer.clone()),
@@ -336,5 +416,6 @@ mod tests {
         assert_eq!(pointer(b"name\nx\n"), ("invalid_columns", "/columns".into()));
         assert_eq!(pointer(b"id,name\nu1,\xd5\xc5\xc8\xfd\n"), ("invalid_csv", String::new()));
         assert_eq!(pointer(b""), ("invalid_columns", "/columns".into()));
+        assert_eq!(pointer(b"id,name\nu1,\"Ann\nu2,Bob\n"), ("invalid_csv", String::new()));
     }
 }

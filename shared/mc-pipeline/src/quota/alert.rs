@@ -72,7 +72,8 @@ pub(crate) async fn look(
         let Some(percent) = item.remaining_percent else { continue };
         let note = ledger::known(center, project, entry).await?.notes.of(item.window);
         let said = |at: Option<Timestamp>| at.is_some_and(|at| lies_within(allowance, at, now));
-        if percent < low && !said(note.said_low) {
+        // Whoever has heard that nothing is left need not hear that little is.
+        if percent < low && !said(note.said_low) && !said(note.said_used_up) {
             say(center, project, allowance, EventKind::QuotaLow, item).await?;
             center.ledger.forget(project, entry);
         }

@@ -31,7 +31,7 @@ pub(crate) use book::allowances;
 pub(crate) use counters::{Counters, hour_of};
 pub(crate) use ledger::{Ledger, changes, keep_for, known, take_up_to};
 pub(crate) use poll::heard;
-pub(crate) use promises::{of_delivery, of_message, units};
+pub(crate) use promises::{look_again, of_delivery, of_message, units};
 pub(crate) use runs::{Need, free, needs_of_accepted, needs_of_plan, reserve};
 
 use crate::center::Center;

@@ -5,9 +5,10 @@
 //! to be taken back when a message runs, and whatever a crash leaves wrong is gone with its quarter.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use mc_core::model::MessageDoc;
-use mc_core::ports::{Attr, Batching, Change, Item, Key, Op, Query, QuotaUnit};
+use mc_core::ports::{Attr, Batching, Change, Item, Key, MAX_DELAY, Op, Query, QuotaUnit, Random};
 use mc_core::{Result, Timestamp};
 
 use super::runs;
@@ -17,6 +18,11 @@ use crate::repo::ChannelEntry;
 
 const QUARTER: i64 = 900_000;
 const DAY_MS: i64 = 86_400_000;
+
+/// In this last part of each quarter those who wait for a quota look whether there is more of it, but not so near to its
+/// end that they may come late.
+const LOOKS: Duration = Duration::from_secs(180);
+const NEAR: Duration = Duration::from_secs(15);
 
 /// What is reserved from now on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,6 +147,18 @@ pub(crate) fn units(entry: &ChannelEntry, recipients: usize) -> usize {
     }
 }
 
+/// When somebody who waits for a quota until `until` looks whether there is more of it by then: a limit may be raised, and
+/// what was reserved may be given back.
+///
+/// That is late in a quarter. What its scheduled sends take is counted by then, and what those of the next one will take is
+/// reserved still, so that whoever waits takes nothing of either.
+pub(crate) fn look_again(until: Timestamp, now: Timestamp, random: &dyn Random) -> Timestamp {
+    // In the last part of a quarter it is the next one's turn.
+    let ends = (now.after(LOOKS).millis().div_euclid(QUARTER) + 1) * QUARTER;
+    let before = NEAR + (LOOKS - NEAR).mul_f64(random.unit());
+    Timestamp::from_millis(ends).before(before).min(now.after(MAX_DELAY)).min(until)
+}
+
 fn day_of(at: Timestamp) -> i64 {
     at.millis().div_euclid(DAY_MS)
 }
@@ -191,6 +209,22 @@ mod tests {
         assert_eq!(promises.between(now, at("2026-12-02T16:00:00Z")), 10);
         assert_eq!(promises.between(at("2026-12-01T08:59:59Z"), evening), 7);
         assert_eq!(promises.between(at("2026-12-01T09:00:00Z"), evening), 0);
+    }
+
+    #[test]
+    fn who_waits_looks_late_in_each_quarter() {
+        let random = mc_testkit::SeqRandom::default();
+        let end = at("2026-12-02T00:00:00Z");
+        let mut now = at("2026-12-01T08:00:00Z");
+        for _ in 0..40 {
+            let look = look_again(end, now, &random);
+            assert!(look > now && look.since(now) <= MAX_DELAY, "{look}");
+            let gone = look.millis().rem_euclid(QUARTER);
+            assert!((12 * 60_000..=15 * 60_000 - 15_000).contains(&gone), "{look}");
+            now = look;
+        }
+        let soon = now.after(Duration::from_secs(1));
+        assert_eq!(look_again(soon, now, &random), soon, "not longer than it has to wait");
     }
 
     #[test]

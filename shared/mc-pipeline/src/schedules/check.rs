@@ -42,6 +42,10 @@ pub async fn put(
     let Draft { cron, at, timezone, message, enabled, catch_up, condition } = draft;
     let now = center.clock.now();
     let timetable = Timetable::read(cron.as_deref(), at, &timezone)?;
+    // As far ahead as a message may be.
+    if let Some(problem) = at.and_then(|at| plan::time_problem(Some(at), None, now)) {
+        return Err(Refusal::field("invalid_request", "/at", problem.detail));
+    }
     let next = timetable.next(now);
     if next.is_none() && enabled {
         let before = stored::get(center, &caller.project, name).await?;

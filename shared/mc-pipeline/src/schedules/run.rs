@@ -23,6 +23,9 @@ use crate::{quota, syslog, upcoming};
 /// A run that is made this long after its time is still on time.
 pub const GRACE: Duration = Duration::from_secs(60);
 
+/// Runs that are left out are counted up to so many.
+const MOST_COUNTED: usize = 1000;
+
 /// What a task has come to.
 enum Ended {
     /// The run is over.
@@ -48,20 +51,32 @@ pub async fn run(
     at: Timestamp,
     tries: u32,
 ) -> Result<Verdict> {
-    let run = Run { center, project, name, at, tries };
+    let mut run = Run { center, project, name, at, tries };
     for _ in 0..3 {
         let Some(schedule) = stored::get(center, project, name).await? else { return Ok(Verdict::Done) };
-        if schedule.next != Some(at) {
+        if schedule.next != Some(run.at) {
             return Ok(Verdict::Done);
         }
         let now = center.clock.now();
-        if at > now {
-            return Ok(run.again(tries, at.since(now)));
+        if run.at > now {
+            return Ok(run.again(tries, run.at.since(now)));
         }
-        let ended = match Timetable::of(&schedule.doc) {
+        let timetable = Timetable::of(&schedule.doc);
+        if let Ok(timetable) = &timetable
+            && let Some(last) = run.last_missed(&schedule, timetable, now)
+        {
+            // The schedule is moved on to the last run that was missed, which is then made like any other, under its
+            // own id: whoever comes to this twice moves it once.
+            let over = run.left_out(timetable, last)?;
+            if stored::advance(center, project, name, &schedule, Some(last), &over).await? {
+                run.at = last;
+            }
+            continue;
+        }
+        let ended = match timetable {
             Ok(timetable) => (run.make(&schedule, &timetable).await?, Some(timetable)),
             // A zone that a newer version has renamed, say. Nobody can tell when it would run again.
-            Err(refusal) => (run.failed(&refusal)?, None),
+            Err(refusal) => (Ended::Over(run.failed(&refusal)?), None),
         };
         let over = match ended.0 {
             Ended::Over(over) => over,
@@ -69,7 +84,7 @@ pub async fn run(
         };
         // After a time without a scheduler the runs between are left out.
         let now = center.clock.now();
-        let from = if now.since(at) > GRACE { now } else { at };
+        let from = if now.since(run.at) > GRACE { now } else { run.at };
         let next = ended.1.and_then(|timetable| timetable.next(from));
         if stored::advance(center, project, name, &schedule, next, &over).await? {
             let outcome = over.last.outcome;
@@ -87,13 +102,36 @@ impl Run<'_> {
         Verdict::Again { task: outgoing.task, after: after.min(MAX_DELAY) }
     }
 
+    /// Whether the schedule missed this run, one of many, and makes up for it in this way.
+    fn makes_up(&self, schedule: &Schedule, now: Timestamp, way: CatchUp) -> bool {
+        let late = self.tries == 0 && now.since(self.at) > GRACE;
+        late && schedule.doc.cron.is_some() && schedule.doc.catch_up == way
+    }
+
+    /// The last of several runs that were missed, if that is the one to make.
+    fn last_missed(&self, schedule: &Schedule, timetable: &Timetable, now: Timestamp) -> Option<Timestamp> {
+        if !self.makes_up(schedule, now, CatchUp::Once) {
+            return None;
+        }
+        timetable.last_after(self.at, now)
+    }
+
+    /// The runs before the last one that was missed are over.
+    fn left_out(&self, timetable: &Timetable, last: Timestamp) -> Result<Over> {
+        let runs = timetable.count(self.at, last, MOST_COUNTED + 1).saturating_sub(1);
+        let detail = format!("runs were missed; catch_up is once: only the last one is made, of {last}");
+        let runs = Some(("runs", Value::from(runs)));
+        self.over(RunOutcome::Skipped, "schedule.skipped", "late", detail, runs)
+    }
+
     async fn make(&self, schedule: &Schedule, timetable: &Timetable) -> Result<Ended> {
         let now = self.center.clock.now();
         let doc = &schedule.doc;
-        let late = self.tries == 0 && now.since(self.at) > GRACE;
-        if late && doc.cron.is_some() && doc.catch_up == CatchUp::Skip {
+        if self.makes_up(schedule, now, CatchUp::Skip) {
             let detail = format!("it came at {now}, and catch_up is skip");
-            return self.skipped("late", detail);
+            let runs = Some(("runs", Value::from(timetable.count(self.at, now, MOST_COUNTED))));
+            let over = self.over(RunOutcome::Skipped, "schedule.skipped", "late", detail, runs)?;
+            return Ok(Ended::Over(over));
         }
         if let Some(condition) = &doc.condition {
             let due = Due { at: self.at, end: timetable.next(self.at) };
@@ -103,7 +141,10 @@ impl Run<'_> {
             match condition::decide(self.center, condition, &about, self.tries, due).await {
                 Asked::Send => {}
                 Asked::Again(after) => return Ok(Ended::Again(after)),
-                Asked::Skip(code, detail) => return self.skipped(code, detail),
+                Asked::Skip(code, detail) => {
+                    let over = self.over(RunOutcome::Skipped, "schedule.skipped", code, detail, None)?;
+                    return Ok(Ended::Over(over));
+                }
             }
         }
         let caller = Caller::new(
@@ -127,11 +168,11 @@ impl Run<'_> {
                 Ok(Ended::Over(Over { last, note: Vec::new(), needed: Some(needed) }))
             }
             Err(Refusal::Failed(error)) if error.retry != Retry::Never => Err(error),
-            Err(refusal) => self.failed(&refusal),
+            Err(refusal) => Ok(Ended::Over(self.failed(&refusal)?)),
         }
     }
 
-    fn failed(&self, refusal: &Refusal) -> Result<Ended> {
+    fn failed(&self, refusal: &Refusal) -> Result<Over> {
         if let Refusal::Failed(error) = refusal {
             tracing::error!(schedule = &**self.name, error = %error, "a schedule's message could not be made");
         }
@@ -143,29 +184,27 @@ impl Run<'_> {
             "a schedule's message is refused"
         );
         metrics::counter!("message_center_schedule_failures_total").increment(1);
-        self.over(RunOutcome::Failed, "schedule.failed", code, detail.to_owned(), Some(pointers))
+        let pointers = Some(("pointers", Value::from(pointers)));
+        self.over(RunOutcome::Failed, "schedule.failed", code, detail.to_owned(), pointers)
     }
 
-    fn skipped(&self, code: &str, detail: String) -> Result<Ended> {
-        self.over(RunOutcome::Skipped, "schedule.skipped", code, detail, None)
-    }
-
+    /// A run without a message, and the note that says why, with one thing more if there is one.
     fn over(
         &self,
         outcome: RunOutcome,
         kind: &str,
         code: &str,
         detail: String,
-        pointers: Option<Vec<&str>>,
-    ) -> Result<Ended> {
+        more: Option<(&str, Value)>,
+    ) -> Result<Over> {
         let mut data =
             json!({"schedule": **self.name, "scheduled_at": self.at, "code": code, "detail": detail});
-        if let Some(pointers) = pointers {
-            data["pointers"] = Value::from(pointers);
+        if let Some((name, value)) = more {
+            data[name] = value;
         }
         let note = syslog::entry(self.center, self.project, kind, data)?;
         let last = self.last(outcome, None, Some((code, detail)));
-        Ok(Ended::Over(Over { last, note: vec![note], needed: None }))
+        Ok(Over { last, note: vec![note], needed: None })
     }
 
     fn last(
@@ -197,6 +236,8 @@ pub async fn run_now(
     let schedule = stored::get(center, &caller.project, name).await?.ok_or(Refusal::NotFound("schedule"))?;
     let timetable = Timetable::of(&schedule.doc)?;
     let under = |refusal: Refusal| refusal.under("/message");
-    let request = filled(&schedule.doc.message, &timetable, center.clock.now()).map_err(under)?;
+    // To the second, as the times of a cron are.
+    let now = Timestamp::from_millis(center.clock.now().seconds() * 1000);
+    let request = filled(&schedule.doc.message, &timetable, now).map_err(under)?;
     accept::accept(center, caller, vec![Ok(request)], idempotency).await
 }

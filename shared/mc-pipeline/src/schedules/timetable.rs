@@ -7,7 +7,10 @@
 //! - A `cron` that runs in every hour (`*` in the field of the hours) goes by the time that passes instead: nothing is
 //!   made for an hour that does not exist, and an hour that comes twice has its runs twice.
 
+use std::time::Duration;
+
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Zoned;
 use jiff::civil::DateTime;
@@ -84,9 +87,39 @@ impl Timetable {
         std::iter::successors(first, |run| self.next(*run)).take(count).collect()
     }
 
-    /// A time as it is written in the schedule's zone: RFC 3339 with the offset that holds then.
+    /// The last run up to `now` that comes after `first`, if there is one.
+    ///
+    /// It is looked for from the end, and further back each time: after a long rest there may be very many.
+    pub fn last_after(&self, first: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let mut back = Duration::from_secs(60);
+        loop {
+            let from = now.before(back).max(first);
+            let last = self.runs_after(from).take_while(|run| *run <= now).last();
+            if last.is_some() || from <= first {
+                return last;
+            }
+            back = back.saturating_mul(2);
+        }
+    }
+
+    /// How many runs there are from `first`, which is one, to `last`; counted up to `most`.
+    pub fn count(&self, first: Timestamp, last: Timestamp, most: usize) -> usize {
+        let runs = std::iter::once(first).chain(self.runs_after(first));
+        runs.take_while(|run| *run <= last).take(most).count()
+    }
+
+    fn runs_after(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
+        std::iter::successors(self.next(after), |run| self.next(*run))
+    }
+
+    /// A time as it is written in the schedule's zone: RFC 3339 with the offset that holds then, and with milliseconds if
+    /// it is no whole second.
     pub fn written(&self, at: Timestamp) -> String {
-        self.local(at).map_or_else(|| at.to_string(), |at| at.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
+        let form = match at.millis() % 1000 {
+            0 => "%Y-%m-%dT%H:%M:%S%:z",
+            _ => "%Y-%m-%dT%H:%M:%S%.3f%:z",
+        };
+        self.local(at).map_or_else(|| at.to_string(), |at| at.strftime(form).to_string())
     }
 
     fn local(&self, at: Timestamp) -> Option<Zoned> {
@@ -109,15 +142,50 @@ fn recurring(text: &str) -> Result<When, Refusal> {
         return Err(wrong("a cron is at most 200 characters".to_owned()));
     }
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-    let cron = parser.parse(text).map_err(|error| {
-        wrong(format!("this cron cannot be read: {error}; it has 5 fields (minute hour day month weekday), or 6 with seconds first"))
-    })?;
+    let cron = parser.parse(text).map_err(|error| wrong(explain(&parser, text, &error)))?;
     let pattern = cron.pattern.to_string();
     let fields: Vec<&str> = pattern.split_whitespace().collect();
     // The hours are the second field, or the third after seconds.
     let hours = fields.get(fields.len().saturating_sub(4)).copied().unwrap_or_default();
     let every_hour = matches!(hours, "*" | "*/1" | "0-23");
     Ok(if every_hour { When::Hourly(Box::new(cron)) } else { When::Wall(Box::new(cron)) })
+}
+
+/// The fields of a cron, the first of which may be left out.
+const FIELDS: &[&str] = &["second", "minute", "hour", "day", "month", "weekday"];
+
+/// What is wrong with a cron, and in which of its fields.
+fn explain(parser: &CronParser, text: &str, error: &CronError) -> String {
+    let given: Vec<&str> = text.split_whitespace().collect();
+    let names = match given.len() {
+        5 => &FIELDS[1..],
+        6 => FIELDS,
+        _ => {
+            return "a cron has 5 fields (minute hour day month weekday), or 6 with seconds first; or it is \
+                    @yearly, @monthly, @weekly, @daily or @hourly"
+                .to_owned();
+        }
+    };
+    for (place, name) in names.iter().enumerate() {
+        // With every other field open, only a wrong one is refused.
+        let mut alone = vec!["*"; given.len()];
+        alone[place] = given[place];
+        if let Err(error) = parser.parse(&alone.join(" ")) {
+            return format!("the field of the {name}, {:?}, cannot be read: {}", given[place], words(&error));
+        }
+    }
+    format!("this cron cannot be read: {}", words(error))
+}
+
+/// The parser's words without what it calls its errors.
+fn words(error: &CronError) -> String {
+    let text = match error {
+        CronError::ComponentError(detail)
+        | CronError::IllegalCharacters(detail)
+        | CronError::InvalidPattern(detail) => detail.clone(),
+        other => other.to_string(),
+    };
+    text.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -239,6 +307,70 @@ mod tests {
         assert_eq!(pointer(Some("* * * * *"), None, "Mars/Olympus"), "/timezone");
         assert_eq!(pointer(Some("* * * * *"), Some(Timestamp::EPOCH), "UTC"), "/at");
         assert_eq!(pointer(None, None, "UTC"), "/cron");
+    }
+
+    #[test]
+    fn a_mistake_is_told_in_plain_words_with_its_field() {
+        let detail = |cron: &str| match Timetable::read(Some(cron), None, "UTC") {
+            Err(Refusal::Invalid { errors, .. }) => errors[0].detail.clone(),
+            _ => panic!("{cron} is taken"),
+        };
+        for (cron, field) in [
+            ("0/20 * * * *", "the minute, \"0/20\""),
+            ("0 22-2 * * *", "the hour, \"22-2\""),
+            ("0 9 L-3 * *", "the day, \"L-3\""),
+            ("0 9 * 13 *", "the month, \"13\""),
+            ("0 9 * * FRI-MON", "the weekday, \"FRI-MON\""),
+            ("99 0 9 * * *", "the second, \"99\""),
+        ] {
+            let detail = detail(cron);
+            assert!(detail.starts_with(&format!("the field of {field}, cannot be read: ")), "{detail}");
+            assert!(!detail.contains("Component error") && !detail.ends_with('.'), "{detail}");
+        }
+        for cron in ["", "often", "* * * *", "0 0 0 1 1 * 2027"] {
+            assert!(detail(cron).starts_with("a cron has 5 fields"), "{}", detail(cron));
+        }
+    }
+
+    #[test]
+    fn a_day_of_the_month_or_a_weekday_is_enough_unless_both_are_asked_for() {
+        let after = "2026-11-01T00:00:00Z";
+        // 13 November 2026 is a Friday.
+        assert_eq!(
+            runs("0 9 13 * FRI", "UTC", after, 3),
+            ["2026-11-06T09:00:00+00:00", "2026-11-13T09:00:00+00:00", "2026-11-20T09:00:00+00:00"]
+        );
+        assert_eq!(runs("0 9 13 * +FRI", "UTC", after, 1), ["2026-11-13T09:00:00+00:00"]);
+        assert_eq!(
+            runs("*/61 * * * *", "UTC", after, 2),
+            ["2026-11-01T01:00:00+00:00", "2026-11-01T02:00:00+00:00"]
+        );
+    }
+
+    #[test]
+    fn a_time_between_two_seconds_is_written_as_it_is() {
+        let at = Timestamp::parse("2026-12-01T09:00:42.900Z").unwrap();
+        let table = Timetable::read(None, Some(at), "Asia/Shanghai").unwrap_or_else(|e| panic!("{e:?}"));
+        assert_eq!(table.written(at), "2026-12-01T17:00:42.900+08:00");
+        assert_eq!(Timestamp::parse(&table.written(at)), Some(at));
+    }
+
+    #[test]
+    fn the_last_of_many_runs_is_found_from_the_end() {
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        for (cron, first, now, last) in [
+            ("0 9 * * MON-FRI", "2026-12-01T09:00:00Z", "2026-12-06T12:00:00Z", Some("2026-12-04T09:00:00Z")),
+            ("* * * * * *", "2020-01-01T00:00:00Z", "2026-12-01T00:00:00.500Z", Some("2026-12-01T00:00:00Z")),
+            ("0 9 * * *", "2026-12-01T09:00:00Z", "2026-12-02T09:00:00Z", Some("2026-12-02T09:00:00Z")),
+            ("0 9 * * *", "2026-12-01T09:00:00Z", "2026-12-02T08:59:59Z", None),
+            ("0 9 1 1 *", "2026-01-01T09:00:00Z", "2028-06-01T00:00:00Z", Some("2028-01-01T09:00:00Z")),
+        ] {
+            let table = Timetable::read(Some(cron), None, "UTC").unwrap_or_else(|e| panic!("{cron}: {e:?}"));
+            assert_eq!(table.last_after(at(first), at(now)), last.map(at), "{cron} {now}");
+        }
+        let table = Timetable::read(Some("0 9 * * *"), None, "UTC").unwrap_or_else(|e| panic!("{e:?}"));
+        let (first, last) = (at("2026-12-01T09:00:00Z"), at("2026-12-04T09:00:00Z"));
+        assert_eq!([10, 3].map(|most| table.count(first, last, most)), [4, 3]);
     }
 
     #[test]

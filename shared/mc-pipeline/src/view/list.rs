@@ -15,6 +15,9 @@ use crate::keys;
 /// At most this many heads are looked at for one page; a page may be short.
 const LOOKED_AT: usize = 2000;
 
+/// So many are looked at before a page is empty though there may be more: scripts take an empty page for the last one.
+const LOOKED_AT_FOR_NONE: usize = 20_000;
+
 /// What a listing asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -145,7 +148,7 @@ async fn scheduled(
                 items.push(view);
             }
             looked_at += 1;
-            if items.len() >= limit || looked_at >= LOOKED_AT {
+            if is_enough(items.len(), limit, looked_at) {
                 return Ok(MessagePage { items, next_cursor: Some(id.ulid().to_string()) });
             }
         }
@@ -178,7 +181,7 @@ async fn by_time(
             looked_at += 1;
             below = ulid;
             items.extend(shown(center, project, MessageId::new(ulid), &item, filter).await?);
-            if items.len() >= limit || looked_at >= LOOKED_AT {
+            if is_enough(items.len(), limit, looked_at) {
                 return Ok(MessagePage { items, next_cursor: Some(below.to_string()) });
             }
         }
@@ -188,6 +191,11 @@ async fn by_time(
         }
     }
     Ok(MessagePage { items, next_cursor: None })
+}
+
+/// Whether a page ends here, because it is full or enough was looked at for it.
+fn is_enough(found: usize, limit: usize, looked_at: usize) -> bool {
+    found >= limit || looked_at >= if found > 0 { LOOKED_AT } else { LOOKED_AT_FOR_NONE }
 }
 
 /// Some of the newest heads of the day that ends at `below`, in order, and where to go on.

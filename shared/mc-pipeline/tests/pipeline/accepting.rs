@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mc_core::ports::Clock;
 use mc_core::state::{MessageStatus, State};
+use mc_pipeline::accept::{AcceptedDelivery, SendRequest, accept, request};
 use mc_pipeline::view::{self, Filter};
 use mc_sandbox::Platform;
 use serde_json::{Value, json};
@@ -51,6 +52,12 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
         (with(json!({"expire_at": "2020-01-01T00:00:00Z"})), ("invalid_request", "/expire_at")),
         (with(json!({"tags": [""]})), ("invalid_request", "/tags/0")),
         (with(json!({"overrides": {"im": {}}})), ("unknown_channel", "/overrides/im")),
+        (with(json!({"overrides": {"mail": {"cc": "x@example.com"}}})), ("bad_override", "/overrides/mail")),
+        (
+            with(json!({"overrides": {"mail": {"headers": {"X-A": "a\nb"}}}})),
+            ("header_injection", "/overrides/mail"),
+        ),
+        (with(json!({"content": {"title": "a\nb", "body": "b"}})), ("header_injection", "/content/title")),
         (
             with(json!({"attachments": [{"filename": "a", "content": "%%%"}]})),
             ("invalid_request", "/attachments/0/content"),
@@ -59,14 +66,70 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
             with(json!({"attachments": [{"filename": "../a", "content": "aGk="}]})),
             ("invalid_request", "/attachments/0/filename"),
         ),
+        (
+            with(json!({"attachments": [{"filename": "a", "url": "ftp://example.com/a"}]})),
+            ("invalid_request", "/attachments/0/url"),
+        ),
+        (
+            with(json!({"attachments": [
+                {"filename": "a", "content": "aGk="}, {"filename": "b", "url": "http://169.254.169.254/latest"},
+            ]})),
+            ("forbidden_address", "/attachments/1/url"),
+        ),
     ] {
         let (code, pointer) = refusal(&world, body.clone()).await;
         assert_eq!((code.as_str(), pointer.as_str()), wanted, "{body}");
     }
+    let missing = world.try_send(json!({"template": "strict", "to": to})).await.unwrap_err();
+    assert_eq!(missing.told().1, "/data/app is missing", "the text names the field");
     let many: Value = (0..10_001).map(|i| json!({"email": format!("u{i}@example.com")})).collect();
     assert_eq!(refusal(&world, with(json!({"to": many}))).await.1, "/to");
     let page = view::list(&world.center, PROJECT, &Filter::default(), 10, None).await.unwrap();
     assert!(page.items.is_empty(), "a refused request leaves nothing behind");
+}
+
+/// The addresses that each delivery of a message goes to, in order.
+async fn addresses(world: &World, body: Value) -> Vec<Vec<String>> {
+    let accepted = world.try_send(body).await.unwrap();
+    let page = view::recipients(&world.center, PROJECT, accepted.id, None, 200, None).await.unwrap().unwrap();
+    let of = |delivery: &AcceptedDelivery| -> Vec<String> {
+        let mine = page.items.iter().filter(|one| one.delivery_id == delivery.id);
+        mine.map(|one| one.address.clone()).collect()
+    };
+    let all: Vec<Vec<String>> = accepted.deliveries.iter().map(of).collect();
+    let counts: Vec<usize> = accepted.deliveries.iter().map(|delivery| delivery.recipients).collect();
+    assert_eq!(counts, all.iter().map(Vec::len).collect::<Vec<_>>());
+    all
+}
+
+#[tokio::test]
+async fn the_same_address_gets_one_message_however_often_it_is_named() {
+    let world = World::quiet().await;
+    world.contact("ann", json!({"email": "ann@example.com"})).await;
+    world.group("ops", &["ann"]).await;
+    for (to, wanted) in [
+        (json!([{"email": "a@b.co"}, {"email": "A@B.co"}, {"email": "a@b.co"}]), vec!["a@b.co"]),
+        (json!([{"email": "A@B.co"}, {"email": "c@b.co"}, {"email": "a@b.co"}]), vec!["A@B.co", "c@b.co"]),
+        (json!(["ann", {"email": "Ann@example.com"}, "@ops"]), vec!["ann@example.com"]),
+        (json!([{"email": "Ann@example.com"}, "@ops"]), vec!["Ann@example.com"]),
+        // Values of one's own make a message of one's own.
+        (json!([{"email": "a@b.co"}, {"email": "a@b.co", "data": {"n": 1}}]), vec!["a@b.co", "a@b.co"]),
+    ] {
+        assert_eq!(addresses(&world, inline("mail", to.clone())).await, [wanted], "{to}");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_mailbox_gets_one_mail_and_its_people_their_own_messages() {
+    let world = World::quiet().await;
+    world.ding_app().await;
+    world.contact("ann", json!({"email": "team@example.com", "dingtalk": "ann"})).await;
+    world.contact("bob", json!({"email": "team@example.com", "dingtalk": "bob"})).await;
+    let mut body = inline("mail", json!(["ann", "bob", {"email": "team@example.com"}]));
+    body["routing"]["channels"] = json!(["ding-app", "mail"]);
+    assert_eq!(addresses(&world, body.clone()).await, [vec!["ann", "bob"], vec!["team@example.com"]]);
+    body["routing"]["mode"] = json!("first");
+    assert_eq!(addresses(&world, body).await, [["ann", "bob"]], "the mailbox is theirs");
 }
 
 #[tokio::test]
@@ -217,6 +280,21 @@ async fn messages_are_listed_newest_first_and_page_by_page() {
     assert_eq!(reference.len(), 12);
     let queued = walk(Filter { from, status: Some(MessageStatus::Completed), ..Filter::default() }).await;
     assert!(queued.is_empty());
+}
+
+/// Scripts take an empty page for the last one.
+#[tokio::test]
+async fn a_lone_match_below_many_others_is_on_the_first_page() {
+    let world = World::quiet().await;
+    let lone = world.send(inline("robot", json!([]))).await;
+    let other = inline("im", json!([])).to_string();
+    for _ in 0..3 {
+        let many = (0..700).map(|_| request::read::<SendRequest>(other.as_bytes())).collect();
+        accept(&world.center, &world.caller(), many, None).await.unwrap();
+    }
+    let filter = Filter { channel: Some("robot".into()), ..Filter::default() };
+    let page = view::list(&world.center, PROJECT, &filter, 10, None).await.unwrap();
+    assert_eq!(page.items.iter().map(|message| message.id).collect::<Vec<_>>(), [lone]);
 }
 
 #[tokio::test]

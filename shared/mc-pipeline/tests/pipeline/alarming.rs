@@ -54,6 +54,13 @@ async fn look(world: &World, minutes: usize) {
     }
 }
 
+/// The channel `called`, whose receiver calls back.
+async fn called(world: &World) {
+    let settings = json!({"url": format!("{}/im/messages", world.base), "receipts": true});
+    let secret = [("secret", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")];
+    world.channel("called", Kind::Webhook, settings, &secret).await;
+}
+
 /// Counts as if messages had been worked on.
 fn count(world: &World, channel: &str, count: Count, n: u64) {
     let part = Part { project: PROJECT, channel, kind: Kind::Webhook, template: None, own: false };
@@ -108,9 +115,25 @@ async fn an_alarm_tells_people_and_endpoints_when_it_fires_and_when_it_ends() {
         json!({"alarm": "a1", "metric": "failure_rate", "value": 75, "threshold": 50, "channel": "*",
             "since": "2026-12-01T00:02:00.000Z", "state": "firing"})
     );
+    assert_eq!(events[1]["data"]["value"], Value::Null, "there are no tries any more");
     let log = syslog::list(&world.center, PROJECT, &syslog::Filter::default(), 50, None).await.unwrap().0;
     let kinds: Vec<&str> = log.iter().map(|(_, e)| e.kind.as_str()).collect();
     assert_eq!(kinds, ["alarm.recovered", "alarm.fired"]);
+    assert!(log.iter().all(|(_, entry)| entry.resource.as_deref() == Some("alarms/a1")), "{log:?}");
+}
+
+#[tokio::test]
+async fn the_log_names_a_dead_letter_and_its_message() {
+    let world = World::quiet().await;
+    let message = world.send(inline("im", json!([]))).await;
+    let task = Task::Deliver { project: PROJECT.into(), message, share: 0, channel: "im".into(), slot: None };
+    dead::put(&world.center, &task, &Error::new(ErrorKind::Corrupt, "broken")).await.unwrap();
+    let filter = syslog::Filter { resource: Some("dead-letters".into()), ..syslog::Filter::default() };
+    let (log, _) = syslog::list(&world.center, PROJECT, &filter, 50, None).await.unwrap();
+    let (letters, _) = dead::list(&world.center, PROJECT, 10, None).await.unwrap();
+    assert_eq!(log.len(), 1);
+    assert_eq!(log[0].1.resource, Some(format!("dead-letters/{}", letters[0].0)));
+    assert_eq!(log[0].1.data["message_id"], json!(message));
 }
 
 #[tokio::test]
@@ -275,7 +298,8 @@ async fn every_metric_sees_what_it_is_named_after() {
     let dead_letters = rule("dead_letters", json!(5));
     let token = rule("token_refresh_failing", json!(5));
     let mut silence = rule("callback_silence", json!(600));
-    silence["channel"] = json!("im");
+    silence["channel"] = json!("called");
+    called(&world).await;
     let mut queued = rule("oldest_queued_age", json!(600));
     let none = [value(&dead_letters).await, value(&token).await, value(&silence).await, value(&queued).await];
     assert_eq!(none, [Some(0.0), Some(0.0), None, Some(0.0)]);
@@ -291,7 +315,7 @@ async fn every_metric_sees_what_it_is_named_after() {
     ] {
         stats.note(world.clock.now(), PROJECT, Cell::token(name), count);
     }
-    count(&world, "im", Count::Sent, 1);
+    count(&world, "called", Count::Sent, 1);
     world.send(inline("im", json!([]))).await;
     world.clock.advance(5 * MINUTE);
     let some = [value(&dead_letters).await, value(&token).await, value(&silence).await, value(&queued).await];
@@ -299,7 +323,7 @@ async fn every_metric_sees_what_it_is_named_after() {
     queued["channel"] = json!("mail");
     assert_eq!(value(&queued).await, Some(0.0), "mails wait in another queue");
 
-    stats.note(world.clock.now(), PROJECT, Cell::channel(Kind::Webhook, "im", false), Count::Callbacks);
+    stats.note(world.clock.now(), PROJECT, Cell::channel(Kind::Webhook, "called", false), Count::Callbacks);
     assert_eq!(value(&silence).await, None, "the platform has called");
     count(&world, "im", Count::Sent, 1);
     world.clock.advance(120 * MINUTE);
@@ -309,10 +333,11 @@ async fn every_metric_sees_what_it_is_named_after() {
 #[tokio::test]
 async fn a_silence_is_over_when_the_platform_calls_and_not_before() {
     let world = World::working().await;
+    called(&world).await;
     let mut rule = rule("callback_silence", json!(600));
-    rule["channel"] = json!("im");
+    rule["channel"] = json!("called");
     put(&world, &rule).await;
-    count(&world, "im", Count::Sent, 1);
+    count(&world, "called", Count::Sent, 1);
     // One message, long before the counters that anybody reads again.
     look(&world, 120).await;
     assert_eq!(standing(&world).await.condition, Condition::Firing);
@@ -320,7 +345,7 @@ async fn a_silence_is_over_when_the_platform_calls_and_not_before() {
     world.center.stats.note(
         world.clock.now(),
         PROJECT,
-        Cell::channel(Kind::Webhook, "im", false),
+        Cell::channel(Kind::Webhook, "called", false),
         Count::Callbacks,
     );
     look(&world, 10).await;
@@ -354,6 +379,9 @@ async fn what_cannot_work_is_refused_with_its_place() {
     }
     for (metric, field, value, refused) in [
         ("callback_silence", "enabled", json!(true), "/channel"),
+        // Neither a robot nor a receiver that was not told to is ever heard of again.
+        ("callback_silence", "channel", json!("robot"), "/channel"),
+        ("callback_silence", "channel", json!("im"), "/channel"),
         ("token_refresh_failing", "channel", json!("im"), "/channel"),
         ("oldest_queued_age", "window", json!("5m"), "/window"),
         ("gave_up", "min_count", json!(3), "/min_count"),

@@ -7,6 +7,7 @@ use mc_core::id::MessageId;
 use mc_core::model::Outcome;
 use mc_core::ports::Clock;
 use mc_core::state::{MessageStatus, State};
+use mc_pipeline::accept::Refusal;
 use mc_pipeline::{due, view};
 use mc_sandbox::Platform;
 use serde_json::{Value, json};
@@ -197,4 +198,10 @@ async fn a_condition_that_may_not_be_asked_is_refused() {
         let refusal = world.try_send(body).await.unwrap_err();
         assert_eq!((code(&refusal), pointer(&refusal).as_str()), wanted);
     }
+    let mut body = inline("im", json!([]));
+    body["condition"] = json!({"url": "https://user:pass@example.com"});
+    let refusal = world.try_send(body).await.unwrap_err();
+    assert_eq!(pointer(&refusal), "/condition/url");
+    let Refusal::Invalid { detail, .. } = &refusal else { panic!("{refusal:?}") };
+    assert!(!detail.contains("header"), "a condition has none: {detail}");
 }

@@ -226,6 +226,22 @@ async fn high_wakes_everybody_and_what_expires_meanwhile_is_expired() {
 }
 
 #[tokio::test]
+async fn no_row_is_lost_in_a_quote_without_a_word() {
+    let world = World::quiet().await;
+    let read = async |file: &str| import::import(&world.center, PROJECT, file.as_bytes(), false).await;
+    let open = read("id,name\nu1,Ann\nu2,\"Bob\nu3,Cy\n").await.unwrap_err();
+    assert_eq!((code(&open), pointer(&open).as_str()), ("invalid_csv", ""));
+    assert!(format!("{open:?}").contains("a quote opened on line 3 is not closed"), "{open:?}");
+    // Here the quote of line 3 ends the one of line 2.
+    let report = read("id;name\nu1;\"Ann\nu2;\"Bob\nu3;\"C\"\"y\"\n").await.unwrap();
+    let rows: Vec<(u64, RowOutcome)> = report.rows.iter().map(|row| (row.line, row.outcome)).collect();
+    assert_eq!(rows, [(2, RowOutcome::Refused), (4, RowOutcome::Created)]);
+    assert!(report.rows[0].errors[0].detail.starts_with("on line 3 "), "{:?}", report.rows[0]);
+    let cy = world.center.contacts.get(PROJECT, "u3").await.unwrap().unwrap();
+    assert_eq!(cy.name.as_deref(), Some("C\"y"));
+}
+
+#[tokio::test]
 async fn a_file_of_contacts_is_judged_row_by_row() {
     let world = World::quiet().await;
     let file = "\

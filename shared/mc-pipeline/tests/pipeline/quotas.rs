@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
-use mc_core::model::{EventKind, Priority};
+use mc_core::model::{ChannelDoc, EventKind, Kind, Priority};
 use mc_core::ports::{Clock, Window};
 use mc_core::state::MessageStatus;
 use mc_pipeline::quota::{self, QuotaItem, Source};
@@ -17,6 +17,7 @@ use crate::metered::{world, world_with};
 use crate::world::{COMPLETED, PROJECT, World, inline};
 
 const SOON: Duration = Duration::from_millis(50);
+const QUARTER: Duration = Duration::from_secs(900);
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
@@ -299,6 +300,20 @@ async fn little_and_nothing_left_are_said_once_in_a_window() {
 }
 
 #[tokio::test]
+async fn that_little_is_left_is_not_said_once_nothing_is() {
+    let (world, [_]) = world_with(["wx"], |doc| doc.limits.per_day = Some(2)).await;
+    world.webhook("ops", &[EventKind::QuotaLow, EventKind::QuotaExhausted]).await;
+    world.work();
+    all_sent(&world, &[world.send(message(2, json!({}))).await]).await;
+    let late = world.send(message(1, json!({}))).await;
+    world.retrying(late).await;
+    assert_eq!(told(&world, 1).await[0]["type"], json!("quota.exhausted"));
+    polled(&world).await;
+    world.advance(Duration::from_secs(1)).await;
+    assert_eq!(told(&world, 1).await.len(), 1);
+}
+
+#[tokio::test]
 async fn bulk_leaves_something_for_the_others() {
     let (world, [platform]) = world_with(["wx"], |doc| {
         doc.limits.per_day = Some(10);
@@ -333,11 +348,62 @@ async fn a_scheduled_send_reserves_the_day_it_runs() {
     let view = world.retrying(late).await;
     assert_eq!(view.deliveries[0].attempts[0].code.as_deref(), Some("quota_reserved"));
     view::cancel(&world.center, &world.caller(), late).await.unwrap();
+    // It looks once more, and sees that it is over.
+    world.advance(QUARTER).await;
     world.advance(evening.since(world.clock.now())).await;
     all_sent(&world, &[id]).await;
     let stands = day(&world).await;
     assert_eq!((stands.used, stands.reserved, stands.remaining), (10, 0, Some(0)));
     assert_eq!(platform.sent(), 10);
+}
+
+#[tokio::test]
+async fn what_waits_goes_on_within_a_quarter_of_an_hour_when_more_is_allowed() {
+    let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(1)).await;
+    world.work();
+    all_sent(&world, &[world.send(message(1, json!({}))).await]).await;
+    let mut late = Vec::new();
+    for priority in ["high", "normal"] {
+        let id = world.send(message(1, json!({"priority": priority}))).await;
+        world.retrying(id).await;
+        late.push(id);
+    }
+    for _ in 0..4 {
+        world.advance(QUARTER).await;
+    }
+    assert_eq!(platform.sent(), 1);
+    for id in &late {
+        assert_eq!(world.view(*id).await.deliveries[0].attempts.len(), 1, "who only looks says nothing");
+    }
+    let raise = |doc: &mut ChannelDoc| doc.limits.per_day = Some(10);
+    world.channel_with("wx", Kind::WechatOfficial, json!({}), &[], raise).await;
+    world.advance(QUARTER).await;
+    all_sent(&world, &late).await;
+    assert_eq!(platform.sent(), 3);
+}
+
+#[tokio::test]
+async fn what_waits_gets_what_is_given_back_and_nothing_that_falls_due() {
+    let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(10)).await;
+    world.work();
+    // Both fall due in the middle of a quarter.
+    let [soon, evening] = ["08:20", "20:20"].map(|time| at(&format!("2026-12-01T{time}:00+08:00")));
+    let due = world.send(message(4, json!({"send_at": soon}))).await;
+    let back = world.send(message(2, json!({"send_at": evening}))).await;
+    all_sent(&world, &[world.send(message(4, json!({}))).await]).await;
+    world.clock.advance(Duration::from_secs(61));
+    let late = world.send(message(1, json!({}))).await;
+    let view = world.retrying(late).await;
+    assert_eq!(view.deliveries[0].attempts[0].code.as_deref(), Some("quota_reserved"));
+    while world.clock.now() < soon.after(QUARTER) {
+        world.advance(Duration::from_secs(10)).await;
+    }
+    all_sent(&world, &[due]).await;
+    assert_eq!(platform.sent(), 8, "who waits does not take what is reserved");
+    view::cancel(&world.center, &world.caller(), back).await.unwrap();
+    world.advance(QUARTER).await;
+    all_sent(&world, &[late]).await;
+    assert_eq!(platform.sent(), 9);
 }
 
 #[tokio::test]

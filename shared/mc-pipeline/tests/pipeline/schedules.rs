@@ -232,7 +232,7 @@ async fn a_refused_run_is_told_and_the_schedule_goes_on() {
 
 #[tokio::test]
 async fn after_an_hour_without_a_scheduler_each_schedule_does_what_it_says() {
-    for (catch_up, late) in [(CatchUp::Skip, 0), (CatchUp::Once, 1)] {
+    for (catch_up, late, left_out) in [(CatchUp::Skip, 0, 5), (CatchUp::Once, 1, 4)] {
         let world = World::working().await;
         let first = put(&world, "*/15 * * * *", Wish { catch_up, ..Wish::default() }).await.next.unwrap();
         // Nobody promotes while the clock goes on, by more than four runs.
@@ -240,10 +240,36 @@ async fn after_an_hour_without_a_scheduler_each_schedule_does_what_it_says() {
         world.advance(Duration::ZERO).await;
         assert_eq!(arrived(&world), late, "{catch_up:?}");
         assert_eq!(stored(&world).await.next, Some(first.after(HOUR + 15 * MINUTE)));
-        assert_eq!(log(&world, "schedule.skipped").await.len(), 1 - late);
+        let skipped = log(&world, "schedule.skipped").await;
+        assert_eq!(skipped.len(), 1, "{catch_up:?}");
+        assert_eq!((&skipped[0]["code"], &skipped[0]["scheduled_at"]), (&json!("late"), &json!(first)));
+        assert_eq!(skipped[0]["runs"], left_out, "{catch_up:?}");
+        // Of the runs that were missed, the last one is made.
+        let made: Vec<Value> = messages(&world).await.iter().map(|m| m.request["send_at"].clone()).collect();
+        assert_eq!(made, vec![json!(first.after(HOUR)); late]);
         world.advance(10 * MINUTE).await;
         assert_eq!(arrived(&world), late + 1, "{catch_up:?}: it goes on");
     }
+}
+
+#[tokio::test]
+async fn the_last_missed_run_is_made_once_whatever_happens_in_between() {
+    let world = World::working().await;
+    let first = put(&world, "0 9 * * *", Wish::default()).await.next.unwrap();
+    let key = Key::new(format!("schedules#{PROJECT}"), "s");
+    let before = world.store.get(&key).await.unwrap().unwrap();
+    let last = first.after(2 * 24 * HOUR);
+    world.clock.set(last.after(HOUR));
+    let (one, two) = tokio::join!(run(&world, first), run(&world, first));
+    assert_eq!((one, two), (Verdict::Done, Verdict::Done));
+    // As if the process had died before the schedule was moved on: the task of the first run comes again.
+    world.store.write(Op::put(before)).await.unwrap();
+    assert_eq!(run(&world, first).await, Verdict::Done);
+    world.advance(Duration::ZERO).await;
+    let all = messages(&world).await;
+    assert_eq!((arrived(&world), all.len()), (1, 1));
+    assert_eq!(all[0].request["send_at"], json!(last));
+    assert_eq!(stored(&world).await.next, Some(last.after(24 * HOUR)));
 }
 
 #[tokio::test]
@@ -310,6 +336,9 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
             .unwrap_err();
         assert_eq!(pointer(&refusal), format!("/message/{field}"));
     }
+    let far = Some(world.clock.now().after(6 * 366 * 24 * HOUR));
+    let far = try_put(&world, (None, far), Wish::default()).await.unwrap_err();
+    assert_eq!((code(&far), pointer(&far).as_str()), ("invalid_request", "/at"), "as far as a message");
     let never = try_put(&world, (Some("0 0 30 2 *"), None), Wish::default()).await.unwrap_err();
     assert_eq!(pointer(&never), "/cron");
     let condition = Condition { url: "http://169.254.169.254/".into(), ..asking("") };
