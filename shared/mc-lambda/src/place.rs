@@ -117,7 +117,7 @@ impl Place {
         let ring = KeyRing::parse(ring.expose()).map_err(wrong)?;
         let sealer = Sealer::new(&ring, self.random.clone()).map_err(wrong)?;
         let role = self.role;
-        Ok(Center::new(Parts {
+        let mut center = Center::new(Parts {
             store: Arc::new(self.aws.store()?),
             queue: Arc::new(Allowed { role, port: self.aws.queue()? }),
             blobs: Arc::new(Allowed { role, port: self.aws.blobs()? }),
@@ -128,7 +128,9 @@ impl Place {
             random: self.random.clone(),
             sealer: Arc::new(sealer),
             tuning: Tuning { retention: self.settings.retention, ..Tuning::default() },
-        }))
+        });
+        center.public_url.clone_from(&self.settings.public_url);
+        Ok(center)
     }
 }
 

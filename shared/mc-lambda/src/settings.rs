@@ -14,6 +14,8 @@ pub mod names {
     pub const RETENTION_DAYS: &str = "MESSAGE_CENTER_RETENTION_DAYS";
     /// Private networks that users' addresses may be in.
     pub const EGRESS_ALLOW: &str = "MESSAGE_CENTER_EGRESS_ALLOW";
+    /// Where people reach this center, like `https://mc.example.com`.
+    pub const PUBLIC_URL: &str = "MESSAGE_CENTER_PUBLIC_URL";
     /// How much goes into a log line.
     pub const LOG_LEVEL: &str = "MESSAGE_CENTER_LOG_LEVEL";
     /// Whether connections are opened ahead of the first event.
@@ -37,6 +39,8 @@ pub struct Settings {
     pub retention: Duration,
     /// [`names::EGRESS_ALLOW`].
     pub egress_allow: String,
+    /// [`names::PUBLIC_URL`].
+    pub public_url: Option<String>,
     /// [`names::LOG_LEVEL`].
     pub log_level: tracing::Level,
     /// [`names::WARM_UP`].
@@ -78,6 +82,7 @@ impl Settings {
             key_ring: find(names::KEY_RING).ok_or_else(|| wrong(names::KEY_RING, "the name of a secret"))?,
             retention: Duration::from_secs(days * 86_400),
             egress_allow: find(names::EGRESS_ALLOW).unwrap_or_default(),
+            public_url: find(names::PUBLIC_URL),
             log_level,
             warm_up: find(names::WARM_UP).as_deref() == Some("true"),
             event_projects: find(names::EVENT_PROJECTS).map_or_else(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use mc_content::FieldError;
 use mc_core::model::{ChannelDoc, InlineContent, Kind, Limits, Mode, OnDoubt, Routing};
-use mc_core::ports::CheckStep;
+use mc_core::ports::{CheckStep, Family};
 use mc_core::{ErrorKind, Secret};
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::request::{To, escape};
@@ -286,6 +286,17 @@ pub(crate) struct CheckStepView {
     next_step: Option<String>,
 }
 
+/// Whether mails offer to be unsubscribed from. They can be sent without.
+fn unsubscribing(public_url: Option<&str>) -> CheckStep {
+    let detail = match public_url {
+        Some(url) => format!("mails offer to be unsubscribed from, at {url}"),
+        None => "mails offer no way to unsubscribe: this center does not know its public address".to_owned(),
+    };
+    let next = "set public_url to its https address (MESSAGE_CENTER_SERVER_PUBLIC_URL for the single binary)";
+    let next_step = public_url.is_none().then(|| next.to_owned());
+    CheckStep { name: "unsubscribe".into(), ok: true, detail, next_step }
+}
+
 /// Look whether a channel works, without sending anything
 #[utoipa::path(
     post, path = "/v1/channels/{name}/check", tag = "channels", operation_id = "check_channel",
@@ -295,7 +306,13 @@ pub(crate) struct CheckStepView {
 pub async fn check(call: Call) -> Answer {
     let name = call.name("name", "channel")?;
     let steps = match call.center().channels.get(call.project(), name).await {
-        Ok(Some(entry)) => entry.channel.check().await,
+        Ok(Some(entry)) => {
+            let mut steps = entry.channel.check().await;
+            if entry.doc.kind.family() == Family::Email {
+                steps.push(unsubscribing(call.center().public_url.as_deref()));
+            }
+            steps
+        }
         Ok(None) => return Err(ApiError::not_found("channel")),
         // That its stored configuration is of no use is what a check is there to find out.
         Err(error) if matches!(error.kind, ErrorKind::Sealed | ErrorKind::Corrupt) => {

@@ -21,7 +21,7 @@ struct Words {
 
 const ASK: [Words; 2] = [
     Words {
-        title: "退订邮件", text: "点击按钮后,您将不再收到此类邮件。", button: Some("确认退订")
+        title: "退订邮件", text: "点击按钮后，您将不再收到此类邮件。", button: Some("确认退订")
     },
     Words {
         title: "Unsubscribe",

@@ -170,7 +170,9 @@ pub(crate) fn offer(
     for part in &mut rendered.parts {
         if let Some(headers) = part.payload.get_mut("headers").and_then(|h| h.as_object_mut()) {
             headers.insert("List-Unsubscribe".to_owned(), json!(format!("<{url}>")));
-            headers.insert("List-Unsubscribe-Post".to_owned(), json!("List-Unsubscribe=One-Click"));
+            if takes_one_click(base) {
+                headers.insert("List-Unsubscribe-Post".to_owned(), json!("List-Unsubscribe=One-Click"));
+            }
         }
         let mut take = |name: &str| match part.payload.get_mut(name).map(Value::take) {
             Some(Value::String(text)) => text,
@@ -181,6 +183,17 @@ pub(crate) fn offer(
         part.payload["html"] = html.into();
         part.payload["text"] = text.into();
     }
+}
+
+/// Whether one click may be asked for there: RFC 8058 wants HTTPS. What stays on this machine needs none.
+fn takes_one_click(base: &str) -> bool {
+    let local = |url: url::Url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    base.starts_with("https://") || url::Url::parse(base).is_ok_and(local)
 }
 
 /// Whose link this is: the project and the address.
