@@ -45,12 +45,12 @@ schedules:
       data: {app: pay, who: "{{ scheduled_at }}"}
       routing: {channels: [ops]}
   new-year:
-    at: 2099-01-01T00:00:00+08:00
+    at: NEXT-01-01T00:00:00+08:00
     timezone: Asia/Shanghai
     catch_up: skip
     message: {content: {body: Happy new year}, routing: {channels: [ops]}}
     condition: {url: "https://caller.example.com/open"}
-"""
+""".replace("NEXT", str(datetime.now().year + 1))
 SECRETS = {"OPS_KEY": "5a1db0c5-0000-4000-8000-000000000001", "RESULTS_SECRET": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
 
 
