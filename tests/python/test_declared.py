@@ -150,7 +150,7 @@ def test_a_mistake_is_named_and_ends_with_an_error(centers, tmp_path):
 
 def test_what_is_empty_is_written_and_what_is_over_is_left_out(centers, receiver, tmp_path):
     one, two = centers
-    soon = (datetime.now(timezone.utc) + timedelta(seconds=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    soon = (datetime.now(timezone.utc) + timedelta(seconds=6)).strftime("%Y-%m-%dT%H:%M:%SZ")
     (tmp_path / "odd.yaml").write_text(f"""
 groups: {{nobody: {{members: []}}}}
 channels: {{near: {{kind: webhook, settings: {{url: 'http://127.0.0.1:{receiver.server_address[1]}/im'}}}}}}

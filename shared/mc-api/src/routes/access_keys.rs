@@ -323,8 +323,8 @@ pub(crate) struct Rotation {
 
 /// Rotate an access key
 ///
-/// Makes a new key with the same name, role and restrictions; both work until the old one expires. 409 while the key
-/// already is one of two.
+/// Makes a new key with the same name, role, restrictions and expiry; both work until the old one expires. 409 while the key
+/// already is one of two, and if it works no more.
 #[utoipa::path(
     post, path = "/v1/access-keys/{id}/rotate", tag = "access keys", operation_id = "rotate_access_key",
     params(("id" = String, Path)),
@@ -344,9 +344,14 @@ pub async fn rotate(call: Call) -> Answer {
     check_alone(&call, &old).await?;
     let before = view(&old, None);
     let now = call.center().clock.now();
+    if !old.enabled || old.expires_at.is_some_and(|at| at <= now) {
+        let detail = "this key is disabled or expired, and a new one would not be; make another key";
+        return Err(ApiError::conflict("key_not_in_force", detail));
+    }
     let new = NewAccessKey {
         basic: old.basic,
-        expires_at,
+        // A key that was to end does not become one that never does.
+        expires_at: expires_at.or(old.expires_at),
         allowed_cidrs: old.allowed_cidrs.clone(),
         allowed_channels: old.allowed_channels.clone(),
         created_by: Some(maker(&call)),

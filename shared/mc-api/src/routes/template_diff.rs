@@ -46,7 +46,8 @@ pub(crate) struct Change {
 
 /// Compare two versions of a template
 ///
-/// Field by field; texts with a unified diff. Without `to` the version is compared with the current one.
+/// Field by field; texts with a unified diff. Without `to` the version is compared with the current one; of one that waits for
+/// approval it is said what it would change.
 #[utoipa::path(
     get, path = "/v1/templates/{name}/versions/{version}/diff", tag = "templates",
     operation_id = "compare_template_versions",
@@ -73,6 +74,9 @@ pub async fn diff(call: Call) -> Answer {
             TemplateDoc::clone(&current.ok_or_else(|| ApiError::not_found("template"))?.doc)
         }
     };
+    // What waits for approval is read as the change it would make.
+    let waits = call.query.get("to").is_none() && from.version > to.version;
+    let (from, to) = if waits { (to, from) } else { (from, to) };
     ok(&Difference { from: from.version, to: to.version, changes: changes(&from.body, &to.body)? })
 }
 

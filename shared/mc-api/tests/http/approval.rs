@@ -61,6 +61,8 @@ async fn a_version_is_sent_when_somebody_else_approved_it() {
     let preview = office.app.post("/v1/templates/t/preview", preview).await.is(200);
     assert_eq!(preview.json["previews"][0]["text"], "two");
     assert_eq!(office.states().await, ["pending", "approved"]);
+    let difference = office.app.get("/v1/templates/t/versions/2/diff").await.is(200);
+    assert_eq!((&difference.json["from"], &difference.json["to"]), (&json!(1), &json!(2)));
     office.review(&office.ann, 2, "approve").await.is(200);
     office.review(&office.ann, 2, "approve").await.is(200);
     assert_eq!(office.send().await.is(202).json["template"]["version"], 2);

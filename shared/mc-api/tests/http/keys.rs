@@ -118,6 +118,22 @@ async fn two_rotations_at_once_make_one_key() {
 }
 
 #[tokio::test]
+async fn a_rotation_neither_lengthens_a_life_nor_gives_one_back() {
+    let app = App::new().await;
+    let end = "2026-12-01T01:00:00.000Z";
+    let (_, path) = made(&app, json!({"expires_at": end})).await;
+    let rotate = |path: &str| app.call("POST", &format!("{path}/rotate")).json(json!({})).send();
+    let new = rotate(&path).await.is(201);
+    assert_eq!(new.json["expires_at"], end);
+    app.clock.advance(Duration::from_secs(3600));
+    let expired = format!("/v1/access-keys/{}", new.text_at("/id"));
+    rotate(&expired).await.refuses(409, "key_not_in_force", "");
+    let (_, disabled) = made(&app, json!({})).await;
+    app.call("PATCH", &disabled).json(json!({"enabled": false})).send().await.is(200);
+    rotate(&disabled).await.refuses(409, "key_not_in_force", "");
+}
+
+#[tokio::test]
 async fn a_rotation_has_two_keys_that_work() {
     let app = App::new().await;
     let restrictions = json!({"allowed_channels": ["mine"], "basic": true});
