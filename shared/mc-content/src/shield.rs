@@ -7,6 +7,7 @@
 //!
 //! One more character of the range, [`NOTHING`], stands for no text at all. It opens values at whose edge the parser
 //! would still look (an empty value in `**{{ x }}**`, a full stop of Chinese before the closing `**`, `1` before `. `).
+//! [`BESIDE`] stands for no text either: it tells a body from what was put above and below it.
 
 use std::borrow::Cow;
 
@@ -18,15 +19,18 @@ const LAST: u32 = FIRST + 0xFF;
 const LEAD_BYTE: u8 = 0xF4;
 /// A letter to the parser, nothing to the reader.
 pub(crate) const NOTHING: char = '\u{10F7FF}';
+/// The same, at the beginning of what was put above or below a body.
+pub(crate) const BESIDE: char = '\u{10F7FE}';
 /// A shielded `<`, which takes raw HTML from the author's Markdown.
 pub(crate) const LESS_THAN: char = '\u{10F73C}';
 
-fn is_shielded(c: char) -> bool {
+/// Whether a character stands for one of a value, or for no text.
+pub(crate) fn is_shielded(c: char) -> bool {
     (FIRST..=LAST).contains(&u32::from(c))
 }
 
 /// The character that stands for an ASCII byte.
-fn moved(byte: u8) -> char {
+pub(crate) fn moved(byte: u8) -> char {
     char::from_u32(FIRST + u32::from(byte)).unwrap_or(NOTHING)
 }
 

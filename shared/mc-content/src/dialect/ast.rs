@@ -94,6 +94,8 @@ pub(super) struct Link {
     /// Where it leads, if it may lead there.
     pub(super) url: Option<String>,
     pub(super) children: Vec<Inline>,
+    /// Whether the author wrote the address alone, without any marks around it.
+    pub(super) bare: bool,
 }
 
 /// The text of inlines without any formatting; line ends become `line_end`.

@@ -3,34 +3,38 @@
 use mc_core::model::{Content, Format};
 
 use super::link::safe_url;
-use crate::shield::shield;
+use crate::shield::{BESIDE, shield};
 
 /// Everything of a content as Markdown source, for platforms whose message is one Markdown text: the body, facts as
 /// `**label**: value` lines, the picture, buttons that lead somewhere and the link. Not the title, which platforms show
 /// in their own way.
 ///
-/// Values are shielded, so the source is for one of the dialects and never for sending as it is.
+/// Values are shielded, so the source is for one of the dialects and never for sending as it is. Warnings name the lines
+/// of the body alone, also if a title was put above it: `## `, what this writes of the title as a text, an empty line.
 pub fn markdown_of(content: &Content) -> String {
-    let mut parts = Vec::new();
-    match content.body.format {
-        Format::Markdown => parts.push(content.body.text.trim_end().to_owned()),
-        Format::Text | Format::Html => parts.push(paragraphs(&super::text(&content.body))),
-    }
+    let body = match content.body.format {
+        Format::Markdown => content.body.text.trim_end().to_owned(),
+        Format::Text | Format::Html => paragraphs(&super::text(&content.body)),
+    };
     let facts: Vec<String> =
         content.facts.iter().map(|f| format!("**{}**: {}", shield(&f.label), shield(&f.value))).collect();
-    parts.push(facts.join("\n"));
+    let mut extras = vec![facts.join("\n")];
     if let Some(image) = &content.image {
-        parts.push(format!("![{}]({})", shield(&content.title), shield(image)));
+        extras.push(format!("![{}]({})", shield(&content.title), shield(image)));
     }
     let buttons: Vec<String> =
         content.links().map(|b| format!("[{}]({})", shield(&b.text), shield(&b.url))).collect();
-    parts.push(buttons.join("\n"));
+    extras.push(buttons.join("\n"));
     if let Some(url) = link_of(content) {
         let text = if content.title.trim().is_empty() { url } else { &content.title };
-        parts.push(format!("[{}]({})", shield(text), shield(url)));
+        extras.push(format!("[{}]({})", shield(text), shield(url)));
     }
-    parts.retain(|part| !part.is_empty());
-    parts.join("\n\n")
+    extras.retain(|part| !part.is_empty());
+    if extras.is_empty() {
+        return body;
+    }
+    let between = if body.is_empty() { "" } else { "\n\n" };
+    format!("{body}{between}{BESIDE}{}", extras.join("\n\n"))
 }
 
 /// Literal text as Markdown: shielded, with its empty lines as ends of paragraphs.
@@ -43,7 +47,8 @@ fn paragraphs(text: &str) -> String {
         }
         out.push('\n');
     }
-    out.trim_matches('\n').to_owned()
+    let text = out.trim_matches('\n');
+    if text.is_empty() { String::new() } else { format!("{BESIDE}{text}") }
 }
 
 /// The text alternative of an e-mail: the body, the facts, and every address that the HTML has behind a word.

@@ -51,9 +51,14 @@ pub(super) fn escape(text: &str, out: &mut String) {
     }
 }
 
-/// Plain text as paragraphs: an empty line parts them, other line ends stay.
+/// Keeps the spaces of aligned columns and of indented lines; to be appended to a style. Line ends of the source are seen
+/// there, too, so none may stand beside a `<br>`.
+pub(super) const KEEP_SPACES: &str = ";white-space:pre-wrap";
+
+/// Plain text as paragraphs: an empty line parts them, other line ends stay. With styles its spaces stay as well.
 pub(super) fn paragraphs(text: &str, style: Style) -> String {
     let text = text.replace("\r\n", "\n");
+    let (more, line_end) = if style("p").is_empty() { ("", "<br>\n") } else { (KEEP_SPACES, "<br>") };
     let mut writer = Writer::new(style);
     let mut open = false;
     for line in text.split('\n') {
@@ -65,9 +70,9 @@ pub(super) fn paragraphs(text: &str, style: Style) -> String {
             continue;
         }
         if open {
-            writer.out.push_str("<br>\n");
+            writer.out.push_str(line_end);
         } else {
-            writer.open("p");
+            writer.open_with("p", "", more);
         }
         open = true;
         escape(line, &mut writer.out);

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, Parser};
 
-use super::link::safe_url;
+use super::link::{safe_url, says};
 
 /// Elements that begin and end on a line of their own; those that also keep an empty line around them come first.
 const PARAGRAPHS: [&str; 13] =
@@ -11,6 +11,8 @@ const LINES: [&str; 14] = [
     "div", "tr", "li", "section", "article", "header", "footer", "main", "nav", "form", "dl", "dt", "dd",
     "figure",
 ];
+/// What is open beyond this begins no line: each line begins with all of it.
+const MAX_DEPTH: usize = 40;
 /// Elements whose content is nothing to read.
 const SILENT: [&str; 6] = ["script", "style", "head", "title", "template", "svg"];
 
@@ -26,6 +28,22 @@ pub(super) fn write(html: &str) -> String {
     reader.finish()
 }
 
+/// What is open around a text and is seen at the beginning of its lines.
+#[derive(Debug)]
+enum Open {
+    Quote,
+    /// A list, and the number of its next item if its items have numbers.
+    List(Option<i64>),
+    /// An item, and how wide its mark is.
+    Item(usize),
+}
+
+/// A link that is open: its address, and where its text begins once there is one.
+struct Anchor {
+    url: Option<String>,
+    start: Option<usize>,
+}
+
 #[derive(Default)]
 struct Reader {
     out: String,
@@ -33,8 +51,10 @@ struct Reader {
     lines: usize,
     space: bool,
     pre: usize,
-    /// Addresses of the links that are open, and where their texts began.
-    links: Vec<(Option<String>, usize)>,
+    open: Vec<Open>,
+    /// Whether a mark was just written, beside which the text begins, whatever element it is in.
+    marked: bool,
+    links: Vec<Anchor>,
     cells: usize,
 }
 
@@ -71,7 +91,7 @@ impl Reader {
             "br" => self.line_end(),
             "a" => {
                 let url = attribute(attributes, "href").and_then(|u| safe_url(&decode(&u)));
-                self.links.push((url, self.out.len()));
+                self.links.push(Anchor { url, start: None });
             }
             "img" => {
                 let alt = attribute(attributes, "alt").unwrap_or_default();
@@ -83,12 +103,23 @@ impl Reader {
                 }
                 self.cells += 1;
             }
+            "li" => self.item(),
             _ => self.around(name),
         }
         match name {
             "tr" => self.cells = 0,
-            "li" => self.write("- "),
             "pre" => self.pre += 1,
+            "ul" => self.nest(Open::List(None)),
+            "ol" => {
+                let start = attribute(attributes, "start").and_then(|number| number.trim().parse().ok());
+                self.nest(Open::List(Some(start.unwrap_or(1))));
+            }
+            "blockquote" => {
+                if self.marked {
+                    self.out.push_str("> ");
+                }
+                self.nest(Open::Quote);
+            }
             "hr" => {
                 self.write("----------");
                 self.around(name);
@@ -100,9 +131,9 @@ impl Reader {
     fn close(&mut self, name: &str) {
         match name {
             "a" => {
-                let Some((Some(url), start)) = self.links.pop() else { return };
-                let text = self.out[start.min(self.out.len())..].trim();
-                if url.strip_prefix("mailto:").or(url.strip_prefix("tel:")).unwrap_or(&url) != text {
+                let Some(Anchor { url: Some(url), start }) = self.links.pop() else { return };
+                let text = start.and_then(|start| self.out.get(start..)).unwrap_or_default().trim();
+                if !says(text, &url) {
                     let address = if text.is_empty() { url } else { format!(" ({url})") };
                     self.space = false;
                     self.write(&address);
@@ -112,21 +143,70 @@ impl Reader {
                 self.pre = self.pre.saturating_sub(1);
                 self.around(name);
             }
+            "li" | "ul" | "ol" | "blockquote" => {
+                self.end(name);
+                self.marked = false;
+                self.around(name);
+            }
             _ => self.around(name),
         }
     }
 
-    /// The line ends around a block. A list's item and its paragraph stay together.
+    /// Begins an item of a list. It ends the one before it, whose end tag may be left out.
+    fn item(&mut self) {
+        let list = self.open.iter().rposition(|open| matches!(open, Open::List(_)));
+        if let Some(at) = list.filter(|at| at + 1 < self.open.len()) {
+            self.open.truncate(at + 1);
+            self.marked = false;
+        }
+        self.around("li");
+        let mut mark = "- ".to_owned();
+        if let Some(at) = list
+            && let Some(Open::List(Some(number))) = self.open.get_mut(at)
+        {
+            mark = format!("{number}. ");
+            *number = number.saturating_add(1);
+        }
+        self.write(&mark);
+        self.marked = true;
+        if list.is_some() {
+            self.nest(Open::Item(mark.len()));
+        }
+    }
+
+    fn nest(&mut self, open: Open) {
+        if self.open.len() < MAX_DEPTH {
+            self.open.push(open);
+        }
+    }
+
+    /// Ends what an end tag is for, and what was left open in it. That of an item does not reach out of its list.
+    fn end(&mut self, name: &str) {
+        let is_ended = |open: &Open| match open {
+            Open::Quote => name == "blockquote",
+            Open::List(_) => matches!(name, "ul" | "ol"),
+            Open::Item(_) => name == "li",
+        };
+        let is_list = |open: &Open| matches!(open, Open::List(_));
+        let last = self.open.iter().rposition(|open| is_ended(open) || (name == "li" && is_list(open)));
+        if let Some(at) = last.filter(|at| self.open.get(*at).is_some_and(is_ended)) {
+            self.open.truncate(at);
+        }
+    }
+
+    /// The line ends around a block. A list's item and its paragraph stay together, and so does a list in an item.
     fn around(&mut self, name: &str) {
-        let owed = if PARAGRAPHS.contains(&name) {
+        let in_item =
+            matches!(name, "ul" | "ol") && self.open.iter().any(|open| matches!(open, Open::Item(_)));
+        let owed = if PARAGRAPHS.contains(&name) && !in_item {
             2
-        } else if LINES.contains(&name) {
+        } else if in_item || LINES.contains(&name) {
             1
         } else {
             return;
         };
         self.space = false;
-        if !self.out.ends_with("- ") {
+        if !self.marked {
             self.lines = self.lines.max(owed);
         }
     }
@@ -140,7 +220,7 @@ impl Reader {
     fn text(&mut self, text: &str) {
         let text = decode(text);
         if self.pre > 0 {
-            return self.write(&text);
+            return self.preformatted(&text);
         }
         for (i, word) in text.split([' ', '\t', '\r', '\n', '\u{C}']).enumerate() {
             if i > 0 {
@@ -156,15 +236,46 @@ impl Reader {
         }
     }
 
+    /// Text whose line ends stay.
+    fn preformatted(&mut self, text: &str) {
+        for (i, line) in text.split('\n').enumerate() {
+            if i > 0 {
+                self.out.push('\n');
+            }
+            if !line.is_empty() || (i == 0 && self.lines > 0) {
+                self.write(line);
+            }
+        }
+    }
+
     fn write(&mut self, text: &str) {
+        if self.lines > 0 || self.out.is_empty() || self.out.ends_with('\n') {
+            self.begin_line();
+        }
+        let start = self.out.len();
+        for link in self.links.iter_mut().rev().take_while(|link| link.start.is_none()) {
+            link.start = Some(start);
+        }
+        self.out.push_str(text);
+        self.marked = false;
+    }
+
+    /// Pays the line ends that are owed, and writes what is seen at the beginning of a line.
+    fn begin_line(&mut self) {
         if self.lines > 0 {
-            self.out.truncate(self.out.trim_end_matches(' ').len());
+            self.out.truncate(self.out.trim_end_matches([' ', '\n']).len());
             if !self.out.is_empty() {
                 self.out.push_str(if self.lines > 1 { "\n\n" } else { "\n" });
             }
             self.lines = 0;
         }
-        self.out.push_str(text);
+        for open in &self.open {
+            match open {
+                Open::Quote => self.out.push_str("> "),
+                Open::List(_) => {}
+                Open::Item(width) => self.out.extend(std::iter::repeat_n(' ', *width)),
+            }
+        }
     }
 
     fn finish(mut self) -> String {
@@ -256,6 +367,7 @@ mod tests {
             ("<table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2</td></tr></table>", "a | b\n1 | 2"),
             ("<a href='https://x.y/?a=1&amp;b=2'>see</a>", "see (https://x.y/?a=1&b=2)"),
             ("<a href=\"https://x.y\">https://x.y</a>", "https://x.y"),
+            ("<a href=\"https://x.y/a(b)\">https://x.y/a(b)</a>", "https://x.y/a(b)"),
             ("<a href=\"javascript:x\">see</a>", "see"),
             ("a<script>if (a < b) { '</p>' }</script>b<style>p{}</style><!-- no > -->c", "abc"),
             ("<pre>a\n  b</pre>", "a\n  b"),
@@ -267,5 +379,35 @@ mod tests {
         for (html, text) in table {
             assert_eq!(write(html), text, "{html}");
         }
+    }
+
+    #[test]
+    fn lists_are_numbered_and_nested_and_quotations_are_marked() {
+        let table = [
+            ("<ol><li>one</li><li>two</li></ol>after", "1. one\n2. two\n\nafter"),
+            (
+                "<ol start=\"9\"><li>a<ul><li>b<br>c</li></ul></li><li><p>d</p></li></ol>",
+                "9. a\n   - b\n     c\n10. d",
+            ),
+            ("<ol start=x><li>a<li>b<ul><li>c</ul><li>d</ol>", "1. a\n2. b\n   - c\n3. d"),
+            ("<ul><li></li><li>a</li></ul>", "-\n- a"),
+            ("<li>a<li>b", "- a\n- b"),
+            ("x<blockquote><p>a</p><p>b<br>c</p></blockquote>d", "x\n\n> a\n\n> b\n> c\n\nd"),
+            ("<ul><li><blockquote>a<br>b</blockquote></li></ul>c", "- > a\n  > b\n\nc"),
+            ("<blockquote><pre>a\n\n  b\n</pre></blockquote>c", "> a\n\n>   b\n\nc"),
+            ("<blockquote><a href=\"https://x.y\">https://x.y</a></blockquote>", "> https://x.y"),
+            ("</ul></li></blockquote>a", "a"),
+        ];
+        for (html, text) in table {
+            assert_eq!(write(html), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_not_seen_at_every_line() {
+        let html = format!("{}a", "<blockquote><ul><li>".repeat(100_000));
+        assert!(write(&html).len() < 10 * html.len());
+        let html = format!("{}{}", "<blockquote>".repeat(50_000), "a<br></li>".repeat(50_000));
+        assert_eq!(write(&html).matches('a').count(), 50_000);
     }
 }

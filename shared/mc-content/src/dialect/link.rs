@@ -6,15 +6,41 @@ const SCHEMES: [&str; 7] = ["http", "https", "mailto", "tel", "dingtalk", "weixi
 /// An address that may stand behind a link, cleaned so that it cannot end the place where a platform expects it; or
 /// nothing, when its scheme is not one that only opens something.
 pub fn safe_url(url: &str) -> Option<String> {
-    let url = url.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+    let url = trimmed(url);
     let (scheme, rest) = url.split_once(':')?;
-    if rest.is_empty() || !SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(scheme)) {
-        return None;
-    }
+    let opens = !rest.is_empty() && SCHEMES.iter().any(|s| s.eq_ignore_ascii_case(scheme));
+    opens.then(|| cleaned(url))
+}
+
+/// The same for a picture, which may also be a file that travels in the same mail (`cid:logo.png`).
+pub(super) fn picture_url(url: &str) -> Option<String> {
+    safe_url(url).or_else(|| {
+        let url = trimmed(url);
+        is_in_mail(url).then(|| cleaned(url))
+    })
+}
+
+/// Whether an address is that of a file in the same mail, which nothing but a mail can show.
+pub(super) fn is_in_mail(url: &str) -> bool {
+    url.strip_prefix("cid:").is_some_and(|name| !name.is_empty())
+}
+
+/// Whether a text already says where its link leads.
+pub(super) fn says(text: &str, url: &str) -> bool {
+    let spoken = url.strip_prefix("mailto:").or(url.strip_prefix("tel:")).unwrap_or(url);
+    text == spoken || safe_url(text).is_some_and(|address| address == url)
+}
+
+fn trimmed(url: &str) -> &str {
+    url.trim_matches(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// An address in which nothing is left that some dialect takes for its end.
+fn cleaned(url: &str) -> String {
     let mut out = String::with_capacity(url.len());
     for c in url.chars() {
         match c {
-            // Brackets of IPv6 addresses stay; everything that some dialect takes for an end is encoded.
+            // Brackets of IPv6 addresses stay.
             ' ' => out.push_str("%20"),
             '"' => out.push_str("%22"),
             '\'' => out.push_str("%27"),
@@ -36,7 +62,7 @@ pub fn safe_url(url: &str) -> Option<String> {
             c => out.push(c),
         }
     }
-    Some(out)
+    out
 }
 
 /// Characters that turn or hide what follows them.
@@ -75,6 +101,17 @@ mod tests {
         ] {
             assert_eq!(safe_url(url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn a_picture_may_be_a_file_of_the_mail() {
+        assert_eq!(picture_url(" cid:logo.png ").as_deref(), Some("cid:logo.png"));
+        assert_eq!(picture_url("cid:a (b)\">").as_deref(), Some("cid:a%20%28b%29%22%3E"));
+        assert_eq!(picture_url("https://a.b/c.png").as_deref(), Some("https://a.b/c.png"));
+        for url in ["cid:", "data:image/png,x", "logo.png"] {
+            assert_eq!(picture_url(url), None, "{url}");
+        }
+        assert_eq!(safe_url("cid:logo.png"), None, "it opens nothing");
     }
 
     #[test]

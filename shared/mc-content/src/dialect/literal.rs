@@ -5,7 +5,8 @@
 //! backslash that is not understood is seen. There a character that would be formatting is replaced by a look-alike
 //! (`*` by `∗`, a backtick by `ˋ`, `|` in a table by `∣`, brackets in a link's text by `［］`) or parted by a zero-width
 //! space (`]` from `(`, `<` from a name, a mark at the start of a line from the line's start). The reader sees the same
-//! text; only who copies it gets the other character, and only where it would have been formatting.
+//! text; only who copies it gets the other character, and only where it would have been formatting. In an address that is
+//! its own text such a character is percent-encoded instead, so that it stays the same address.
 
 use std::borrow::Cow;
 
@@ -94,6 +95,17 @@ impl Rules {
         out.push_str(rest);
     }
 
+    /// Appends an address that is its own text. With a look-alike in it, it would be another address for whoever copies it,
+    /// so what this dialect would replace is percent-encoded instead.
+    pub(super) fn push_address(self, address: &str, place: Place, out: &mut String) {
+        let start = out.len();
+        self.push(address, place, out);
+        if matches!(self, Rules::LookAlike | Rules::Wecom) && out[start..] != *address {
+            out.truncate(start);
+            self.push(&without_look_alikes(address), place, out);
+        }
+    }
+
     /// Appends the text of a code span. Code is copied, so it is left alone but for what would end the span, and for
     /// mentions and colours, which WeCom may look for everywhere.
     pub(super) fn push_code(self, text: &str, out: &mut String) {
@@ -140,6 +152,24 @@ impl Rules {
         }
         text
     }
+}
+
+/// An address with everything percent-encoded that is replaced by a look-alike anywhere.
+fn without_look_alikes(address: &str) -> String {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut out = String::with_capacity(address.len() + 16);
+    let mut previous = None;
+    let mut chars = address.chars().peekable();
+    while let Some(c) = chars.next() {
+        let in_word = is_word(previous) && is_word(chars.peek().copied());
+        if matches!(c, '*' | '`' | '~' | '[' | ']' | '|' | '\\') || (c == '_' && !in_word) {
+            out.push_str(&format!("%{:02X}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+        previous = Some(c);
+    }
+    out
 }
 
 /// A text in which each `<` is parted from these words, whatever their case.

@@ -2,9 +2,11 @@
 //!
 //! Markdown is parsed once into blocks; each dialect writes them as well as its platform can show them and says in a
 //! warning what it had to degrade. Line ends inside a paragraph stay line ends everywhere, because chat platforms show
-//! them and a template should look the same in all places.
+//! them and a template should look the same in all places. A bare address is a link in HTML and on Slack; the other
+//! platforms make links of addresses themselves.
 
 mod ast;
+mod autolink;
 mod content;
 mod email;
 mod flavor;
@@ -55,8 +57,8 @@ pub fn feishu(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::FEISHU, warnings)
 }
 
-/// Slack's mrkdwn: `*bold*`, `_italics_`, `~struck~`, code, quotations, `<address|text>`. Headings become bold lines, lists
-/// and tables lines, pictures links. `&`, `<` and `>` are escaped everywhere, so that no text calls a person or a channel;
+/// Slack's mrkdwn: `*bold*`, `_italics_`, `~struck~`, code, quotations, `<address|text>`, `<address>`. Headings become bold
+/// lines, lists and tables lines, pictures links. `&`, `<` and `>` are escaped everywhere, so that no text calls a person or a channel;
 /// marks in texts are replaced by look-alikes, and what would be a `:shortcode:` is parted.
 pub fn slack(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::SLACK, warnings)

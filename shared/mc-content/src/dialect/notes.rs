@@ -2,6 +2,8 @@
 
 use mc_core::ports::Warning;
 
+use crate::shield::{BESIDE, unshield};
+
 /// Collects degradations of one body.
 #[derive(Debug, Default)]
 pub(super) struct Notes(Vec<Note>);
@@ -26,15 +28,24 @@ impl Notes {
     /// Appends one warning per kind, in the order of their first places.
     pub(super) fn finish(self, source: &str, warnings: &mut Vec<Warning>) {
         for note in self.0 {
-            let before = &source.as_bytes()[..note.first.min(source.len())];
-            let line = before.iter().filter(|b| **b == b'\n').count() + 1;
             let places =
                 if note.count == 1 { "1 place".to_owned() } else { format!("{} places", note.count) };
             warnings.push(Warning {
                 code: note.code.into(),
                 detail: format!("{} ({places})", note.detail),
-                at: Some(format!("line {line}")),
+                at: line_of_body(source, note.first).map(|line| format!("line {line}")),
             });
         }
     }
+}
+
+/// The line of the rendered body at an offset of the source, lines inside of values counted; none for what was put above or
+/// below the body.
+fn line_of_body(source: &str, at: usize) -> Option<usize> {
+    let is_titled = source.strip_prefix("## ").is_some_and(|title| title.starts_with(BESIDE));
+    let start = if is_titled { source.find("\n\n").map_or(source.len(), |end| end + 2) } else { 0 };
+    let body = &source[start..];
+    let body = &body[..body.find(BESIDE).unwrap_or(body.len())];
+    let before = body.get(..at.checked_sub(start)?)?;
+    (before.len() < body.len()).then(|| 1 + unshield(before).matches('\n').count())
 }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::ast::{Align, Block, Code, Inline, Item, Link, List, Table};
-use super::link::safe_url;
-use crate::shield::{LESS_THAN, NOTHING, unshield};
+use super::autolink;
+use super::link::{picture_url, safe_url};
+use crate::shield::{BESIDE, LESS_THAN, NOTHING, unshield};
 
 /// Nesting beyond this is read as if it were not there: the writers call themselves for each level.
 const MAX_DEPTH: usize = 40;
@@ -33,7 +34,10 @@ pub(super) fn parse_clean(source: &str) -> Vec<Block> {
 ///
 /// The standard only lets `**` close before a letter if no punctuation stands before it, which is right between English
 /// words and wrong in `**注意：**请检查`. Where the punctuation is not ASCII, a letter of no width is put beside it.
+///
+/// The standard knows no bare addresses either, so the marks in them are shielded.
 pub(super) fn prepared(source: &str) -> Cow<'_, str> {
+    let source = autolink::protected(source);
     let mut out = String::new();
     let mut copied = 0;
     for (at, mark) in source.match_indices(['<', '*']) {
@@ -54,7 +58,7 @@ pub(super) fn prepared(source: &str) -> Cow<'_, str> {
         copied = if put == LESS_THAN { at + 1 } else { at };
     }
     if out.is_empty() {
-        return Cow::Borrowed(source);
+        return source;
     }
     out.push_str(&source[copied..]);
     Cow::Owned(out)
@@ -68,7 +72,8 @@ fn is_html(before: &str, after: &str) -> bool {
 
 /// Whether a mark between these two is not taken for one.
 fn misleads(punctuation: Option<char>, other: impl FnOnce() -> Option<char>) -> bool {
-    punctuation.is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && c != NOTHING)
+    let is_mark = |c: char| !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace();
+    punctuation.is_some_and(|c| is_mark(c) && !matches!(c, NOTHING | BESIDE))
         && other().is_some_and(char::is_alphanumeric)
 }
 
@@ -105,6 +110,8 @@ enum Open {
 struct Frame {
     open: Open,
     at: usize,
+    /// Whether it stands in a link or a picture, where no address is a link of its own.
+    in_link: bool,
     blocks: Vec<Block>,
     /// Inlines. In a block that holds blocks they are a paragraph without its tags, as tight lists have them.
     inlines: Vec<Inline>,
@@ -112,6 +119,7 @@ struct Frame {
     cells: Vec<Vec<Inline>>,
     rows: Vec<Vec<Vec<Inline>>>,
     task: Option<bool>,
+    /// Code, or text that is no inline yet, because the parser gives it in pieces.
     text: String,
 }
 
@@ -120,6 +128,7 @@ impl Frame {
         Self {
             open,
             at,
+            in_link: false,
             blocks: Vec::new(),
             inlines: Vec::new(),
             items: Vec::new(),
@@ -130,25 +139,73 @@ impl Frame {
         }
     }
 
+    /// An inline in it.
+    fn push(&mut self, inline: Inline) {
+        self.settle();
+        self.inlines.push(inline);
+    }
+
+    /// A block in it. A paragraph of nothing (an empty value on a line of its own) leaves nothing.
+    fn block(&mut self, block: Block) {
+        self.flush();
+        let is_empty = match &block {
+            Block::Paragraph(inlines) => inlines.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            self.blocks.push(block);
+        }
+    }
+
+    /// Makes inlines of the text that was read, with links for the addresses in it.
+    fn settle(&mut self) {
+        if self.text.is_empty() || matches!(self.open, Open::Code(_)) {
+            return;
+        }
+        let text = std::mem::take(&mut self.text);
+        let mut rest = text.as_str();
+        while !self.in_link
+            && let Some((start, end)) = autolink::find(rest)
+        {
+            let address = &rest[start..end];
+            push_literal(&rest[..start], &mut self.inlines);
+            let mut children = Vec::new();
+            push_literal(address, &mut children);
+            let url = safe_url(&unshield(address));
+            self.inlines.push(Inline::Link(Link { at: self.at, url, children, bare: true }));
+            rest = &rest[end..];
+        }
+        push_literal(rest, &mut self.inlines);
+    }
+
     /// Closes a paragraph without tags before the next block.
     fn flush(&mut self) {
+        self.settle();
         if !self.inlines.is_empty() {
             self.blocks.push(Block::Paragraph(std::mem::take(&mut self.inlines)));
         }
     }
 
-    /// Literal text. Neighbours are joined, so that a writer sees what stands next to what.
-    fn push_text(&mut self, text: &str) {
-        let text = unshield(text);
-        for (i, line) in text.split('\n').enumerate() {
-            if i > 0 {
-                self.inlines.push(Inline::Break);
-            }
-            match self.inlines.last_mut() {
-                _ if line.is_empty() => {}
-                Some(Inline::Text(last)) => last.push_str(line),
-                _ => self.inlines.push(Inline::Text(line.to_owned())),
-            }
+    /// Nothing more comes into it.
+    fn close(&mut self) {
+        self.settle();
+        if matches!(self.open, Open::Document | Open::Quote | Open::Item) {
+            self.flush();
+        }
+    }
+}
+
+/// Literal text. Neighbours are joined, so that a writer sees what stands next to what.
+fn push_literal(text: &str, inlines: &mut Vec<Inline>) {
+    let text = unshield(text);
+    for (i, line) in text.split('\n').enumerate() {
+        if i > 0 {
+            inlines.push(Inline::Break);
+        }
+        match inlines.last_mut() {
+            _ if line.is_empty() => {}
+            Some(Inline::Text(last)) => last.push_str(line),
+            _ => inlines.push(Inline::Text(line.to_owned())),
         }
     }
 }
@@ -165,18 +222,13 @@ impl Builder {
             Event::Start(tag) => self.start(tag, at),
             Event::End(tag) => self.end(tag),
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                let top = self.top();
-                if matches!(top.open, Open::Code(_)) {
-                    top.text.push_str(&text);
-                } else {
-                    top.push_text(&text);
-                }
+                self.top().text.push_str(&text);
             }
             Event::Code(text) => {
                 let code = unshield(&text).replace('\n', " ");
-                self.top().inlines.push(Inline::Code(at, code));
+                self.top().push(Inline::Code(at, code));
             }
-            Event::SoftBreak | Event::HardBreak => self.top().inlines.push(Inline::Break),
+            Event::SoftBreak | Event::HardBreak => self.top().push(Inline::Break),
             Event::Rule => {
                 let top = self.top();
                 top.flush();
@@ -240,22 +292,24 @@ impl Builder {
             | Tag::Subscript
             | Tag::MetadataBlock(_) => Open::Paragraph,
         };
-        self.frames.push(Frame::new(open, at));
+        let mut frame = Frame::new(open, at);
+        frame.in_link = self.top().in_link || matches!(frame.open, Open::Link(_) | Open::Image(_));
+        self.frames.push(frame);
     }
 
     fn end(&mut self, _tag: TagEnd) {
         if self.ignored > 0 {
             self.ignored -= 1;
             // What was ignored may have been a paragraph; the next one must not run on from it.
-            self.top().inlines.push(Inline::Text(" ".to_owned()));
+            self.top().text.push(' ');
             return;
         }
         if self.frames.len() < 2 {
             return;
         }
         let Some(mut frame) = self.frames.pop() else { return };
-        frame.flush_if_block();
-        let Frame { open, at, blocks, inlines, items, cells, rows, task, text } = frame;
+        frame.close();
+        let Frame { open, at, blocks, inlines, items, cells, rows, task, text, .. } = frame;
         let parent = self.top();
         match open {
             Open::Document => {}
@@ -268,14 +322,16 @@ impl Builder {
                 let text = unshield(text.strip_suffix('\n').unwrap_or(&text)).into_owned();
                 parent.block(Block::Code(Code { at, language, text }));
             }
-            Open::Strong => parent.inlines.push(Inline::Strong(inlines)),
-            Open::Emphasis => parent.inlines.push(Inline::Emphasis(at, inlines)),
-            Open::Strike => parent.inlines.push(Inline::Strike(at, inlines)),
+            Open::Strong => parent.push(Inline::Strong(inlines)),
+            Open::Emphasis => parent.push(Inline::Emphasis(at, inlines)),
+            Open::Strike => parent.push(Inline::Strike(at, inlines)),
             Open::Link(url) => {
-                parent.inlines.push(Inline::Link(Link { at, url: safe_url(&url), children: inlines }));
+                let url = safe_url(&url);
+                parent.push(Inline::Link(Link { at, url, children: inlines, bare: false }));
             }
             Open::Image(url) => {
-                parent.inlines.push(Inline::Image(Link { at, url: safe_url(&url), children: inlines }));
+                let url = picture_url(&url);
+                parent.push(Inline::Image(Link { at, url, children: inlines, bare: false }));
             }
             Open::Cell => parent.cells.push(inlines),
             Open::Row => parent.rows.push(cells),
@@ -292,26 +348,6 @@ impl Builder {
         let Some(mut document) = self.frames.pop() else { return Vec::new() };
         document.flush();
         document.blocks
-    }
-}
-
-impl Frame {
-    fn flush_if_block(&mut self) {
-        if matches!(self.open, Open::Document | Open::Quote | Open::Item) {
-            self.flush();
-        }
-    }
-
-    /// A block in it. A paragraph of nothing (an empty value on a line of its own) leaves nothing.
-    fn block(&mut self, block: Block) {
-        self.flush();
-        let is_empty = match &block {
-            Block::Paragraph(inlines) => inlines.is_empty(),
-            _ => false,
-        };
-        if !is_empty {
-            self.blocks.push(block);
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Plain text of blocks.
 
 use super::ast::{Block, Inline, Item, List, Table};
+use super::link::{is_in_mail, says};
 
 /// Blocks as readable text.
 pub(super) fn write(blocks: &[Block]) -> String {
@@ -73,11 +74,11 @@ fn push(inlines: &[Inline], out: &mut String) {
             Inline::Link(link) | Inline::Image(link) => {
                 let start = out.len();
                 push(&link.children, out);
-                let Some(url) = &link.url else { continue };
+                let Some(url) = link.url.as_deref().filter(|url| !is_in_mail(url)) else { continue };
                 let text = &out[start..];
                 if text.is_empty() {
                     out.push_str(url);
-                } else if url.strip_prefix("mailto:").or(url.strip_prefix("tel:")).unwrap_or(url) != text {
+                } else if !says(text, url) {
                     out.push_str(&format!(" ({url})"));
                 }
             }

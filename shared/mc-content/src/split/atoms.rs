@@ -33,6 +33,16 @@ pub(super) fn atoms(line: &str) -> Vec<Atom<'_>> {
     found
 }
 
+/// The words of a line of code, in which nothing is a link or a mark.
+pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let (text, others) = rest.split_at(word(rest));
+        rest = others;
+        Some(text).filter(|text| !text.is_empty())
+    })
+}
+
 /// Looks for atoms in time that is linear in the line, whatever is in it: brackets are paired once, and an end that is
 /// nowhere in the rest of the line is not looked for again.
 #[derive(Debug, Default)]
@@ -210,6 +220,7 @@ mod tests {
                 })
                 .collect();
             assert_eq!(joined, line);
+            assert_eq!(words(line).collect::<String>(), line);
         }
         assert_eq!(clusters("e\u{301}👍🏽👩‍💻x").collect::<Vec<_>>(), ["e\u{301}", "👍🏽", "👩‍💻", "x"]);
     }

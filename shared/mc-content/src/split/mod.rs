@@ -1,45 +1,45 @@
 //! Cutting a text that is too long into numbered parts.
 
 mod atoms;
+mod cut;
 
 use mc_core::ports::SizeUnit;
 
-use atoms::{Atom, atoms, clusters};
+use atoms::{Atom, atoms, clusters, words};
+use cut::{BREAK, Cut};
 
-/// A line end where a dialect writes a paragraph on one line.
-const BREAK: &str = "<br>";
+/// The most parts of one text. Each is a push to everybody, platforms take some twenty of them a minute, and nobody reads
+/// more: a longer text belongs into a file or behind a link.
+pub const MAX_PARTS: usize = 50;
 
-/// Cuts a text into parts that fit, each headed by its number: `(1/3)` and a line end. A text that fits is one part
-/// without a number.
+/// Cuts a text into parts that fit, each headed by its number: `(1/3)` and an empty line, below which a list or a table
+/// can begin. A text that fits is one part without a number.
 ///
 /// # Behavior
-/// - Cut between paragraphs if it can be, else between lines, also those written `<br>`, else between words, characters.
+/// - Cut between paragraphs if it can be, else between lines, also those written `<br>`, else between sentences, parts of
+///   sentences, words, characters.
+/// - A paragraph that must be cut anyway begins in the current part if half of that is free, so that no title stands alone.
 /// - A fenced block of code that is cut is closed in the one part and opened again in the next; the head of a table is
-///   repeated; bold text is closed and opened again.
+///   repeated; bold text is closed and opened again. A fence has a line of its code with it, a head a row of its table.
 /// - A link, a bare address and a tag are never cut. One that fits in no part is an error with the size a part would need.
+/// - What would be more than [`MAX_PARTS`] is an error with the size of the whole.
 pub fn split(text: &str, allowed: usize, unit: SizeUnit) -> Result<Vec<String>, usize> {
-    if measure(text, unit) <= allowed {
+    let whole = measure(text, unit);
+    if whole <= allowed {
         return Ok(vec![text.to_owned()]);
     }
-    let mut needed = 0;
-    for digits in 1..=6 {
-        let number = 4 + 2 * digits;
-        let Some(budget) = allowed.checked_sub(number).filter(|b| *b > 0) else { break };
+    for (digits, most) in [(1, 9), (2, MAX_PARTS)] {
+        let number = "(/)\n\n".len() + 2 * digits;
+        let budget = allowed.checked_sub(number).filter(|budget| *budget > 0).ok_or(allowed + 1)?;
         let mut packer = Packer::new(budget, unit);
-        match packer.pack(text) {
-            Ok(()) if packer.parts.len() < 10_usize.pow(digits as u32) => {
-                let count = packer.parts.len();
-                let numbered = |(i, part): (usize, &String)| format!("({}/{count})\n{part}", i + 1);
-                return Ok(packer.parts.iter().enumerate().map(numbered).collect());
-            }
-            Ok(()) => {}
-            Err(size) => {
-                needed = size + number;
-                break;
-            }
+        packer.pack(text).map_err(|size| (size + number).max(allowed + 1))?;
+        let count = packer.parts.len();
+        if count <= most {
+            let numbered = |(i, part): (usize, &String)| format!("({}/{count})\n\n{part}", i + 1);
+            return Ok(packer.parts.iter().enumerate().map(numbered).collect());
         }
     }
-    Err(needed.max(allowed + 1))
+    Err(whole)
 }
 
 fn measure(text: &str, unit: SizeUnit) -> usize {
@@ -58,6 +58,17 @@ struct Open {
     close: String,
 }
 
+impl Open {
+    /// How many lines must follow the opening one in the same part: the first one of code that is not blank, or a table's
+    /// rule and its first row.
+    fn bound(&self, following: &[&str]) -> usize {
+        if self.close.is_empty() {
+            return 2;
+        }
+        1 + following.iter().take_while(|line| line.trim().is_empty()).count()
+    }
+}
+
 /// Fills one part after the other.
 struct Packer {
     budget: usize,
@@ -68,6 +79,8 @@ struct Packer {
     /// How much of the current part only repeats what was open.
     repeated: usize,
     block: Open,
+    /// How many of the next lines must not begin a part, because they would leave their opening line alone.
+    bound: usize,
     /// The mark of bold text that is open.
     mark: &'static str,
 }
@@ -82,6 +95,7 @@ impl Packer {
             used: 0,
             repeated: 0,
             block: Open::default(),
+            bound: 0,
             mark: "",
         }
     }
@@ -94,48 +108,53 @@ impl Packer {
         for paragraph in paragraphs(text) {
             let whole = self.size(paragraph.text);
             let fits_here = self.used + self.size(paragraph.before) + whole <= self.budget;
-            if !fits_here && whole <= self.budget {
+            let must_be_cut = whole > self.budget;
+            if !fits_here && !must_be_cut {
                 self.end_part();
             }
-            let mut before = paragraph.before;
-            let mut lines = paragraph.text.split('\n').peekable();
-            while let Some(line) = lines.next() {
-                self.line(line, before, lines.peek().copied())?;
-                before = "\n";
+            let lines: Vec<&str> = paragraph.text.split('\n').collect();
+            for (at, line) in lines.iter().enumerate() {
+                let before = if at == 0 { paragraph.before } else { "\n" };
+                self.line(line, before, &lines[at + 1..], must_be_cut && at == 0)?;
             }
             self.block = Open::default();
+            self.bound = 0;
         }
         self.end_part();
         Ok(())
     }
 
-    /// Adds a line, in a new part if it must be.
-    fn line(&mut self, line: &str, before: &str, next: Option<&str>) -> Result<(), usize> {
+    /// Adds a line, in a new part if it must be. `begins` says that it is the first one of a paragraph that must be cut.
+    fn line(&mut self, line: &str, before: &str, following: &[&str], begins: bool) -> Result<(), usize> {
         let in_code = !self.block.close.is_empty();
-        let closes = in_code && line.trim() == self.block.close;
-        if closes {
+        if in_code && line.trim() == self.block.close {
             // Its room was kept.
+            self.trim();
             self.block = Open::default();
+            self.bound = 0;
             self.append_line(line, before);
             return Ok(());
         }
-        let opens = if in_code { None } else { opened_by(line, next) };
-        // The opening line must not be left alone at the end of a part.
-        let room = match (&opens, next) {
-            (Some(open), Some(next)) => self.size(&open.close) + 2 + self.size(next),
-            _ => 0,
-        };
-        let line_size = self.size(line);
-        if !self.fits(line_size + self.size(before) + room) && self.has_own_text() {
-            self.end_part();
+        let opens = if in_code { None } else { opened_by(line, following.first().copied()) };
+        let room = opens.as_ref().map_or(0, |open| self.room_below(open, following));
+        let size = self.size(line);
+        let is_bound = self.bound > 0;
+        self.bound = self.bound.saturating_sub(1);
+        if !self.fits(self.size(before) + size + room) && self.has_own_text() && !is_bound {
+            let must_be_cut = size + room > self.whole_part("") || (begins && opens.is_none());
+            let head = opens.as_ref().map_or(0, |open| self.size(before) + self.size(&open.again));
+            if !(must_be_cut && self.is_half_free(head)) {
+                self.end_part();
+            }
         }
         let before = if self.has_own_text() { before } else { "" };
-        if self.fits(line_size + self.size(before)) {
+        if self.fits(size + self.size(before)) {
             self.append_line(line, before);
         } else {
             self.long_line(line, before, in_code)?;
         }
         if let Some(open) = opens {
+            self.bound = open.bound(following);
             self.block = open;
         } else if !in_code && !line.starts_with('|') {
             self.block = Open::default();
@@ -143,29 +162,59 @@ impl Packer {
         Ok(())
     }
 
-    /// A line that fits in no part goes atom by atom.
+    /// Room for the lines that an opening line must not be parted from, and for closing what it opens.
+    fn room_below(&self, open: &Open, following: &[&str]) -> usize {
+        let lines =
+            following.iter().take(open.bound(following)).map(|line| self.size(line) + 1).sum::<usize>();
+        let close = if open.close.is_empty() { 0 } else { self.size(&open.close) + 1 };
+        lines + close
+    }
+
+    /// A line that does not fit goes piece by piece.
     fn long_line(&mut self, line: &str, before: &str, in_code: bool) -> Result<(), usize> {
         let quote = &line[..line.len() - line.trim_start_matches(['>', ' ']).len()];
         self.append(before);
         self.append(quote);
         let rest = &line[quote.len()..];
-        let pieces = if in_code { clusters(rest).map(Atom::Soft).collect() } else { atoms(rest) };
-        let mut rest = pieces.as_slice();
+        if !in_code {
+            return self.pieces(&atoms(rest), Cut::Line, quote);
+        }
+        for word in words(rest) {
+            if self.must_be_cut(self.size(word.trim_end()), quote) {
+                clusters(word).try_for_each(|cluster| self.unbroken(cluster, quote))?;
+            } else {
+                self.unbroken(word, quote)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds pieces, cut where it hurts least. What belongs together stays together, unless half of a part were left empty.
+    fn pieces(&mut self, pieces: &[Atom<'_>], cut: Cut, quote: &str) -> Result<(), usize> {
+        let mut rest = pieces;
         while !rest.is_empty() {
-            let end = rest.iter().position(|piece| piece.text() == BREAK).map_or(rest.len(), |at| at + 1);
-            let (row, others) = rest.split_at(end);
-            let marks = |piece: &Atom<'_>| if matches!(piece, Atom::Bold(_)) { 4 } else { 0 };
-            let size = row.iter().map(|piece| self.size(piece.text()) + marks(piece)).sum::<usize>();
-            if size <= self.whole_part(quote) && !self.fits(size) && self.has_own_text() {
+            let (group, others) = rest.split_at(cut.first(rest));
+            rest = others;
+            let size = self.size_of(group);
+            let could_move = size <= self.whole_part(quote) && self.has_own_text();
+            if !self.fits(size) && could_move && !self.is_half_free(0) {
                 self.drop_break();
                 self.next_part(quote);
             }
-            for piece in row {
-                self.atom(*piece, quote)?;
+            match cut.finer() {
+                Some(finer) if !self.fits(size) => self.pieces(group, finer, quote)?,
+                _ => group.iter().try_for_each(|piece| self.atom(*piece, quote))?,
             }
-            rest = others;
         }
         Ok(())
+    }
+
+    /// The size of pieces with their marks, without the spaces after the last one.
+    fn size_of(&self, pieces: &[Atom<'_>]) -> usize {
+        let marks = |piece: &Atom<'_>| if matches!(piece, Atom::Bold(_)) { 4 } else { 0 };
+        let all = pieces.iter().map(|piece| self.size(piece.text()) + marks(piece)).sum::<usize>();
+        let last = pieces.last().copied().map_or("", Atom::text);
+        all - (self.size(last) - self.size(last.trim_end()))
     }
 
     /// A written line end at the end of a part would only be an empty line.
@@ -186,28 +235,37 @@ impl Packer {
 
     fn atom(&mut self, atom: Atom<'_>, quote: &str) -> Result<(), usize> {
         match atom {
-            Atom::Bold(inner) if self.size(inner) + 4 > self.whole_part(quote) => {
-                let pieces = atoms(inner);
-                // The opening mark must not be left alone at the end of a part.
-                let first = pieces.first().map_or(0, |piece| self.size(piece.text()));
-                if !self.fits(first + 4) && self.has_own_text() {
-                    self.next_part(quote);
-                }
-                self.unbroken("**", quote)?;
-                self.mark = "**";
-                for piece in pieces {
-                    self.atom(piece, quote)?;
-                }
-                self.mark = "";
-                self.append("**");
-                Ok(())
-            }
+            Atom::Bold(inner) if self.must_be_cut(self.size(inner) + 4, quote) => self.cut_bold(inner, quote),
             Atom::Bold(inner) => self.unbroken(&format!("**{inner}**"), quote),
             Atom::Soft(text) if self.size(text) > self.whole_part(quote) => {
                 clusters(text).try_for_each(|cluster| self.unbroken(cluster, quote))
             }
             Atom::Soft(text) | Atom::Hard(text) => self.unbroken(text, quote),
         }
+    }
+
+    /// Whether a piece of this size is cut although it is best kept whole: no part has the room, or this one would stay half
+    /// empty.
+    fn must_be_cut(&self, size: usize, quote: &str) -> bool {
+        size > self.whole_part(quote) || (!self.fits(size) && self.has_own_text() && self.is_half_free(0))
+    }
+
+    /// Bold text that does not fit.
+    fn cut_bold(&mut self, inner: &str, quote: &str) -> Result<(), usize> {
+        let pieces = atoms(inner);
+        let Some((first, others)) = pieces.split_first() else { return Ok(()) };
+        // The opening mark must not be left alone at the end of a part.
+        if !self.fits(self.size(first.text()) + 4) && self.has_own_text() {
+            self.next_part(quote);
+        }
+        self.unbroken("**", quote)?;
+        self.mark = "**";
+        self.atom(*first, quote)?;
+        self.pieces(others, Cut::Sentence, quote)?;
+        self.trim();
+        self.mark = "";
+        self.append("**");
+        Ok(())
     }
 
     /// How much a part can hold beside what has to be repeated in it.
@@ -246,6 +304,20 @@ impl Packer {
 
     fn has_own_text(&self) -> bool {
         self.used > self.repeated
+    }
+
+    /// Whether half of the part is free when so much more is in it.
+    fn is_half_free(&self, more: usize) -> bool {
+        2 * (self.used + more) <= self.budget
+    }
+
+    /// Takes away spaces that stand over the edge of the part.
+    fn trim(&mut self) {
+        if !self.fits(0) {
+            let kept = self.current.trim_end_matches(|c: char| c.is_whitespace() && c != '\n').len();
+            self.used -= self.size(&self.current[kept..]);
+            self.current.truncate(kept);
+        }
     }
 
     fn append_line(&mut self, line: &str, before: &str) {

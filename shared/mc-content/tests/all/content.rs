@@ -40,6 +40,40 @@ fn a_content_becomes_one_markdown_text() {
 }
 
 #[test]
+fn a_warning_names_the_line_of_the_body_and_of_nothing_around_it() {
+    let lines = |source: &str| {
+        let mut warnings = Vec::new();
+        dialect::wecom(source, &mut warnings);
+        warnings.into_iter().map(|w| (w.code.into_owned(), w.at)).collect::<Vec<_>>()
+    };
+    let titled = |content: &Content| {
+        let title = dialect::markdown_of(&Content::new("", Format::Text, content.title.clone()));
+        format!("## {title}\n\n{}", dialect::markdown_of(content))
+    };
+    let at = |code: &str, line: Option<&str>| (code.to_owned(), line.map(|line| format!("line {line}")));
+    for title in ["Deploy", "1. *Deploy*"] {
+        let content =
+            Content { title: title.to_owned(), ..full(Format::Markdown, "one\n\n- two\n\n*three*") };
+        let wanted = [
+            at("list_flattened", Some("3")),
+            at("emphasis_dropped", Some("5")),
+            at("image_linked", None),
+            at("link_dropped", None),
+        ];
+        assert_eq!(lines(&titled(&content)), wanted, "{title}");
+        assert_eq!(lines(&dialect::markdown_of(&content)), wanted);
+    }
+    // A title that the author wrote is a part of the body, and a value may have lines of its own.
+    assert_eq!(lines("## Deploy\n\n- two"), [at("list_flattened", Some("3"))]);
+    let template = crate::template(Format::Markdown, "{{ v }} and *this*");
+    let body = crate::render(&template, serde_json::json!({"v": "a\nb"})).expect("renders").body.text;
+    assert_eq!(lines(&body), [at("emphasis_dropped", Some("2"))]);
+    let template = crate::template(Format::Markdown, "{{ v }}\n\n- two");
+    let body = crate::render(&template, serde_json::json!({"v": "a\nb"})).expect("renders").body.text;
+    assert_eq!(lines(&body), [at("list_flattened", Some("4"))]);
+}
+
+#[test]
 fn an_email_has_everything_in_both_forms() {
     let content = full(Format::Markdown, "## Why\n\n- `a` < b");
     let dialect::Email { html, text } = dialect::email(&content);
@@ -89,11 +123,40 @@ fn a_small_content_makes_a_small_email() {
 }
 
 #[test]
+fn an_email_keeps_the_spaces_of_a_text() {
+    let facts = vec![Fact { label: "Trace".to_owned(), value: "at a\n    at b".to_owned() }];
+    let content = Content { facts, ..Content::new("t", Format::Text, "name   ms\n  db   12\n\nend") };
+    let html = dialect::email(&content).html;
+    for piece in [
+        "white-space:pre-wrap\">name   ms<br>  db   12</p>",
+        "white-space:pre-wrap\">end</p>",
+        "white-space:pre-wrap\">at a<br>    at b</td>",
+    ] {
+        assert!(html.contains(piece), "{piece} in {html}");
+    }
+    assert_eq!(dialect::html(&content.body), "<p>name   ms<br>\n  db   12</p>\n<p>end</p>\n");
+}
+
+#[test]
+fn a_picture_that_travels_in_the_mail_is_shown_by_mails_alone() {
+    let content = Content::new("t", Format::Markdown, "![logo](cid:logo.png) hi");
+    let dialect::Email { html, text } = dialect::email(&content);
+    assert!(html.contains("<img src=\"cid:logo.png\" alt=\"logo\""), "{html}");
+    assert_eq!(text, "logo hi");
+    let mut warnings = Vec::new();
+    assert_eq!(dialect::wecom_v2(&content.body.text, &mut warnings), "logo hi");
+    assert_eq!(warnings[0].code, "image_dropped");
+}
+
+#[test]
 fn a_title_that_the_body_begins_with_is_written_once() {
     let html =
         |title: &str| dialect::email(&Content::new(title, Format::Markdown, "# Done *now*\n\nok")).html;
     assert_eq!(html("Done now").matches("<h1").count(), 1);
     assert_eq!(html("Done").matches("<h1").count(), 2);
+    // It looks like a title where it is one, and like the largest heading of a body where it is none.
+    assert_eq!(html("Done now").matches("font-size:22px").count(), 1);
+    assert_eq!(html("Done").matches("<h1 style=\"margin:28px 0 12px;font-size:20px").count(), 1);
 }
 
 #[test]

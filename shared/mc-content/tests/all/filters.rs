@@ -120,6 +120,11 @@ fn lists_become_tables() {
         "| A | B |\n| --- | --- |\n| k | v |\n| a | 1 |"
     );
     assert_eq!(text("{{ rows | table(['name', 'ms']) }}"), "name | ms\nweb|1 | 3\n*db* | 12");
+    assert_eq!(text("{{ [['a', 'b'], ['one\\ntwo\\r\\n', 3]] | table }}"), "a | b\none two | 3");
+    assert_eq!(
+        markdown("{{ [['cost', 'at'], [900 | currency, '1.4.2'], ['12.50', 7]] | table }}"),
+        "| cost | at |\n| --: | --- |\n| ¥900.00 | 1.4.2 |\n| 12.50 | 7 |"
+    );
     assert_eq!(markdown("{{ nothing | table }}x"), "x");
     assert!(text("{{ 'x' | table }}").contains("table takes a list"));
     assert!(text("{{ [1] | table }}").contains("a row of a table is"));

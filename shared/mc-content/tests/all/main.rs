@@ -1,5 +1,6 @@
 //! What the crate promises, seen from outside.
 
+mod addresses;
 mod content;
 mod dialects;
 mod filters;

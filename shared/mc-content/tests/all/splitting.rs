@@ -1,6 +1,6 @@
 //! Long texts in parts.
 
-use mc_content::split::split;
+use mc_content::split::{MAX_PARTS, split};
 use mc_core::ports::SizeUnit::{self, Bytes, Characters};
 
 fn size(text: &str, unit: SizeUnit) -> usize {
@@ -24,7 +24,7 @@ fn parts(text: &str, allowed: usize, unit: SizeUnit) -> Vec<String> {
         .iter()
         .enumerate()
         .map(|(i, part)| {
-            let number = format!("({}/{count})\n", i + 1);
+            let number = format!("({}/{count})\n\n", i + 1);
             part.strip_prefix(&number).unwrap_or_else(|| panic!("{part:?} begins with {number:?}")).to_owned()
         })
         .collect()
@@ -39,24 +39,31 @@ fn what_fits_is_left_alone() {
 
 #[test]
 fn cuts_where_it_hurts_least() {
-    // A number takes six: the parts have so much less.
-    let table: [(&str, usize, &[&str]); 10] = [
+    // A number takes seven: the parts have so much less.
+    let table: [(&str, usize, &[&str]); 15] = [
         // Between paragraphs.
-        ("aaaa\n\nbbbb\n\ncccc\n\ndddd", 16, &["aaaa\n\nbbbb", "cccc\n\ndddd"]),
+        ("aaaa\n\nbbbb\n\ncccc\n\ndddd", 17, &["aaaa\n\nbbbb", "cccc\n\ndddd"]),
         // Between lines, when a paragraph does not fit.
-        ("aaaa\nbbbb\ncccc\ndddd", 15, &["aaaa\nbbbb", "cccc\ndddd"]),
+        ("aaaa\nbbbb\ncccc\ndddd", 16, &["aaaa\nbbbb", "cccc\ndddd"]),
         // Between written line ends, when a paragraph is one line.
-        ("aa aa<br>bb bb<br>cc cc<br>dd dd", 24, &["aa aa<br>bb bb", "cc cc<br>dd dd"]),
-        ("> aa aa<br>bb bb<br>cc cc", 22, &["> aa aa", "> bb bb<br>cc cc"]),
-        // Between words, when a line does not fit.
-        ("aaaa bbbb cccc dddd", 15, &["aaaa bbbb", "cccc dddd"]),
+        ("aa aa<br>bb bb<br>cc cc<br>dd dd", 25, &["aa aa<br>bb bb", "cc cc<br>dd dd"]),
+        ("> aa aa<br>bb bb<br>cc cc", 23, &["> aa aa", "> bb bb<br>cc cc"]),
+        // Between sentences, when a line does not fit.
+        ("One two. Three four. Five six.", 29, &["One two. Three four.", "Five six."]),
+        ("一二三。四五六。七八九。", 35, &["一二三。四五六。", "七八九。"]),
+        ("他说：“一二。”三四五六。", 34, &["他说：“一二。”", "三四五六。"]),
+        // Between the parts of a sentence, when it does not fit.
+        ("One two three, four; five six seven", 26, &["One two three,", "four; five six", "seven"]),
+        ("一二三四，五六七八", 26, &["一二三四，", "五六七八"]),
+        // Between words.
+        ("aaaa bbbb cccc dddd", 16, &["aaaa bbbb", "cccc dddd"]),
         // Between characters, when a word does not fit.
-        ("aaaabbbbcccc", 11, &["aaaab", "bbbcc", "cc"]),
-        ("你好世界好", 12, &["你好", "世界", "好"]),
+        ("aaaabbbbccccdd", 12, &["aaaab", "bbbcc", "ccdd"]),
+        ("你好世界好", 13, &["你好", "世界", "好"]),
         // Bold text is closed and opened again.
-        ("**aaaa bbbb cccc**", 15, &["**aaaa**", "**bbbb**", "**cccc**"]),
+        ("**aaaa bbbb cccc**", 16, &["**aaaa**", "**bbbb**", "**cccc**"]),
         // A quotation stays one.
-        ("> aaaa bbbb cccc", 13, &["> aaaa", "> bbbb", "> cccc"]),
+        ("> aaaa bbbb cccc", 14, &["> aaaa", "> bbbb", "> cccc"]),
         // A link moves as a whole.
         ("aaaa [b](http://c) dd", 20, &["aaaa", "[b](http://c)", "dd"]),
     ];
@@ -68,7 +75,7 @@ fn cuts_where_it_hurts_least() {
 #[test]
 fn code_is_closed_and_opened_again() {
     let text = "intro\n\n```rust\nlet a = 1;\nlet b = 2;\nlet c = 3;\n```\n\nend";
-    let parts = parts(text, 45, Bytes);
+    let parts = parts(text, 46, Bytes);
     assert_eq!(parts, ["intro\n\n```rust\nlet a = 1;\n```", "```rust\nlet b = 2;\nlet c = 3;\n```\n\nend"]);
 }
 
@@ -80,6 +87,35 @@ fn a_table_keeps_its_head() {
         parts(text, 52, Bytes),
         [format!("{head}\n| 1 | 2 |\n| 3 | 4 |"), format!("{head}\n| 5 | 6 |")]
     );
+}
+
+#[test]
+fn no_title_and_no_head_of_a_table_stands_alone() {
+    let long = "One sentence here. ".repeat(8);
+    for text in [
+        format!("## Title\n\n{long}"),
+        format!("## Title\n{long}"),
+        format!("## Title\n\n> {long}"),
+        format!("## Title\n\n**{long}end**"),
+        format!("## Title\n\n{}", "row of words<br>".repeat(9)),
+        format!("## Title\n\n```\n{long}\nend\n```"),
+    ] {
+        let parts = parts(&text, 80, Bytes);
+        assert!(parts[0].len() > 40, "{:?} of {text:?}", parts[0]);
+    }
+    let head = "| a | b |\n| --- | --- |";
+    let text = format!("## Title\n\n{head}\n| {long}| x |\n| 1 | 2 |");
+    let parts = parts(&text, 100, Bytes);
+    assert!(parts[0].starts_with(&format!("## Title\n\n{head}\n| One")), "{:?}", parts[0]);
+    assert!(parts.iter().all(|part| !part.ends_with("--- |")), "{parts:?}");
+}
+
+#[test]
+fn what_would_be_too_many_parts_is_refused_as_too_large() {
+    let text = |parts: usize| "word ".repeat(20 * parts);
+    // A part holds twenty of these words beside its number.
+    assert_eq!(split(&text(MAX_PARTS), 108, Bytes).map(|parts| parts.len()), Ok(MAX_PARTS));
+    assert_eq!(split(&text(MAX_PARTS + 1), 108, Bytes), Err(100 * (MAX_PARTS + 1)));
 }
 
 #[test]
@@ -112,6 +148,10 @@ fn nothing_is_lost_and_nothing_is_too_large() {
             |t: &str| t.chars().filter(|c| !c.is_whitespace() && !"*`>".contains(*c)).collect::<String>();
         for (allowed, unit) in [(90, Bytes), (301, Bytes), (2048, Bytes), (60, Characters), (500, Characters)]
         {
+            // There may be no more than fifty.
+            if size(&text, unit) > 20 * allowed {
+                continue;
+            }
             let parts = parts(&text, allowed, unit);
             let joined: String = parts.concat();
             assert_eq!(bare(&joined), bare(&text), "{allowed} {unit:?}");
@@ -130,6 +170,6 @@ fn nothing_is_lost_and_nothing_is_too_large() {
 fn a_text_of_openings_does_not_take_for_ever() {
     for piece in ["[", "(", "<a ", "**", "`", "![", "<"] {
         let text = piece.repeat(100_000);
-        assert!(split(&text, 4096, Bytes).is_ok_and(|parts| parts.len() > 20), "{piece}");
+        assert!(split(&text, text.len() / 30, Bytes).is_ok_and(|parts| parts.len() > 20), "{piece}");
     }
 }

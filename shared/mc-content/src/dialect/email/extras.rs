@@ -3,7 +3,7 @@
 use mc_core::model::Content;
 
 use super::super::content::link_of;
-use super::super::html::escape;
+use super::super::html::{KEEP_SPACES, escape};
 use super::super::link::safe_url;
 use super::style;
 
@@ -30,8 +30,10 @@ fn facts(content: &Content, out: &mut String) {
         escape(&fact.label, out);
         out.push_str(
             "</th><td style=\"padding:8px 0;border-bottom:1px solid #e5e7eb;vertical-align:top;\
-             word-break:break-word;overflow-wrap:anywhere\">",
+             word-break:break-word;overflow-wrap:anywhere",
         );
+        out.push_str(KEEP_SPACES);
+        out.push_str("\">");
         lines(&fact.value, out);
         out.push_str("</td></tr>\n");
     }

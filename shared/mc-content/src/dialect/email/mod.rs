@@ -43,11 +43,9 @@ pub fn email(content: &Content) -> Email {
         },
         Format::Markdown => {
             let blocks = parse::parse(&content.body.text);
-            Body {
-                html: html::write(&blocks, style::of),
-                text: text::write(&blocks),
-                has_title: begins_with_title(&blocks, content.title.trim()),
-            }
+            let has_title = begins_with_title(&blocks, content.title.trim());
+            let look: html::Style = if has_title { style::with_title } else { style::of };
+            Body { html: html::write(&blocks, look), text: text::write(&blocks), has_title }
         }
         Format::Html => Body {
             html: content.body.text.clone(),
@@ -138,7 +136,7 @@ fn document(content: &Content, body: &Body) -> String {
     out.push_str(style::TEXT_START);
     if !title.is_empty() && !body.has_title {
         out.push_str("<h1 style=\"");
-        out.push_str(style::of("h1"));
+        out.push_str(style::TITLE);
         out.push_str("\">");
         escape(title, &mut out);
         out.push_str("</h1>\n");

@@ -20,11 +20,19 @@ pub(super) const FOOTER_START: &str = concat!(
     ";font-size:12px;line-height:1.6\">"
 );
 
+/// The style of the mail's title.
+pub(super) const TITLE: &str = "margin:0 0 16px;font-size:22px;line-height:1.35;font-weight:600";
+
+/// The style of a block, by its tag, in a body whose first heading is the mail's title.
+pub(super) fn with_title(tag: &str) -> &'static str {
+    if tag == "h1" { TITLE } else { of(tag) }
+}
+
 /// The style of a block, by its tag. Marks inside of lines have none.
 pub(super) fn of(tag: &str) -> &'static str {
     match tag {
         "p" => "margin:0 0 16px",
-        "h1" => "margin:0 0 16px;font-size:22px;line-height:1.35;font-weight:600",
+        "h1" => "margin:28px 0 12px;font-size:20px;line-height:1.35;font-weight:600",
         "h2" => "margin:28px 0 12px;font-size:19px;line-height:1.35;font-weight:600",
         "h3" => "margin:24px 0 8px;font-size:17px;line-height:1.4;font-weight:600",
         "h4" | "h5" | "h6" => "margin:20px 0 8px;font-size:15px;line-height:1.4;font-weight:600",

@@ -2,7 +2,11 @@
 
 use super::Writer;
 use crate::dialect::ast::{Inline, Link, plain};
+use crate::dialect::link::{is_in_mail, safe_url};
 use crate::dialect::literal::{Place, Rules, ZERO_WIDTH};
+
+/// What becomes of code where there is none at all, in lines and as blocks.
+pub(super) const CODE_AS_TEXT: &str = "code is written as plain text, a block of it as a quotation";
 
 /// What surrounds a piece of text.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +130,7 @@ impl Writer<'_> {
             return;
         }
         if !self.flavor.code_spans {
-            self.notes.add("code_flattened", "code is written as plain text", at);
+            self.notes.add("code_flattened", CODE_AS_TEXT, at);
             return self.push_text(text, around, out);
         }
         self.part_words(out);
@@ -162,20 +166,33 @@ impl Writer<'_> {
             );
             return self.nested(&link.children, around, out);
         };
+        let words = plain(&link.children, " ");
+        if link.bare && !self.flavor.angle_links {
+            // As a link with a text it would stand there twice, and these platforms find addresses themselves.
+            self.gap_after_mark(&words, out);
+            return self.flavor.literal.push_address(&words, around.place, out);
+        }
         if self.flavor.web_links && !is_web(url) {
             self.notes.add("link_as_text", "a link that is no web page is written as text", link.at);
             self.nested(&link.children, around, out);
             let address = url.split_once(':').map_or(url.as_str(), |(_, address)| address);
-            if plain(&link.children, " ") != address {
+            if words != address {
                 self.flavor.literal.push(&format!(" ({address})"), around.place, out);
             }
             return;
         }
+        let is_address = safe_url(&words).as_ref() == Some(url);
         let inner = Around { place: Place::Link, one_line: true, marked: true, ..around };
         let mut text = String::new();
         if self.flavor.angle_links {
-            // No marks are read in there.
-            self.flavor.literal.push(&plain(&link.children, " "), Place::Link, &mut text);
+            // No marks are read in there, and an address needs no text.
+            if !is_address {
+                self.flavor.literal.push(&words, Place::Link, &mut text);
+            }
+            return self.push_link(text, url, "", out);
+        }
+        if is_address && matches!(&link.children[..], [Inline::Text(_)]) {
+            self.flavor.literal.push_address(&words, Place::Link, &mut text);
             return self.push_link(text, url, "", out);
         }
         // Pictures cannot stand in a link everywhere, so there they are their descriptions.
@@ -193,7 +210,7 @@ impl Writer<'_> {
     fn image(&mut self, image: &Link, out: &mut String) {
         let mut text = String::new();
         self.flavor.literal.push(&plain(&image.children, " "), Place::Link, &mut text);
-        match &image.url {
+        match image.url.as_ref().filter(|url| !is_in_mail(url)) {
             Some(url) if self.flavor.images => self.push_link(text, url, "!", out),
             Some(url) => {
                 self.notes.add("image_linked", "a picture is written as a link to it", image.at);
@@ -220,12 +237,13 @@ impl Writer<'_> {
 
     fn push_link(&self, text: String, url: &str, kind: &str, out: &mut String) {
         let mut text = text.trim().to_owned();
-        if text.is_empty() && kind.is_empty() {
-            self.flavor.literal.push(url, Place::Link, &mut text);
-        }
         if self.flavor.angle_links {
-            out.push_str(&format!("<{}|{text}>", url.replace('&', "&amp;")));
+            let text = if text.is_empty() { text } else { format!("|{text}") };
+            out.push_str(&format!("<{}{text}>", url.replace('&', "&amp;")));
             return;
+        }
+        if text.is_empty() && kind.is_empty() {
+            self.flavor.literal.push_address(url, Place::Link, &mut text);
         }
         // After `!` a link would be a picture, and after `]` the text of another one.
         let is_escaped = matches!(self.flavor.literal, Rules::Backslash | Rules::Entity);

@@ -9,7 +9,7 @@ use crate::dialect::flavor::Flavor;
 use crate::dialect::literal::{Place, Rules, ZERO_WIDTH};
 use crate::dialect::notes::Notes;
 use crate::dialect::parse::{parse_clean, prepared};
-use inline::{Around, longest_run, wrap};
+use inline::{Around, CODE_AS_TEXT, longest_run, wrap};
 
 /// Parses a body and writes it in a platform's Markdown.
 pub(super) fn write(source: &str, flavor: &Flavor, warnings: &mut Vec<Warning>) -> String {
@@ -163,7 +163,12 @@ impl Writer<'_> {
     fn code(&mut self, code: &Code, inside: Inside) -> String {
         // A quotation that holds no blocks of its own holds no fences either.
         if !self.flavor.fences || (inside.quote && !self.flavor.nested_quotes) {
-            self.notes.add("code_flattened", "a block of code is written as a quotation", code.at);
+            let detail = if self.flavor.code_spans {
+                "a block of code is written as a quotation"
+            } else {
+                CODE_AS_TEXT
+            };
+            self.notes.add("code_flattened", detail, code.at);
             let mut out = String::new();
             for (i, line) in code.text.split('\n').enumerate() {
                 if i > 0 {

@@ -62,6 +62,25 @@ pub(super) fn currency(state: &State<'_, '_>, value: &Value, given: Given) -> Re
     Ok(amount.write(symbol, ",", "."))
 }
 
+/// Whether a text is a number as `number` and `currency` write it: `900.00`, `-¥1,234.50`.
+pub(super) fn is_amount(text: &str) -> bool {
+    let amount = text.strip_prefix('-').unwrap_or(text);
+    let (symbol, number) = amount.split_at(amount.find(|c: char| c.is_ascii_digit()).unwrap_or(0));
+    let is_code = |symbol: &str| {
+        symbol
+            .strip_suffix(' ')
+            .is_some_and(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()))
+    };
+    let is_symbol =
+        symbol.is_empty() || is_code(symbol) || CURRENCIES.iter().any(|(_, known, _)| *known == symbol);
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let is_grouped = groups.all(|group| group.len() == 3 && is_digits(group) && first.len() <= 3);
+    is_symbol && is_digits(first) && is_grouped && is_digits(rest)
+}
+
 fn decimals(arguments: &Arguments, at: usize, default: usize) -> Result<usize, Error> {
     const MOST: usize = 30;
     let decimals = arguments.count(at, default)?;
@@ -172,12 +191,27 @@ impl Decimal {
 
 #[cfg(test)]
 mod tests {
-    use super::Decimal;
+    use super::{Decimal, is_amount};
 
     fn rounded(text: &str, decimals: usize) -> String {
         let mut number = Decimal::parse(text).expect("a number");
         number.round(decimals);
         number.write("", ",", ".")
+    }
+
+    #[test]
+    fn what_the_filters_write_is_told_from_other_texts() {
+        for text in
+            ["7", "900.00", "-0.5", "1,234,567.89", "¥1,234.50", "-€0.50", "RM 3.00", "XYZ 1.00", "₫12"]
+        {
+            assert!(is_amount(text), "{text}");
+        }
+        for text in [
+            "", "-", "v1", "1.4.2", "10.0.0.1", "12:30", "1,23", "1234,567", "7 ms", "99%", "1.", "¥",
+            "xyz 1",
+        ] {
+            assert!(!is_amount(text), "{text}");
+        }
     }
 
     #[test]

@@ -6,13 +6,14 @@ use minijinja::{Error, ErrorKind, State};
 use super::super::MAX_OUTPUT;
 use super::super::arguments::{Arguments, Given, invalid};
 use super::super::print::Print;
+use super::number::is_amount;
 
 /// `table(columns=none)`: a list of objects or of lists as a table: Markdown's in a Markdown text, HTML's in HTML, lines
 /// elsewhere.
 ///
 /// A column is a key, or a list of a key and the head above it. Without columns the keys of the first object are the
 /// columns; of lists the columns are the heads, and without them the first list is. A column of numbers is aligned to
-/// the right. What is not there, or none, is an empty cell.
+/// the right, also of those that `number` and `currency` wrote. What is not there, or none, is an empty cell.
 pub(super) fn table(state: &mut State<'_, '_>, rows: &Value, given: Given) -> Result<Value, Error> {
     StringInput::new(state, rows)?;
     let arguments = Arguments::bind(state, &["columns"], given)?;
@@ -38,7 +39,8 @@ pub(super) fn table(state: &mut State<'_, '_>, rows: &Value, given: Given) -> Re
         state.consume_fuel(columns.len() as u64)?;
         for (i, column) in columns.iter().enumerate() {
             let cell = column.of(&row, i, of_lists)?;
-            writer.numbers[i] &= cell.is_number() || cell.is_undefined();
+            let is_number = cell.is_number() || cell.as_str().is_some_and(is_amount);
+            writer.numbers[i] &= is_number || cell.is_undefined();
             cells.push(cell);
         }
     }
@@ -126,7 +128,10 @@ impl Writer {
                 }
                 // Only what the author calls Markdown has these unshielded.
                 Print::Markdown => self.out.push_str(&text.replace('\n', " ").replace('|', "\\|")),
-                Print::Text | Print::Url | Print::Json => self.out.push_str(&text),
+                // A row is one line.
+                Print::Text | Print::Url | Print::Json => {
+                    self.out.push_str(&text.lines().collect::<Vec<_>>().join(" "));
+                }
             }
         }
         self.out.push_str(end);
