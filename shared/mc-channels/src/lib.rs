@@ -22,6 +22,7 @@ mod robot;
 mod testing;
 mod token;
 mod upload;
+mod wecom;
 mod wxcrypt;
 mod xml;
 

@@ -1,10 +1,11 @@
 //! What the robots of all platforms share: plain wording, mentions of people, pools, clean JSON.
 
+use std::borrow::Cow;
 use std::io;
 
 use mc_content::dialect;
 use mc_content::split::split;
-use mc_core::model::{AddressKind, Content, Format, Recipient};
+use mc_core::model::{AddressKind, Body, Content, Fact, Format, Recipient};
 use mc_core::ports::{RenderContext, Size, SizeUnit, Slot, Warning};
 use serde_json::Value;
 
@@ -17,6 +18,11 @@ pub(crate) fn plain(content: &Content) -> String {
         (true, false) => rest,
         (false, false) => format!("{title}\n{rest}"),
     }
+}
+
+/// A fact as a line. One without a label is its value.
+pub(crate) fn fact_line(fact: &Fact) -> String {
+    if fact.label.trim().is_empty() { fact.value.clone() } else { format!("{}: {}", fact.label, fact.value) }
 }
 
 /// Everything a content says as Markdown source for a dialect, title first as a heading.
@@ -114,6 +120,10 @@ pub(crate) fn in_parts(
     allowed: usize,
     payload: impl Fn(&str, Place) -> Value,
 ) -> Result<Vec<Value>, usize> {
+    let whole = payload(text, Place { first: true, last: true });
+    if json_size(&whole) <= allowed {
+        return Ok(vec![whole]);
+    }
     let frame = |first, last| json_size(&payload("", Place { first, last }));
     let frame = frame(true, true).max(frame(true, false)).max(frame(false, true));
     let mut room = allowed.checked_sub(frame).filter(|room| *room > 0).ok_or(frame)?;
@@ -171,6 +181,51 @@ pub(crate) fn html_as_text(content: &Content, who: &str) -> Vec<Warning> {
     warnings
 }
 
+/// A content whose own link and picture can be opened. Another one is taken out with a warning, so that no line is left
+/// of it that only says the title again.
+pub(crate) fn openable<'c>(content: &'c Content, warnings: &mut Vec<Warning>) -> Cow<'c, Content> {
+    let is_dead = |address: Option<&str>| address.is_some_and(|address| dialect::safe_url(address).is_none());
+    let (link, picture) = (is_dead(content.url.as_deref()), is_dead(content.image.as_deref()));
+    if !link && !picture {
+        return Cow::Borrowed(content);
+    }
+    let mut content = content.clone();
+    let mut dropped = |code, what: &str, address: &mut Option<String>| {
+        // A template that has nothing to link to leaves an empty text, and nothing is lost with it.
+        if address.take().is_some_and(|address| !address.trim().is_empty()) {
+            let detail = format!("the message's {what} has no address that may be opened; it is left away");
+            warnings.push(Warning::new(code, detail));
+        }
+    };
+    if link {
+        dropped("link_dropped", "link", &mut content.url);
+    }
+    if picture {
+        dropped("image_dropped", "picture", &mut content.image);
+    }
+    Cow::Owned(content)
+}
+
+/// The note on buttons that open nothing, where a text has their labels.
+pub(crate) fn dead_buttons(content: &Content) -> Option<Warning> {
+    let count = content.links().filter(|button| dialect::safe_url(&button.url).is_none()).count();
+    let detail = format!("{count} button(s) without an address that may be opened written as text");
+    (count > 0).then(|| Warning::new("link_dropped", detail))
+}
+
+/// The notes on links and pictures in a body's Markdown that open nothing, for kinds that write no dialect of it.
+pub(crate) fn dead_links(body: &Body) -> Vec<Warning> {
+    // A link has a bracket, or is an address in angle brackets.
+    if body.format != Format::Markdown || !body.text.contains([']', '<']) {
+        return Vec::new();
+    }
+    let mut notes = Vec::new();
+    // Any dialect that has links and pictures finds the same ones.
+    dialect::wecom_v2(&body.text, &mut notes);
+    notes.retain(|note| matches!(&*note.code, "link_dropped" | "image_dropped"));
+    notes
+}
+
 /// The note that a button was left away. A label that is an address is not repeated: it may hold a secret.
 pub(crate) fn button_warning(label: &str) -> Warning {
     let label =
@@ -181,9 +236,13 @@ pub(crate) fn button_warning(label: &str) -> Warning {
 
 /// The note that the level is not seen, for messages without a colour.
 pub(crate) fn colourless(content: &Content) -> Option<Warning> {
+    level_dropped(content, "this message has no colour")
+}
+
+/// The note that the level is not seen, and why.
+pub(crate) fn level_dropped(content: &Content, why: &str) -> Option<Warning> {
     let level = content.level?.as_str();
-    let detail = format!("the level \"{level}\" is not seen: this message has no colour");
-    Some(Warning::new("level_dropped", detail))
+    Some(Warning::new("level_dropped", format!("the level \"{level}\" is not seen: {why}")))
 }
 
 /// The notes on what a kind without files and without clicks leaves out.
@@ -206,4 +265,62 @@ pub(crate) fn unpressable(content: &Content) -> Option<Warning> {
 /// How close the largest part comes to the limit.
 pub(crate) fn size(used: usize, allowed: usize) -> Size {
     Size { used, allowed, unit: SizeUnit::Bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_fills_the_limit_is_one_part_and_a_byte_more_is_two() {
+        let payload = |text: &str, _: Place| json!({"text": if text.is_empty() { " " } else { text }});
+        let most = 1_000 - json_size(&json!({"text": ""}));
+        for (length, parts) in [(most, 1), (most + 1, 2)] {
+            let payloads = in_parts(&"x".repeat(length), 1_000, payload).unwrap();
+            assert_eq!(payloads.len(), parts, "{length} bytes");
+            assert!(payloads.iter().all(|payload| json_size(payload) <= 1_000));
+        }
+    }
+
+    #[test]
+    fn a_link_and_a_picture_that_open_nothing_are_taken_out_with_a_word() {
+        let content = |url: &str, image: &str| Content {
+            url: Some(url.into()),
+            image: Some(image.into()),
+            ..Content::new("Title", Format::Markdown, "body")
+        };
+        for (url, image, expected) in [
+            ("https://x.example/", "https://x.example/p.png", vec![]),
+            ("not a url", "https://x.example/p.png", vec!["link_dropped"]),
+            ("/relative", "data:image/png;base64,AA", vec!["link_dropped", "image_dropped"]),
+            (" ", "", vec![]),
+        ] {
+            let mut warnings = Vec::new();
+            let content = content(url, image);
+            let left = openable(&content, &mut warnings);
+            let codes: Vec<&str> = warnings.iter().map(|warning| &*warning.code).collect();
+            assert_eq!(codes, expected, "{url} {image}");
+            assert_eq!(left.url.is_some(), url.starts_with("https:"), "{url}");
+            assert_eq!(left.image.is_some(), image.starts_with("https:"), "{image}");
+        }
+    }
+
+    #[test]
+    fn links_in_markdown_that_open_nothing_are_noted() {
+        let codes = |text: &str| -> Vec<String> {
+            let notes = dead_links(&Content::new("", Format::Markdown, text).body);
+            notes.iter().map(|note| note.code.to_string()).collect()
+        };
+        assert_eq!(codes("[a](javascript:x) ![i](data:x) [b](/relative)"), ["link_dropped", "image_dropped"]);
+        let none: [&str; 0] = [];
+        assert_eq!(codes("[a](https://x.example) ~~struck~~ a < b"), none);
+    }
+
+    #[test]
+    fn a_fact_without_a_label_is_its_value() {
+        let fact = |label: &str| Fact { label: label.into(), value: "v".into() };
+        assert_eq!([fact_line(&fact("k")), fact_line(&fact(" "))], ["k: v", "v"]);
+    }
 }

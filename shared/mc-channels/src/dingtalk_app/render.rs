@@ -18,6 +18,8 @@ const PROTECTED: [&str; 5] = ["agent_id", "userid_list", "dept_id_list", "to_all
 
 pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let plain = robot::plain(content);
     let files = media::parts(context.files)?;
     let messages = match (plain.trim().is_empty(), files.is_empty()) {
@@ -60,10 +62,14 @@ fn messages(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Resu
     match content.body.format {
         Format::Text => match card::of_text(content) {
             Some(message) => Ok(vec![message]),
-            None => robot::in_parts(plain, LIMIT, |text, _| as_text(text)).map_err(too_large),
+            None => {
+                warnings.extend(robot::dead_buttons(content));
+                robot::in_parts(plain, LIMIT, |text, _| as_text(text)).map_err(too_large)
+            }
         },
         Format::Html => {
             warnings.extend(robot::html_as_text(content, "DingTalk shows"));
+            warnings.extend(robot::dead_buttons(content));
             robot::in_parts(plain, LIMIT, |text, _| as_text(text)).map_err(too_large)
         }
         Format::Markdown => markdown(content, plain, warnings),

@@ -25,6 +25,8 @@ const PROTECTED: [&str; 2] = ["at", "msgUuid"];
 pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
     let at = At::of(context, &mut warnings);
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let plain = robot::plain(content);
     if plain.trim().is_empty() {
         return Err(RenderError::new(
@@ -35,9 +37,11 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
     let title = title(content, &plain);
     let as_text = |text: &str| json!({"msgtype": "text", "text": {"content": text}});
     let payloads = match content.body.format {
-        Format::Text => in_parts(&plain, &at, |text, _| as_text(text))?,
-        Format::Html => {
-            warnings.extend(robot::html_as_text(content, "robots show"));
+        Format::Text | Format::Html => {
+            if content.body.format == Format::Html {
+                warnings.extend(robot::html_as_text(content, "robots show"));
+            }
+            warnings.extend(robot::dead_buttons(content));
             in_parts(&plain, &at, |text, _| as_text(text))?
         }
         Format::Markdown => {
@@ -196,6 +200,18 @@ mod tests {
         let rendered = rendered(&content, &[], None).unwrap();
         assert_eq!(rendered.parts[0].payload["msgtype"], "markdown");
         assert_eq!(rendered.warnings[0].code, "button_dropped");
+        let text = Content { body: Content::new("", Format::Text, "done").body, ..content };
+        assert_eq!(self::rendered(&text, &[], None).unwrap().warnings[0].code, "link_dropped");
+    }
+
+    #[test]
+    fn a_link_and_a_picture_that_open_nothing_leave_no_line_behind() {
+        let mut content = Content::new("Deploy", Format::Markdown, "done");
+        (content.url, content.image) = (Some("/relative".into()), Some("foo".into()));
+        let rendered = rendered(&content, &[], None).unwrap();
+        assert_eq!(rendered.parts[0].payload["markdown"]["text"], "## Deploy\n\ndone");
+        let codes: Vec<&str> = rendered.warnings.iter().map(|warning| &*warning.code).collect();
+        assert_eq!(codes, ["link_dropped", "image_dropped"]);
     }
 
     #[test]

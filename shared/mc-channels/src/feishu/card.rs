@@ -38,18 +38,11 @@ impl Frame {
             Some(Level::Warning) => "orange",
             Some(Level::Danger) => "red",
         };
-        let link = content.url.as_deref().and_then(dialect::safe_url);
-        if content.url.is_some() && link.is_none() {
-            warnings.push(Warning::new(
-                "link_dropped",
-                "the link has no address that may be opened; it is left away",
-            ));
-        }
         Self {
             title,
             template,
             summary: summary.trim().chars().take(SUMMARY_CHARACTERS).collect(),
-            link,
+            link: content.url.as_deref().and_then(dialect::safe_url),
             buttons: buttons(content, clicks, warnings),
         }
     }

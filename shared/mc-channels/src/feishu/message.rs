@@ -92,10 +92,16 @@ pub(crate) fn render(
     mentions: &[Mention],
     mut warnings: Vec<Warning>,
 ) -> Result<Rendered, RenderError> {
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let plain = robot::plain(content);
     if plain.trim().is_empty() {
         let detail = "the content has neither title nor body; nothing would be shown";
         return Err(RenderError::new("empty", detail));
+    }
+    let is_card = content.body.format == Format::Markdown && markdown == Markdown::Card;
+    if !is_card {
+        warnings.extend(robot::dead_buttons(content));
     }
     let parts = match (content.body.format, markdown) {
         (Format::Text, _) => in_parts(form, "text", &literal(&plain), |text, place| {
@@ -113,18 +119,20 @@ pub(crate) fn render(
         }
         (Format::Html | Format::Markdown, _) => {
             match content.body.format {
-                Format::Markdown => warnings.push(Warning::new(
-                    "markdown_as_text",
-                    "rich text has no marks; lists and tables are lines of text",
-                )),
+                Format::Markdown => {
+                    warnings.push(Warning::new(
+                        "markdown_as_text",
+                        "rich text has no marks; lists and tables are lines of text",
+                    ));
+                    warnings.extend(robot::dead_links(&content.body));
+                }
                 _ => warnings.extend(robot::html_as_text(content, "Feishu shows")),
             }
-            in_parts(form, "post", &dialect::email_text(content), |text, place| {
+            in_parts(form, "post", &post::source(content), |text, place| {
                 post::post(&content.title, text, if place.first { mentions } else { &[] })
             })?
         }
     };
-    let is_card = content.body.format == Format::Markdown && markdown == Markdown::Card;
     let left_out = robot::left_out(content, context);
     warnings.extend(left_out.into_iter().filter(|w| !(clicks && is_card && w.code == "button_dropped")));
     // The level is the colour of a card's title.

@@ -85,13 +85,31 @@ mod tests {
         let result = rendered(&html, &[person()], None).unwrap();
         let post = &result.parts[0].payload["content"]["post"]["zh_cn"];
         assert_eq!(post["title"], "News");
-        let link = json!({"tag": "a", "text": "https://x.example", "href": "https://x.example"});
+        let link = json!({"tag": "a", "text": "this", "href": "https://x.example"});
         assert!(post["content"][0].as_array().unwrap().contains(&link), "{post}");
         assert_eq!(post["content"][1], json!([{"tag": "at", "user_id": "ou_1"}]));
         assert_eq!(result.warnings[0].code, "html_as_text");
-        let markdown = rendered(&Content::new("as post", Format::Markdown, "**x**"), &[], None).unwrap();
+        let markdown = Content::new("as post", Format::Markdown, "**x** [y](javascript:z)");
+        let markdown = rendered(&markdown, &[], None).unwrap();
         assert_eq!(markdown.parts[0].payload["msg_type"], "post");
-        assert_eq!(markdown.warnings[0].code, "markdown_as_text");
+        let codes: Vec<&str> = markdown.warnings.iter().map(|warning| &*warning.code).collect();
+        assert_eq!(codes, ["markdown_as_text", "link_dropped"]);
+    }
+
+    #[test]
+    fn a_link_and_a_picture_that_open_nothing_leave_no_line_behind() {
+        let mut content = Content::new("Deploy", Format::Markdown, "done");
+        (content.url, content.image) = (Some("not a url".into()), Some("foo".into()));
+        let result = rendered(&content, &[], None).unwrap();
+        let elements = json!([{"tag": "markdown", "content": "done"}]);
+        assert_eq!(result.parts[0].payload["card"]["body"]["elements"], elements);
+        let codes: Vec<&str> = result.warnings.iter().map(|warning| &*warning.code).collect();
+        assert_eq!(codes, ["link_dropped", "image_dropped"]);
+        content.buttons = vec![Button::link("Log", "ftp://x.example")];
+        let text = Content { body: Content::new("", Format::Text, "done").body, ..content };
+        let result = rendered(&text, &[], None).unwrap();
+        assert_eq!(result.parts[0].payload["content"]["text"], "Deploy\ndone\n\nLog");
+        assert_eq!(result.warnings[2].code, "link_dropped", "the button's");
     }
 
     #[test]

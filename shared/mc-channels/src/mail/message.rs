@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment, Mailbox, Message, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Body, Mailbox, Message, MultiPart, SinglePart};
 use lettre::{Address, address::Envelope};
 use mc_core::ports::{Push, SendError, SendFailure};
 use mc_core::{Timestamp, ports};
@@ -113,11 +113,21 @@ fn shows(html: &str, id: &str) -> bool {
 }
 
 fn image(file: &ports::Attachment) -> SinglePart {
-    Attachment::new_inline(file.filename.clone()).body(file.bytes.to_vec(), media_type(file))
+    Attachment::new_inline(file.filename.clone()).body(in_base64(file), media_type(file))
 }
 
+/// The bytes of a file. Whatever looks like a text has line ends of its own, which a mail may carry in base64 alone.
+fn in_base64(file: &ports::Attachment) -> Body {
+    // Base64 takes all bytes, so nothing is ever left to another encoding.
+    Body::new_with_encoding(file.bytes.to_vec(), ContentTransferEncoding::Base64).unwrap_or_else(Body::new)
+}
+
+/// The media type of a file. A mail or a part of one must not be in base64 under its own type, so it is any file.
 fn media_type(file: &ports::Attachment) -> ContentType {
-    ContentType::parse(&file.content_type)
+    let given = file.content_type.trim().to_ascii_lowercase();
+    let is_mail = given.starts_with("message/") || given.starts_with("multipart/");
+    let given = if is_mail { "application/octet-stream" } else { &file.content_type };
+    ContentType::parse(given)
         .or_else(|_| ContentType::parse("application/octet-stream"))
         .unwrap_or(ContentType::TEXT_PLAIN)
 }
@@ -132,7 +142,7 @@ fn attachment(file: &ports::Attachment) -> SinglePart {
         .filter(|c| !c.is_control())
         .collect();
     let name = if name.is_empty() { "attachment".to_owned() } else { name };
-    Attachment::new(name).body(file.bytes.to_vec(), media_type(file))
+    Attachment::new(name).body(in_base64(file), media_type(file))
 }
 
 /// What may stand left of the `@` of a message id.
@@ -156,44 +166,98 @@ fn boundary(push_id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mc_core::model::{Addresses, Recipient};
+    use mail_parser::{MessageParser, MimeHeaders};
+    use mc_core::model::{Addresses, Content, Format, Recipient};
     use mc_core::ports::Part;
     use serde_json::json;
 
     use super::*;
+    use crate::mail::render;
+    use crate::testing;
 
-    #[test]
-    fn an_image_that_the_body_shows_travels_inside_and_others_beside_it() {
-        let sender = Sender { from: "a@example.com".parse().unwrap(), reply_to: None };
-        let file = |name: &str| ports::Attachment {
+    fn sender() -> Sender {
+        Sender { from: "a@example.com".parse().unwrap(), reply_to: None }
+    }
+
+    fn file(name: &str, content_type: &str, bytes: &[u8]) -> ports::Attachment {
+        ports::Attachment {
             filename: name.to_owned(),
-            content_type: "image/png".to_owned(),
-            bytes: vec![1, 2, 3].into(),
-        };
-        let html = "<img src=\"cid:logo.png\"> cid:other.png.txt";
-        let part = Part::new(json!({"subject": "s", "text": "t", "html": html, "headers": {}}));
-        let to = Recipient {
-            addresses: Addresses { email: Some("b@example.com".into()), ..Addresses::default() },
-            data: None,
-            ..Recipient::default()
-        };
+            content_type: content_type.to_owned(),
+            bytes: bytes.to_vec().into(),
+        }
+    }
+
+    fn built(part: &Part, files: &[ports::Attachment]) -> Vec<u8> {
+        let addresses = Addresses { email: Some("b@example.com".into()), ..Addresses::default() };
         let push = Push {
             project: "default",
             message: "msg_01HF7YAT31000000000000001A".parse().unwrap(),
             delivery: "dlv_1",
             push_id: "01HF7YAT31000000000000001A-0-0",
             again: false,
-            part: &part,
-            to: &[to],
-            attachments: &[file("logo.png"), file("other.png")],
+            part,
+            to: &[Recipient { addresses, ..Recipient::default() }],
+            attachments: files,
             slot: None,
         };
-        let mail = build(&sender, &push, Timestamp::EPOCH).ok().unwrap();
-        let text = String::from_utf8(mail.bytes).unwrap();
+        build(&sender(), &push, Timestamp::EPOCH).ok().unwrap().bytes
+    }
+
+    /// Whether every line ends as RFC 5321 has it, and no line holds what none may.
+    fn is_legal(mail: &[u8]) -> bool {
+        let lines = String::from_utf8(mail.to_vec()).unwrap().replace("\r\n", "");
+        !lines.contains(['\r', '\n', '\0'])
+    }
+
+    #[test]
+    fn an_image_that_the_body_shows_travels_inside_and_others_beside_it() {
+        let html = "<img src=\"cid:logo.png\"> cid:other.png.txt";
+        let part = Part::new(json!({"subject": "s", "text": "t", "html": html, "headers": {}}));
+        let files = ["logo.png", "other.png"].map(|name| file(name, "image/png", &[1, 2, 3]));
+        let text = String::from_utf8(built(&part, &files)).unwrap();
         let (related, mixed) =
             (text.find("multipart/related").unwrap(), text.find("multipart/mixed").unwrap());
         let (logo, other) = (text.find("Content-ID: <logo.png>").unwrap(), text.find("other.png\"").unwrap());
         assert!(mixed < related && related < logo && logo < other, "{text}");
         assert_eq!(text.matches("Content-ID:").count(), 1);
+    }
+
+    #[test]
+    fn every_file_arrives_byte_for_byte() {
+        let part = Part::new(json!({"subject": "s", "text": "t", "html": "<p>t</p>", "headers": {}}));
+        let files = [
+            file("lines.csv", "text/csv", b"name,count\nann,1\n"),
+            file("old.txt", "text/plain", b"one\rtwo\r"),
+            file("zero.txt", "text/plain", b"a\0b\0"),
+            file("mixed.log", "text/plain; charset=utf-8", "一\n二\r\n三\r".as_bytes()),
+            file("page.html", "text/html", b"<p>\n.\n</p>"),
+            file("mail.eml", "message/rfc822", b"Subject: inner\n\nhello\n"),
+            file("all.bin", "application/octet-stream", &(0..=255).collect::<Vec<u8>>()),
+        ];
+        let mail = built(&part, &files);
+        assert!(is_legal(&mail));
+        let parsed = MessageParser::default().parse(&mail).unwrap();
+        let arrived: Vec<(&str, &[u8])> = parsed
+            .attachments()
+            .map(|part| (part.attachment_name().unwrap_or_default(), part.contents()))
+            .collect();
+        let sent: Vec<(&str, &[u8])> =
+            files.iter().map(|file| (file.filename.as_str(), file.bytes.as_ref())).collect();
+        assert_eq!(arrived, sent);
+    }
+
+    #[test]
+    fn a_text_with_any_line_ends_and_signs_makes_a_legal_mail() {
+        for format in [Format::Text, Format::Markdown, Format::Html] {
+            let content = Content::new("t", format, "one\rtwo\r\nthree\nfour\0\u{b}\u{1b} 五");
+            let rendered = render(&sender(), &content, &testing::context(&[], &[], None)).unwrap();
+            let mail = built(&rendered.parts[0], &[]);
+            assert!(is_legal(&mail), "{format:?}");
+            let parsed = MessageParser::default().parse(&mail).unwrap();
+            let text = parsed.body_text(0).unwrap();
+            for word in ["one", "two", "three", "four", "五"] {
+                assert!(text.contains(word), "{format:?}: {text}");
+            }
+        }
     }
 }

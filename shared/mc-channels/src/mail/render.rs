@@ -22,14 +22,21 @@ pub(crate) fn render(
     context: &RenderContext<'_>,
 ) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let dialect::Email { html, text } = dialect::email(content);
     let mut subject = content.title.trim().to_owned();
+    if context.overrides.is_none_or(|patch| patch.get("subject").is_none()) {
+        check_header("subject", &subject).map_err(|error| error.at("title"))?;
+    }
     if subject.is_empty() {
         let line = dialect::text(&content.body);
         let line = line.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         subject = line.chars().filter(|c| !c.is_control()).take(SUBJECT_CHARACTERS).collect();
         warnings.push(Warning::new("subject_from_body", "without a title, the first line is the subject"));
     }
+    warnings.extend(robot::dead_links(&content.body));
+    warnings.extend(robot::dead_buttons(content));
     warnings.extend(robot::unpressable(content));
     let mut headers = Map::new();
     headers.insert("From".to_owned(), sender.from.to_string().into());
@@ -51,6 +58,11 @@ pub(crate) fn render(
         overrides::apply(&mut payload, Some(patch), &[])?;
     }
     check_payload(&payload)?;
+    let cleaned = ["html", "text"].map(|name| clean(&mut payload[name]));
+    if cleaned.contains(&true) {
+        let detail = "control characters, which the text of a mail cannot carry, are left away";
+        warnings.push(Warning::new("control_dropped", detail));
+    }
     let used =
         ["subject", "html", "text"].iter().filter_map(|name| payload[name].as_str()).map(str::len).sum();
     if used > LARGEST {
@@ -65,6 +77,21 @@ pub(crate) fn render(
         warnings,
         size: Size { used, allowed: LARGEST, unit: SizeUnit::Bytes },
     })
+}
+
+/// Makes the line ends of a text alike and takes out the control characters that no mail may carry as they are; says
+/// whether there were any.
+fn clean(text: &mut Value) -> bool {
+    let is_bad = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    let Value::String(text) = text else { return false };
+    if text.contains('\r') {
+        *text = text.replace("\r\n", "\n").replace('\r', "\n");
+    }
+    if !text.bytes().any(is_bad) {
+        return false;
+    }
+    text.retain(|c| !u8::try_from(c).is_ok_and(is_bad));
+    true
 }
 
 fn has_style_element(html: &str) -> bool {
@@ -127,7 +154,19 @@ fn is_protected(name: &str) -> bool {
     whole.contains(&name.as_str()) || beginnings.iter().any(|start| name.starts_with(start))
 }
 
-/// Refuses a line break or NUL in anything that becomes a header: it could smuggle in another one.
+/// Refuses what no header can carry: a line break, which could smuggle in another one, and every other control
+/// character but a tab.
+fn check_header(name: &str, value: &str) -> Result<(), RenderError> {
+    if !value.contains(|c: char| c.is_control() && c != '\t') {
+        return Ok(());
+    }
+    let detail = format!(
+        "the {name} holds a line break or another control character, which a mail's header cannot carry; put it into the body"
+    );
+    Err(RenderError::new("header_injection", detail))
+}
+
+/// Refuses what is no mail: texts that are none, and headers that could be something else.
 fn check_payload(payload: &Value) -> Result<(), RenderError> {
     for name in ["subject", "html", "text"] {
         if !payload[name].is_string() {
@@ -139,14 +178,7 @@ fn check_payload(payload: &Value) -> Result<(), RenderError> {
         payload["headers"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value));
     for (name, value) in subject.into_iter().chain(headers) {
         let value = value.as_str().ok_or_else(|| bad_override(format!("the header {name} is a text")))?;
-        if value.contains(['\r', '\n', '\0']) {
-            return Err(RenderError::new(
-                "header_injection",
-                format!(
-                    "the {name} holds a line break, which a mail's header cannot carry; put it into the body"
-                ),
-            ));
-        }
+        check_header(name, value)?;
         if !name.bytes().all(|b| (33..=126).contains(&b) && b != b':') {
             return Err(bad_override(format!("{name:?} is not the name of a header")));
         }
@@ -156,6 +188,8 @@ fn check_payload(payload: &Value) -> Result<(), RenderError> {
 
 #[cfg(test)]
 mod tests {
+    use mc_core::model::Button;
+
     use super::*;
     use crate::testing;
 
@@ -194,13 +228,48 @@ mod tests {
 
     #[test]
     fn a_subject_cannot_smuggle_in_a_header() {
-        for title in ["a\r\nBcc: x@example.com", "a\nb", "a\0b", "a\rb"] {
+        for title in ["a\r\nBcc: x@example.com", "a\nb", "a\0b", "a\rb", "a\u{1b}[1mb", "a\u{85}b"] {
             let error = rendered(&Content::new(title, Format::Text, "b"), None).unwrap_err();
-            assert_eq!(error.code, "header_injection", "{title:?}");
+            assert_eq!((error.code, error.field), ("header_injection", Some("title")), "{title:?}");
         }
+        let bad = Content::new("a\nb", Format::Text, "b");
+        let other = json!({"subject": "other"});
+        assert_eq!(rendered(&bad, Some(&other)).unwrap().parts[0].payload["subject"], "other");
+        let worse = json!({"subject": "o\0ther"});
+        let error = rendered(&bad, Some(&worse)).unwrap_err();
+        assert_eq!((error.code, error.field), ("header_injection", None), "the title is not what is wrong");
+        assert!(rendered(&Content::new("a\tb", Format::Text, "b"), None).is_ok());
         let rendered = rendered(&Content::new("", Format::Text, "first\nsecond"), None).unwrap();
         assert_eq!(rendered.parts[0].payload["subject"], "first");
         assert_eq!(rendered.warnings[0].code, "subject_from_body");
+    }
+
+    #[test]
+    fn a_text_has_line_ends_of_one_kind_and_no_other_control_characters() {
+        let content = Content::new("t", Format::Text, "a\rb\r\nc\0d\u{85}\u{1b}e\tf");
+        let with = rendered(&content, None).unwrap();
+        assert_eq!(with.parts[0].payload["text"], "a\nb\ncd\u{85}e\tf");
+        assert!(!with.parts[0].payload["html"].as_str().unwrap().contains(['\r', '\0', '\u{1b}']));
+        assert_eq!(with.warnings[0].code, "control_dropped");
+        let without = rendered(&Content::new("t", Format::Html, "<p>a</p>\r\n<p>b</p>\r"), None).unwrap();
+        assert!(without.warnings.is_empty(), "line ends are no loss: {:?}", without.warnings);
+        let patch = json!({"html": "<p>\0</p>"});
+        let patched = rendered(&content, Some(&patch)).unwrap();
+        assert_eq!(patched.parts[0].payload["html"], "<p></p>");
+    }
+
+    #[test]
+    fn what_opens_nothing_is_told() {
+        let content = Content {
+            url: Some("not a url".into()),
+            image: Some("foo".into()),
+            buttons: vec![Button::link("Log", "ftp://x.example")],
+            ..Content::new("t", Format::Markdown, "[a](javascript:x) ![i](data:image/png;base64,AA)")
+        };
+        let rendered = rendered(&content, None).unwrap();
+        let codes: Vec<&str> = rendered.warnings.iter().map(|warning| &*warning.code).collect();
+        assert_eq!(codes, ["link_dropped", "image_dropped", "link_dropped", "image_dropped", "link_dropped"]);
+        assert_eq!(rendered.text, "a i\n\nLog");
     }
 
     #[test]

@@ -19,6 +19,8 @@ const HEADER_LIMIT: usize = 150;
 const BLOCKS: usize = 50;
 /// Characters of all blocks of one message. No page has a number; Slack refuses them near 13,000.
 const TOTAL: usize = 12_000;
+/// Characters kept free in a message and in its first section for the message's number, and for what lists add to theirs.
+const ROOM: usize = 40;
 /// Facts of one section, and characters of one.
 const FACTS: usize = 10;
 const FACT_LIMIT: usize = 2_000;
@@ -34,6 +36,15 @@ const PROTECTED: [&str; 1] = ["channel"];
 
 pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
+    if !context.to.is_empty() {
+        let detail = format!(
+            "Slack's people have ids of their own, which no address of ours is; {} in `to` not mentioned",
+            context.to.len()
+        );
+        warnings.push(Warning::new("mention_dropped", detail));
+    }
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let plain = robot::plain(content);
     if plain.trim().is_empty() {
         return Err(RenderError::new(
@@ -42,32 +53,29 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
         ));
     }
     let only_text = content.facts.is_empty() && content.buttons.is_empty() && content.image.is_none();
-    let (payloads, allowed) = if content.body.format == Format::Text && only_text {
+    let payloads: Vec<Value> = if content.body.format == Format::Text && only_text {
         let texts = pieces(&escaped(&plain), TEXT_LIMIT)?;
         // Without marks a text is shown as it is.
-        (texts.into_iter().map(|text| json!({"text": text, "mrkdwn": false})).collect(), TEXT_LIMIT)
+        texts.into_iter().map(|text| json!({"text": text, "mrkdwn": false})).collect()
     } else {
         if content.body.format == Format::Html {
             warnings.extend(robot::html_as_text(content, "Slack shows"));
         }
-        (in_blocks(content, &plain, &mut warnings)?, SECTION_LIMIT)
+        in_blocks(content, &plain, &mut warnings)?
     };
     warnings.extend(robot::split_warning(payloads.len()));
     warnings.extend(robot::left_out(content, context));
     warnings.extend(robot::colourless(content));
     let mut parts = Vec::with_capacity(payloads.len());
-    let mut used = 0;
+    let (mut used, mut allowed) = (0_usize, TEXT_LIMIT);
     for mut payload in payloads {
         overrides::apply(&mut payload, context.overrides, &PROTECTED)?;
         robot::clean(&mut payload);
-        used = used.max(longest(&payload));
+        let (size, limit) = measure(&payload)?;
+        (used, allowed) = (used.max(size), limit);
         parts.push(Part::new(payload));
     }
-    let size = Size { used, allowed, unit: SizeUnit::Characters };
-    if used > allowed {
-        return Err(too_large(used, allowed));
-    }
-    Ok(Rendered { parts, text: plain, warnings, size })
+    Ok(Rendered { parts, text: plain, warnings, size: Size { used, allowed, unit: SizeUnit::Characters } })
 }
 
 /// The title as a header, the body in sections, facts as fields, the picture, the buttons.
@@ -89,7 +97,7 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
         ..content.clone()
     };
     let source = dialect::slack(&robot::titled_markdown(&rest), warnings);
-    let sections = if source.trim().is_empty() { Vec::new() } else { pieces(&source, SECTION_LIMIT)? };
+    let sections = sections(&source)?;
     let notification: String = escaped(plain.lines().find(|line| !line.trim().is_empty()).unwrap_or(plain));
     let notification: String = if notification.chars().count() > NOTIFICATION {
         // Cut in front of a character and never inside of an escape: what follows is all in the blocks.
@@ -105,7 +113,7 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
     blocks.extend(sections.iter().map(|section| json!({"type": "section", "text": mrkdwn(section)})));
     blocks.extend(facts);
     if let Some(url) = &picture {
-        let alt = if title.is_empty() { "picture" } else { title };
+        let alt = if as_header { title } else { "picture" };
         blocks.push(json!({"type": "image", "image_url": url, "alt_text": alt}));
     }
     let buttons = links.iter().enumerate().map(|(at, button)| {
@@ -114,12 +122,48 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
     });
     let rows = grouped(buttons, BUTTONS);
     blocks.extend(rows.into_iter().map(|elements| json!({"type": "actions", "elements": elements})));
-    let mut messages = grouped(blocks, BLOCKS);
+    // One block is kept free for a number that no section can carry.
+    let mut messages = numbered(grouped(blocks, BLOCKS - 1));
     if messages.is_empty() {
         // What no block shows is told by the line of the notification.
         messages.push(Vec::new());
     }
     Ok(messages.into_iter().map(|blocks| json!({"text": notification, "blocks": blocks})).collect())
+}
+
+/// A text in sections of one message or of several. Messages are numbered, and not what they are made of.
+fn sections(source: &str) -> Result<Vec<String>, RenderError> {
+    if source.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let pieces = pieces(source, SECTION_LIMIT - ROOM)?;
+    if pieces.len() == 1 {
+        return Ok(pieces);
+    }
+    // Each piece has its number in a paragraph of its own.
+    let unnumbered = |piece: &String| {
+        piece.split_once('\n').map_or("", |(_, text)| text.trim_start_matches('\n')).to_owned()
+    };
+    Ok(pieces.iter().map(unnumbered).collect())
+}
+
+/// Numbers the messages of one content, if there are several. The number stands below a header, in the section that
+/// follows or in one of its own.
+fn numbered(mut messages: Vec<Vec<Value>>) -> Vec<Vec<Value>> {
+    let count = messages.len();
+    if count < 2 {
+        return messages;
+    }
+    for (at, blocks) in messages.iter_mut().enumerate() {
+        let number = format!("({}/{count})", at + 1);
+        let place = blocks.iter().take_while(|block| block["type"] == "header").count();
+        let text = blocks.get(place).and_then(|block| block["text"]["text"].as_str());
+        match text.map(|text| format!("{number}\n{text}")) {
+            Some(text) => blocks[place]["text"]["text"] = text.into(),
+            None => blocks.insert(place, json!({"type": "section", "text": mrkdwn(&number)})),
+        }
+    }
+    messages
 }
 
 /// Puts items into groups in their order, as many into each as it may have of items and of characters.
@@ -129,7 +173,7 @@ fn grouped(items: impl IntoIterator<Item = Value>, most: usize) -> Vec<Vec<Value
     for item in items {
         let size = characters(&item);
         match groups.last_mut() {
-            Some(group) if group.len() < most && used + size <= TOTAL => {
+            Some(group) if group.len() < most && used + size <= TOTAL - ROOM => {
                 used += size;
                 group.push(item);
             }
@@ -190,26 +234,39 @@ fn pieces(text: &str, allowed: usize) -> Result<Vec<String>, RenderError> {
 }
 
 fn too_large(used: usize, allowed: usize) -> RenderError {
-    RenderError::new("too_large", format!("{used} characters; Slack takes {allowed} in one text"))
+    RenderError::new("too_large", format!("{used} characters; Slack takes {allowed} there in one message"))
 }
 
-/// The longest text of a payload: a section's, or the message's own.
-fn longest(payload: &Value) -> usize {
-    let count = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
-    let sections =
-        payload["blocks"].as_array().into_iter().flatten().map(|block| count(&block["text"]["text"]));
-    sections.chain([count(&payload["text"])]).max().unwrap_or_default()
+/// How much of its limit a message takes: of that of all blocks together, or of that of a text. An override may have made
+/// it longer than Slack takes.
+fn measure(payload: &Value) -> Result<(usize, usize), RenderError> {
+    let within = |used: usize, allowed: usize| {
+        if used > allowed { Err(too_large(used, allowed)) } else { Ok((used, allowed)) }
+    };
+    let count = |text: &Value| text.as_str().map_or(0, |text| text.chars().count());
+    let text = within(count(&payload["text"]), TEXT_LIMIT)?;
+    let Some(blocks) = payload["blocks"].as_array().filter(|blocks| !blocks.is_empty()) else {
+        return Ok(text);
+    };
+    for block in blocks {
+        within(count(&block["text"]["text"]), SECTION_LIMIT)?;
+    }
+    within(blocks.iter().map(characters).sum(), TOTAL)
 }
 
 #[cfg(test)]
 mod tests {
-    use mc_core::model::{Button, Fact};
+    use mc_core::model::{Button, Fact, Recipient};
 
     use super::*;
     use crate::testing;
 
     fn rendered(content: &Content, overrides: Option<&Value>) -> Result<Rendered, RenderError> {
         render(content, &testing::context(&[], &[], overrides))
+    }
+
+    fn codes(rendered: &Rendered) -> Vec<&str> {
+        rendered.warnings.iter().map(|warning| &*warning.code).collect()
     }
 
     #[test]
@@ -270,7 +327,7 @@ mod tests {
             let blocks = part.payload["blocks"].as_array().unwrap();
             assert!(blocks.len() <= 50);
             let size = characters(&part.payload["blocks"]);
-            assert!(size <= TOTAL + 100, "{size}");
+            assert!(size <= TOTAL, "{size}");
             for block in blocks {
                 for (at, name) in ["fields", "elements"].into_iter().enumerate() {
                     shown[at] += block[name].as_array().map_or(0, Vec::len);
@@ -278,6 +335,58 @@ mod tests {
             }
         }
         assert_eq!(shown, [100, 30], "nothing is left out");
+    }
+
+    /// What the headers and sections of each message say.
+    fn sections_of(rendered: &Rendered) -> Vec<Vec<&str>> {
+        fn of(part: &Part) -> Vec<&str> {
+            let blocks = part.payload["blocks"].as_array().unwrap();
+            blocks.iter().filter_map(|block| block["text"]["text"].as_str()).collect()
+        }
+        rendered.parts.iter().map(of).collect()
+    }
+
+    #[test]
+    fn messages_are_numbered_and_sections_are_not() {
+        let lines = |count: usize| "0123456789 012345678\n\n".repeat(count);
+        let one = rendered(&Content::new("Log", Format::Markdown, lines(250)), None).unwrap();
+        let messages = sections_of(&one);
+        assert_eq!((messages.len(), messages[0].len()), (1, 3), "a header and two sections");
+        assert!(messages[0][1].starts_with("0123456789") && !messages[0].concat().contains("(1/2)"));
+        assert!(one.size.used > 5_000 && one.size.allowed == TOTAL && codes(&one).is_empty());
+
+        let two = rendered(&Content::new("Log", Format::Markdown, lines(640)), None).unwrap();
+        let messages = sections_of(&two);
+        assert_eq!((messages.len(), codes(&two)), (2, vec!["split"]));
+        assert!(messages[0][0] == "Log" && messages[0][1].starts_with("(1/2)\n0123456789"));
+        assert!(messages[1][0].starts_with("(2/2)\n0123456789"));
+        let numbers = messages.concat().iter().filter(|section| section.starts_with('(')).count();
+        assert_eq!(numbers, 2);
+        assert!(two.size.used <= TOTAL);
+    }
+
+    #[test]
+    fn a_message_without_a_text_has_its_number_in_a_section() {
+        let address = |at: usize| format!("https://x.example/{at}/{}", "a".repeat(2_900));
+        let buttons = (0..9).map(|at| Button { url: address(at), ..button("Open") }).collect();
+        let content = Content { buttons, ..Content::new("Log", Format::Markdown, "done") };
+        let rendered = rendered(&content, None).unwrap();
+        assert_eq!(sections_of(&rendered), [vec!["Log", "(1/3)\ndone"], vec!["(2/3)"], vec!["(3/3)"]]);
+    }
+
+    #[test]
+    fn what_opens_nothing_and_who_is_not_mentioned_is_told() {
+        let content = Content {
+            url: Some("not a url".into()),
+            image: Some("foo".into()),
+            buttons: vec![Button { url: "ftp://x.example".into(), ..button("Log") }],
+            ..Content::new("Deploy", Format::Markdown, "done")
+        };
+        let to = [Recipient::default(), Recipient::default()];
+        let rendered = render(&content, &testing::context(&to, &[], None)).unwrap();
+        assert_eq!(codes(&rendered), ["mention_dropped", "link_dropped", "image_dropped", "link_dropped"]);
+        assert!(rendered.warnings[0].detail.contains("2 in `to`"));
+        assert_eq!(sections_of(&rendered), [vec!["Deploy", "done\n\nLog"]]);
     }
 
     #[test]

@@ -96,11 +96,13 @@ pub(super) fn render(
     if !body.is_null() && !headers.contains_key("content-type") {
         headers.insert("content-type".to_owned(), content_type(&config.body, &body).into());
     }
+    let mut warnings = robot::left_out(content, context);
+    warnings.extend(robot::dead_links(&content.body));
     let payload = json!({"method": config.method, "url": url, "headers": headers, "body": body});
     Ok(Rendered {
         parts: vec![Part::new(payload)],
         text,
-        warnings: robot::left_out(content, context),
+        warnings,
         size: Size { used, allowed: LARGEST_BODY, unit: SizeUnit::Bytes },
     })
 }

@@ -71,8 +71,11 @@ pub(crate) fn fill(
         }
         data.insert(field.keyword.clone(), json!({ "value": value }));
     }
-    if fields.iter().any(|field| is_body(&field.name)) && content.body.format == Format::Html {
-        warnings.extend(robot::html_as_text(content, "WeChat's fields show"));
+    if fields.iter().any(|field| is_body(&field.name)) {
+        if content.body.format == Format::Html {
+            warnings.extend(robot::html_as_text(content, "WeChat's fields show"));
+        }
+        warnings.extend(robot::dead_links(&content.body));
     }
     if !joined.is_empty() {
         let detail =

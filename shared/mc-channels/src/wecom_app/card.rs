@@ -2,10 +2,11 @@
 
 use mc_content::dialect;
 use mc_core::model::{Button, Content, Fact};
-use mc_core::ports::{RenderError, Warning};
+use mc_core::ports::{RenderError, Size, SizeUnit, Warning};
 use serde_json::{Value, json};
 
 use super::render::literal;
+use crate::robot;
 
 /// Bytes of a title and of a description, in `textcard` and `news`. One page counts characters; bytes fit both.
 pub(super) const TITLE_BYTES: usize = 128;
@@ -31,9 +32,23 @@ fn web_url(url: &str) -> Option<String> {
     dialect::safe_url(url).filter(|url| url.starts_with("http") && url.len() <= URL_BYTES)
 }
 
-/// Whether a text is no wider than so many Chinese characters, of which a Latin letter is half of one.
+/// How wide a text is in halves of a Chinese character; a Latin letter is one.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
+}
+
+/// Whether a text is no wider than so many Chinese characters.
 fn is_shown(text: &str, characters: usize) -> bool {
-    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>() <= 2 * characters
+    width(text) <= 2 * characters
+}
+
+/// How full a template card is: its title or its text, whichever fills its place more, in Chinese characters.
+pub(super) fn size(card: &Value) -> Size {
+    let used = |text: &Value| width(text.as_str().unwrap_or_default()).div_ceil(2);
+    let (title, text) = (used(&card["main_title"]["title"]), used(&card["sub_title_text"]));
+    let (used, allowed) =
+        if title * CARD_TEXT > text * CARD_TITLE { (title, CARD_TITLE) } else { (text, CARD_TEXT) };
+    Size { used, allowed, unit: SizeUnit::Characters }
 }
 
 /// What a card says, each in its place.
@@ -89,7 +104,7 @@ impl<'c> Said<'c> {
 
     /// Body and facts as lines.
     fn lines(&self) -> String {
-        let facts = self.facts.iter().map(|fact| format!("{}: {}", fact.label, fact.value));
+        let facts = self.facts.iter().map(robot::fact_line);
         let all: Vec<String> =
             std::iter::once(self.body.clone()).chain(facts).filter(|line| !line.is_empty()).collect();
         all.join("\n")

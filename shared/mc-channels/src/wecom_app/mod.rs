@@ -9,6 +9,7 @@ mod lookup;
 mod media;
 mod recipients;
 mod render;
+mod size;
 mod statistics;
 mod table;
 

@@ -6,14 +6,13 @@ use mc_core::model::{Content, Format};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, SizeUnit, Warning};
 use serde_json::{Map, Value, json};
 
-use super::card::{self, DESCRIPTION_BYTES, TITLE_BYTES};
+use super::card;
 use super::config::Config;
 use super::media;
+use super::size::{TEXT_BYTES, measure, too_large};
 use crate::overrides;
 use crate::robot::{self, is_tag};
-
-/// Bytes of a `text` and of a `markdown`.
-const TEXT_BYTES: usize = 2048;
+use crate::wecom;
 
 /// Whom a message goes to and from which app is the channel's and the caller's `to`; a card's name is the push's.
 const PROTECTED: [&str; 5] = ["touser", "toparty", "totag", "agentid", "template_card.task_id"];
@@ -29,6 +28,9 @@ pub(super) fn render(
     content: &Content,
     context: &RenderContext<'_>,
 ) -> Result<Rendered, RenderError> {
+    let mut warnings = Vec::new();
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let plain = robot::plain(content);
     let files = media::parts(context.files, config.agent_id)?;
     if plain.trim().is_empty() && files.is_empty() {
@@ -36,28 +38,27 @@ pub(super) fn render(
             "the content has neither title nor body, and there is no file; WeCom refuses empty messages";
         return Err(RenderError::new("empty", detail));
     }
-    let mut warnings = Vec::new();
     let messages = if plain.trim().is_empty() {
+        warnings.extend(robot::colourless(content));
         Vec::new()
     } else {
         messages(config.keys.is_some(), content, &mut warnings)?
     };
     let mut parts: Vec<Part> = Vec::with_capacity(messages.len() + files.len());
-    let (mut used, mut allowed) = (0, TEXT_BYTES);
+    let mut fullest = robot::size(0, TEXT_BYTES);
     for mut message in messages {
         message["agentid"] = config.agent_id.into();
         overrides::apply(&mut message, context.overrides, &PROTECTED)?;
         robot::clean(&mut message);
-        let (size, limit) = measure(&message)?;
-        if size >= used {
-            (used, allowed) = (size, limit);
+        let size = measure(&message)?;
+        if size.used * fullest.allowed >= fullest.used * size.allowed {
+            fullest = size;
         }
         parts.push(Part::new(message));
     }
     // An override that says everything anew is one message, however long the content was.
     parts.dedup();
     warnings.extend(robot::split_warning(parts.len()));
-    warnings.extend(robot::colourless(content));
     let common = context.overrides.and_then(Value::as_object).map(common);
     for mut file in files {
         // Also what is refused elsewhere is refused where there are files alone.
@@ -65,7 +66,7 @@ pub(super) fn render(
         overrides::apply(&mut file.payload, common.as_ref(), &PROTECTED)?;
         parts.push(file);
     }
-    Ok(Rendered { parts, text: plain, warnings, size: robot::size(used, allowed) })
+    Ok(Rendered { parts, text: plain, warnings, size: fullest })
 }
 
 /// What of an override goes for files.
@@ -85,7 +86,9 @@ fn messages(clicks: bool, content: &Content, warnings: &mut Vec<Warning>) -> Res
         if content.body.format == Format::Markdown {
             let detail = "a card with buttons to press has no marks; its text is plain";
             warnings.push(Warning::new("markdown_as_text", detail));
+            warnings.extend(robot::dead_links(&content.body));
         }
+        warnings.extend(colourless_card(content));
         return Ok(vec![card.message]);
     }
     let mut messages = said(&Content { buttons: Vec::new(), ..content.clone() }, warnings)?;
@@ -103,11 +106,16 @@ fn unpressable(content: &Content, clicks: bool) -> Option<Warning> {
     (count > 0).then(|| Warning::new("button_dropped", format!("{count} button(s) left out: {why}")))
 }
 
+/// The note that the level is not seen. A template card has colours for the name of a source alone, and ours names none.
+fn colourless_card(content: &Content) -> Option<Warning> {
+    robot::level_dropped(content, "the card has no colour for a level")
+}
+
 /// What a content says, without buttons to press.
 fn said(content: &Content, warnings: &mut Vec<Warning>) -> Result<Vec<Value>, RenderError> {
     match content.body.format {
         Format::Markdown => {
-            let source = dialect::wecom(&robot::titled_markdown(content), warnings);
+            let source = wecom::markdown(content, warnings);
             return in_parts(&source, "markdown");
         }
         Format::Html => {
@@ -116,8 +124,15 @@ fn said(content: &Content, warnings: &mut Vec<Warning>) -> Result<Vec<Value>, Re
         Format::Text => {}
     }
     match card::of_text(content, warnings) {
-        Some(card) => Ok(vec![card]),
-        None => in_parts(&literal(&robot::plain(content)), "text"),
+        Some(card) => {
+            warnings.extend(colourless_card(content));
+            Ok(vec![card])
+        }
+        None => {
+            warnings.extend(robot::dead_buttons(content));
+            warnings.extend(robot::colourless(content));
+            in_parts(&literal(&robot::plain(content)), "text")
+        }
     }
 }
 
@@ -131,35 +146,9 @@ pub(super) fn literal(text: &str) -> String {
     dialect::without_marks(text, &['<'], |_, after| is_tag(after, &TAGS))
 }
 
-/// How much of its limit a message takes. An override may have made it longer than WeCom takes.
-fn measure(message: &Value) -> Result<(usize, usize), RenderError> {
-    let bytes = |value: &Value| value.as_str().map_or(0, str::len);
-    let within = |used: usize, allowed: usize| {
-        if used > allowed { Err(too_large(used, allowed)) } else { Ok((used, allowed)) }
-    };
-    let card = |card: &Value| {
-        within(bytes(&card["title"]), TITLE_BYTES)?;
-        within(bytes(&card["description"]), DESCRIPTION_BYTES)
-    };
-    match message["msgtype"].as_str().unwrap_or_default() {
-        kind @ ("text" | "markdown") => within(bytes(&message[kind]["content"]), TEXT_BYTES),
-        "textcard" => card(&message["textcard"]),
-        "news" => {
-            let articles = message["news"]["articles"].as_array().map(Vec::as_slice).unwrap_or_default();
-            articles.iter().try_fold((0, DESCRIPTION_BYTES), |most, article| Ok(card(article)?.max(most)))
-        }
-        // What template cards and the rest take is not counted in one size.
-        _ => Ok((0, TEXT_BYTES)),
-    }
-}
-
-fn too_large(used: usize, allowed: usize) -> RenderError {
-    RenderError::new("too_large", format!("{used} bytes; WeCom takes {allowed} in one message"))
-}
-
 #[cfg(test)]
 mod tests {
-    use mc_core::model::{Button, Fact};
+    use mc_core::model::{Button, Fact, Level};
     use mc_core::ports::FileInfo;
 
     use super::*;
@@ -266,7 +255,6 @@ mod tests {
             Content { facts: many, ..linked("t", "b") },
             Content { facts: vec![fact("a long label", "b")], ..linked("t", "b") },
             Content { buttons: vec![Button::link("All", "https://x.example/")], ..linked("t", "b") },
-            Content { url: Some("javascript:x".into()), ..linked("t", "b") },
             Content { image: Some("https://x.example/p.png".into()), ..linked("t", &"b".repeat(513)) },
         ] {
             let rendered = rendered(&plain(), &content, None).unwrap();
@@ -278,6 +266,56 @@ mod tests {
         }
         let first_line = linked("", "Order\npaid");
         assert_eq!(only(&first_line)["textcard"]["title"], "Order");
+    }
+
+    #[test]
+    fn what_opens_nothing_is_left_away_and_told() {
+        let bad = |url: &str, image: &str| Content {
+            url: Some(url.into()),
+            image: Some(image.into()),
+            ..Content::new("t", Format::Markdown, "b")
+        };
+        let both = rendered(&plain(), &bad("javascript:x", "foo"), None).unwrap();
+        assert_eq!(codes(&both), ["link_dropped", "image_dropped"]);
+        assert_eq!(both.parts[0].payload["markdown"]["content"], "## t\nb", "no line with the title is left");
+        let card = Content { body: Content::new("", Format::Text, "b").body, ..bad(URL, "foo") };
+        let card = rendered(&plain(), &card, None).unwrap();
+        assert_eq!((types(&card), codes(&card)), (vec!["textcard"], vec!["image_dropped"]));
+        let button = Button::link("All", "ftp://x.example/");
+        let button = Content { buttons: vec![button], ..Content::new("t", Format::Text, "b") };
+        assert_eq!(codes(&rendered(&plain(), &button, None).unwrap()), ["card_as_text", "link_dropped"]);
+    }
+
+    #[test]
+    fn the_level_is_the_colour_of_a_markdown_title_and_else_told() {
+        let content =
+            |format| Content { level: Some(Level::Success), ..Content::new("Order", format, "paid") };
+        let markdown = only(&content(Format::Markdown));
+        assert_eq!(markdown["markdown"]["content"], "## <font color=\"info\">Order</font>\npaid");
+        let said = |content: &Content| {
+            let rendered = rendered(&told(), content, None).unwrap();
+            rendered.warnings.into_iter().map(|warning| warning.detail).collect::<Vec<_>>().join("\n")
+        };
+        assert!(said(&content(Format::Text)).contains("this message has no colour"));
+        let card = Content { url: Some(URL.into()), ..content(Format::Text) };
+        assert!(said(&card).contains("the card has no colour"));
+        let pressed = Content { buttons: vec![press("Yes", "yes")], ..content(Format::Text) };
+        assert!(said(&pressed).contains("the card has no colour"));
+    }
+
+    #[test]
+    fn a_card_says_how_full_it_is() {
+        let card = |title: &str, body: &str| {
+            let content = Content {
+                url: Some(URL.into()),
+                facts: vec![fact("Sum", "12")],
+                ..Content::new(title, Format::Text, body)
+            };
+            let size = rendered(&plain(), &content, None).unwrap().size;
+            (size.used, size.allowed, size.unit)
+        };
+        assert_eq!(card("Order", &"字".repeat(80)), (80, 160, SizeUnit::Characters));
+        assert_eq!(card(&"单".repeat(36), "paid"), (36, 36, SizeUnit::Characters));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::config::Markdown;
 use crate::overrides;
 use crate::robot::{self, Mentions};
+use crate::wecom;
 
 /// Bytes of a `text`.
 const TEXT_LIMIT: usize = 2048;
@@ -26,17 +27,21 @@ pub(super) fn render(
 ) -> Result<Rendered, RenderError> {
     let mut warnings = Vec::new();
     let mentions = mentions(context, &mut warnings);
+    let content = robot::openable(content, &mut warnings);
+    let content = &*content;
     let plain = robot::plain(content);
     // `<@id>` mentions somebody in a text, too, and whom a message mentions is not what it says.
     let literal = dialect::without_marks(&plain, &['<'], |_, after| after.starts_with('@'));
     let (payloads, allowed) = match (content.body.format, markdown) {
-        (Format::Text, _) => (text(&literal, &mentions)?, TEXT_LIMIT),
-        (Format::Html, _) => {
-            warnings.extend(robot::html_as_text(content, "robots show"));
+        (Format::Text | Format::Html, _) => {
+            if content.body.format == Format::Html {
+                warnings.extend(robot::html_as_text(content, "robots show"));
+            }
+            warnings.extend(robot::dead_buttons(content));
             (text(&literal, &mentions)?, TEXT_LIMIT)
         }
         (Format::Markdown, Markdown::V1) => {
-            let source = dialect::wecom(&robot::titled_markdown(content), &mut warnings);
+            let source = wecom::markdown(content, &mut warnings);
             (markdown_v1(&source, &mentions, &mut warnings)?, MARKDOWN_LIMIT)
         }
         (Format::Markdown, Markdown::V2) => {
@@ -56,7 +61,10 @@ pub(super) fn render(
     };
     warnings.extend(robot::split_warning(payloads.len()));
     warnings.extend(robot::left_out(content, context));
-    warnings.extend(robot::colourless(content));
+    // The first version of its Markdown has colours.
+    if (content.body.format, markdown) != (Format::Markdown, Markdown::V1) {
+        warnings.extend(robot::colourless(content));
+    }
     let mut parts = Vec::with_capacity(payloads.len());
     let mut used = 0;
     for mut payload in payloads {
@@ -136,7 +144,8 @@ fn markdown_v1(
     }
     let mut calls = String::new();
     for id in &mentions.ids {
-        let call = format!("<@{id}>");
+        // Everybody is `@all`, and the sign is part of the mention.
+        let call = format!("<@{}>", id.strip_prefix('@').unwrap_or(id));
         if calls.len() + call.len() > MENTIONS_LIMIT || id.contains(['<', '>']) {
             warnings
                 .push(Warning::new("mention_dropped", format!("{id} is not mentioned: no room for more")));
@@ -157,7 +166,7 @@ fn markdown_v1(
 
 #[cfg(test)]
 mod tests {
-    use mc_core::model::{Addresses, Recipient};
+    use mc_core::model::{Addresses, Level, Recipient};
 
     use super::*;
     use crate::testing;
@@ -216,6 +225,48 @@ mod tests {
         let v2 = rendered(Markdown::V2, &content, &people(), None).unwrap();
         assert_eq!(v2.parts[0].payload["msgtype"], "markdown_v2");
         assert_eq!(v2.warnings[0].code, "mention_dropped");
+    }
+
+    #[test]
+    fn everybody_is_mentioned_with_one_sign() {
+        let addresses = Addresses { wecom: Some("@all".into()), ..Addresses::default() };
+        let to = [Recipient { addresses, ..Recipient::default() }];
+        let of = |format| {
+            let rendered = rendered(Markdown::V1, &Content::new("", format, "down"), &to, None).unwrap();
+            rendered.parts[0].payload.clone()
+        };
+        assert_eq!(of(Format::Markdown)["markdown"]["content"], "down\n<@all>");
+        assert_eq!(of(Format::Text)["text"]["mentioned_list"], json!(["@all"]));
+    }
+
+    #[test]
+    fn the_level_is_a_colour_in_the_first_markdown_only() {
+        let of = |markdown, format| {
+            let content = Content { level: Some(Level::Danger), ..Content::new("Disk", format, "full") };
+            rendered(markdown, &content, &[], None).unwrap()
+        };
+        let v1 = of(Markdown::V1, Format::Markdown);
+        let text = v1.parts[0].payload["markdown"]["content"].as_str().unwrap();
+        assert_eq!(text, "## <font color=\"warning\">Disk</font>\nfull");
+        assert!(v1.warnings.is_empty() && v1.size.used == text.len(), "the marks count");
+        for other in [of(Markdown::V2, Format::Markdown), of(Markdown::V1, Format::Text)] {
+            assert_eq!(other.warnings[0].code, "level_dropped");
+        }
+    }
+
+    #[test]
+    fn a_link_that_opens_nothing_leaves_no_line_behind() {
+        let of = |format| {
+            let content = Content { url: Some("not a url".into()), ..Content::new("Disk", format, "full") };
+            rendered(Markdown::V1, &content, &[], None).unwrap()
+        };
+        for (format, expected) in [(Format::Markdown, "## Disk\nfull"), (Format::Text, "Disk\nfull")] {
+            let rendered = of(format);
+            let payload = &rendered.parts[0].payload;
+            let kind = payload["msgtype"].as_str().unwrap();
+            assert_eq!(payload[kind]["content"], expected);
+            assert_eq!(rendered.warnings[0].code, "link_dropped");
+        }
     }
 
     #[test]

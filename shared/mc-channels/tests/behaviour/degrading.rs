@@ -22,7 +22,7 @@ const ALL: &[Format] = &[Format::Text, Format::Markdown, Format::Html];
 const MARKDOWN: &[Format] = &[Format::Markdown];
 const HTML: &[Format] = &[Format::Html];
 
-fn elements() -> [Element; 16] {
+fn elements() -> [Element; 20] {
     [
         Element {
             name: "title",
@@ -66,6 +66,24 @@ fn elements() -> [Element; 16] {
             add: |c, _, _| c.image = Some("https://x.example/picture.png".into()),
             seen: &["picture.png"],
         },
+        Element {
+            name: "link that opens nothing",
+            formats: ALL,
+            add: |c, _, _| c.url = Some("not-a-url-at-all".into()),
+            seen: &["not-a-url-at-all"],
+        },
+        Element {
+            name: "picture that cannot be opened",
+            formats: ALL,
+            add: |c, _, _| c.image = Some("just-a-name.png".into()),
+            seen: &["just-a-name.png"],
+        },
+        Element {
+            name: "button that opens nothing",
+            formats: ALL,
+            add: |c, _, _| c.buttons = vec![Button::link("Leads", "ftp://x.example/nowhere")],
+            seen: &["Leads", "nowhere"],
+        },
         Element { name: "level", formats: ALL, add: |c, _, _| c.level = Some(Level::Danger), seen: &[] },
         Element {
             name: "file",
@@ -105,6 +123,12 @@ fn elements() -> [Element; 16] {
             formats: MARKDOWN,
             add: |c, _, _| c.body.text.push_str("\n\n![Chart](https://x.example/chart.png)\n"),
             seen: &["chart.png"],
+        },
+        Element {
+            name: "link in the text that opens nothing",
+            formats: MARKDOWN,
+            add: |c, _, _| c.body.text.push_str("\n\n[Run](javascript:nowhere)\n"),
+            seen: &["Run", "nowhere"],
         },
         Element {
             name: "things to do",

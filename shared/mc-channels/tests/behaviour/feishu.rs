@@ -9,6 +9,7 @@ use mc_core::ports::{
 };
 use mc_core::state::State;
 use mc_sandbox::{Fault, FeishuApp, FeishuEvent, FeishuPost, Platform};
+use mc_testkit::channel::Harness;
 use serde_json::{Value, json};
 
 use crate::fakes::{FEISHU_APP, FEISHU_APP_SECRET, FEISHU_KEY, FEISHU_TOKEN, Fake, feishu_app};
@@ -60,6 +61,22 @@ async fn every_form_of_an_address_is_written_to() {
         assert_eq!(error.failure, SendFailure::Permanent, "{id}: {error:?}");
     }
     assert_eq!(world.tokens.fetches().len(), 3, "a token lives for two hours");
+}
+
+#[tokio::test]
+async fn a_rich_text_links_to_addresses_with_chinese_in_them() {
+    let world = World::start(false).await;
+    let body = "<p>见<a href=\"https://oa.example.com/通知/附件(1).pdf\">通知附件</a></p>";
+    let content = Content::new("通知", Format::Html, body);
+    let (app, robot) = (channel_with(&world, json!({})), Fake::new(&world, Kind::FeishuRobot).channel());
+    deliver(&*app, &content, &[somebody(PERSON)], &[]).await.unwrap();
+    deliver(&*robot, &content, &[], &[]).await.unwrap();
+    for platform in [Platform::FeishuApp, Platform::Feishu] {
+        let items = world.sandbox.accepted(platform);
+        assert_eq!((items[0].kind.as_str(), items[0].text.as_str()), ("post", "见通知附件"));
+        let address = "https://oa.example.com/%E9%80%9A%E7%9F%A5/%E9%99%84%E4%BB%B6%281%29.pdf";
+        assert!(items[0].raw.contains(address), "{}", items[0].raw);
+    }
 }
 
 #[tokio::test]

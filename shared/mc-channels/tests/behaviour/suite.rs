@@ -200,6 +200,31 @@ async fn mails_have_both_alternatives_attachments_and_a_stable_id() {
 }
 
 #[tokio::test]
+async fn the_files_and_texts_of_a_mail_may_have_any_line_ends() {
+    let world = World::start(false).await;
+    let file = |name: &str, bytes: &[u8]| Attachment {
+        filename: name.into(),
+        content_type: "text/plain".into(),
+        bytes: bytes.to_vec().into(),
+    };
+    let files = [
+        file("lines.csv", b"name,count\nann,1\n"),
+        file("old.txt", b"one\rtwo\r"),
+        file("zero.txt", b"a\0b"),
+    ];
+    let content = Content::new("Report", Format::Text, "one\rtwo\r\nthree\0");
+    for kind in [Kind::EmailSmtp, Kind::EmailSes] {
+        let fake = Fake::new(&world, kind);
+        deliver(&*fake.channel(), &content, &[fake.recipient()], &files).await.unwrap();
+        let items = world.sandbox.accepted(fake.platform());
+        let mail = items[0].mail.as_ref().unwrap();
+        let sizes: Vec<usize> = mail.attachments.iter().map(|file| file.size).collect();
+        assert_eq!(sizes, [17, 8, 3], "{kind:?}");
+        assert!(!items[0].raw.replace("\r\n", "").contains(['\r', '\n', '\0']), "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_idle_connection_that_was_closed_is_not_a_failure() {
     let world = World::start(false).await;
     let fake = Fake::new(&world, Kind::EmailSmtp);

@@ -51,6 +51,20 @@ async fn the_request_is_what_the_templates_say() {
 }
 
 #[tokio::test]
+async fn a_list_is_written_whole_where_the_body_is_a_text() {
+    let world = World::start(false).await;
+    let body = |body: Value| {
+        let channel = world.build(Kind::Webhook, json!({"url": "http://127.0.0.1:1", "body": body}), &[], "");
+        let rendered = render(&*channel, json!({"rooms": ["a", "b"]}), None).unwrap();
+        rendered.parts[0].payload["body"].clone()
+    };
+    let text = body(json!("{\"rooms\": {{ data.rooms | tojson }}}"));
+    let whole: Value = serde_json::from_str(text.as_str().unwrap()).unwrap();
+    assert_eq!(whole, json!({"rooms": ["a", "b"]}));
+    assert!(body(json!({"rooms": "{{ data.rooms }}"}))["rooms"].is_string(), "in a document it is a text");
+}
+
+#[tokio::test]
 async fn an_override_reaches_neither_recipients_nor_the_token() {
     let world = World::start(false).await;
     let build = |more: Value| {
