@@ -89,6 +89,8 @@ impl Answer {
 ///
 /// With an `Idempotency-Key` the record of the key is written in the same commit; a second request with the key and
 /// the same body is answered from it, and completes what a crash behind the record has left out.
+///
+/// Its stages are boxed: a request that waits needs no room for more than its own, and is not moved about as a whole.
 pub async fn accept(
     center: &Center,
     caller: &Caller,
@@ -99,10 +101,11 @@ pub async fn accept(
     if let Some(idempotency) = &idempotency
         && let Some(earlier) = Earlier::find(center, caller, idempotency, now).await?
     {
-        return earlier.complete(center, caller, requests, now).await;
+        return Box::pin(earlier.complete(center, caller, requests, now)).await;
     }
     let count = requests.len();
-    within_limits(center, caller, count, lay_out_all(center, caller, requests, idempotency)).await
+    let work = Box::pin(lay_out_all(center, caller, requests, idempotency));
+    within_limits(center, caller, count, work).await
 }
 
 /// Does `work` if the project's limits have room for `count` messages. What it did not accept does not count for the day.
@@ -194,7 +197,9 @@ pub(crate) async fn write(
                 let earlier = Earlier::find(center, caller, &idempotency, center.clock.now()).await?;
                 // It may still be at it. Whoever comes again later completes what it has not.
                 match earlier {
-                    Some(earlier) if earlier.missing.is_empty() => earlier.replay(center, caller).await,
+                    Some(earlier) if earlier.missing.is_empty() => {
+                        Box::pin(earlier.replay(center, caller)).await
+                    }
                     Some(_) | None => Err(Refusal::Failed(Error::new(
                         mc_core::ErrorKind::Unavailable,
                         "the same request is being carried out; send it again",

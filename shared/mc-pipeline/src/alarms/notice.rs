@@ -224,7 +224,7 @@ async fn send(
     let caller = caller(project, name, &notice.id);
     // The id alone says what the message is: the alarm may have been changed in between.
     let idempotency = Idempotency { key: format!("{OWN}{}", notice.id), hash: notice.id.clone() };
-    let accepting = accept::accept(center, &caller, vec![Ok(message)], Some(idempotency));
+    let accepting = Box::pin(accept::accept(center, &caller, vec![Ok(message)], Some(idempotency)));
     let mut answer = stats::as_own(true, accepting).await?;
     match answer.outcomes.pop() {
         Some(Outcome::Refused(refusal)) => Err(refusal),
