@@ -83,7 +83,7 @@ export function contrasts() {
 /** Buttons that a finger misses, or of which only the words can be pressed. */
 export function buttons() {
   const wrong = [];
-  for (const link of document.querySelectorAll("td > a")) {
+  for (const link of document.querySelectorAll("td.mc-first > a, td.mc-more > a")) {
     const [box, cell] = [link.getBoundingClientRect(), link.parentElement.getBoundingClientRect()];
     if (box.height < 40) wrong.push(`${link.textContent} is ${box.height} high`);
     if (cell.width - box.width > 4 || cell.height - box.height > 8) wrong.push(`${link.textContent} does not fill its cell`);

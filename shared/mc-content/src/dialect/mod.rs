@@ -58,8 +58,8 @@ pub fn feishu(md: &str, warnings: &mut Vec<Warning>) -> String {
 }
 
 /// Slack's mrkdwn: `*bold*`, `_italics_`, `~struck~`, code, quotations, `<address|text>`, `<address>`. Headings become bold
-/// lines, lists and tables lines, pictures links. `&`, `<` and `>` are escaped everywhere, so that no text calls a person or a channel;
-/// marks in texts are replaced by look-alikes, and what would be a `:shortcode:` is parted.
+/// lines, lists and tables lines, pictures links. `&`, `<` and `>` are escaped everywhere, so that no text calls a person
+/// or a channel; marks in texts are replaced by look-alikes, and what would be a `:shortcode:` is parted.
 pub fn slack(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::SLACK, warnings)
 }

@@ -9,7 +9,7 @@ use atoms::{Atom, atoms, clusters, words};
 use cut::{BREAK, Cut};
 
 /// The most parts of one text. Each is a push to everybody, platforms take some twenty of them a minute, and nobody reads
-/// more: a longer text belongs into a file or behind a link.
+/// more: a longer text belongs in a file or behind a link.
 pub const MAX_PARTS: usize = 50;
 
 /// Cuts a text into parts that fit, each headed by its number: `(1/3)` and an empty line, below which a list or a table
