@@ -48,8 +48,10 @@ pub struct Units {
     pub invocations: f64,
     /// Seconds of a gigabyte.
     pub gigabyte_seconds: f64,
-    /// Bytes of logs.
+    /// Bytes of the functions' logs.
     pub log_bytes: f64,
+    /// Bytes of the API's access log, which is of another class.
+    pub access_log_bytes: f64,
     /// Pushes that arrived.
     pub pushes: f64,
 }
@@ -97,6 +99,7 @@ struct Tally {
     wall: Duration,
     cpu_ms: u64,
     log_bytes: u64,
+    access_log_bytes: u64,
     api_requests: u64,
 }
 
@@ -170,7 +173,7 @@ impl Course<'_> {
                 return Err(format!("{path} answered {answer}").into());
             }
             self.tally.api_requests += 1;
-            self.tally.log_bytes += events::ACCESS_LINE.len() as u64 + self.file.assumed.line_overhead;
+            self.tally.access_log_bytes += events::ACCESS_LINE.len() as u64 + self.file.assumed.line_overhead;
         }
         loop {
             let some = self.stage.aws.take_batch("email", batch);
@@ -213,6 +216,7 @@ fn units(tally: &Tally, counts: &Counts, file: &File, of: f64) -> Units {
         invocations: tally.invocations as f64 / of,
         gigabyte_seconds: seconds * assumed.memory_mb / 1_024.0 / of,
         log_bytes: tally.log_bytes as f64 / of,
+        access_log_bytes: tally.access_log_bytes as f64 / of,
         pushes: counts.pushes as f64 / of,
     }
 }
@@ -226,7 +230,9 @@ fn dollars(units: &Units, times: f64, prices: &Prices) -> Dollars {
         table: units.writes * million * prices.write_million + units.reads * million * prices.read_million,
         queues: units.queue_requests * million * prices.queue_million,
         bucket: units.puts * million * prices.put_million + units.gets * million * prices.get_million,
-        logs: units.log_bytes * times / 1e9 * prices.log_gigabyte,
+        logs: (units.log_bytes * prices.log_gigabyte + units.access_log_bytes * prices.access_log_gigabyte)
+            * times
+            / 1e9,
         secrets: 0.0,
         total: 0.0,
     };

@@ -27,6 +27,7 @@ pub(super) struct Prices {
     pub(super) put_million: f64,
     pub(super) get_million: f64,
     pub(super) log_gigabyte: f64,
+    pub(super) access_log_gigabyte: f64,
     pub(super) alarm_month: f64,
     pub(super) metric_month: f64,
     pub(super) dashboard_month: f64,

@@ -128,7 +128,7 @@ impl Report {
                 units.puts + units.gets,
                 units.invocations,
                 units.gigabyte_seconds,
-                units.log_bytes
+                units.log_bytes + units.access_log_bytes
             );
         }
         let running = &idle.running;
