@@ -17,6 +17,8 @@ const FIRST: u32 = 0x0010_F700;
 const LAST: u32 = FIRST + 0xFF;
 /// Every character of the range begins with this byte in UTF-8, and hardly any other text has it.
 const LEAD_BYTE: u8 = 0xF4;
+/// Bytes of a character of the range.
+const WIDTH: usize = 4;
 /// A letter to the parser, nothing to the reader.
 pub(crate) const NOTHING: char = '\u{10F7FF}';
 /// The same, at the beginning of what was put above or below a body.
@@ -45,20 +47,24 @@ pub(crate) fn shield_into(value: &str, out: &mut String) {
     if starts_badly {
         out.push(NOTHING);
     }
-    let mut chars = value.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' => out.push(c),
+    let mut copied = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        if byte.is_ascii_alphanumeric() || (!byte.is_ascii() && byte != LEAD_BYTE) {
+            continue;
+        }
+        out.push_str(&value[copied..at]);
+        copied = at + 1;
+        match byte {
             // A line ends with one character, whatever the system of whoever wrote it.
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' => out.push(moved(b'\n')),
-            '\n' | '\t' | ' '..='~' => out.push(moved(c as u8)),
+            b'\r' if value.as_bytes().get(copied) == Some(&b'\n') => {}
+            b'\r' => out.push(moved(b'\n')),
+            b'\n' | b'\t' | b' '..=b'~' => out.push(moved(byte)),
             // No platform shows the other control characters, and some refuse them.
-            '\0'..='\u{1F}' | '\u{7F}' => {}
-            _ if is_shielded(c) => {}
-            _ => out.push(c),
+            0..=0x1F | 0x7F => {}
+            _ => copied = if value[at..].starts_with(is_shielded) { at + WIDTH } else { at },
         }
     }
+    out.push_str(&value[copied..]);
     if !value.is_empty() && misleads(value.chars().next_back()) {
         out.push(NOTHING);
     }
@@ -83,16 +89,20 @@ pub(crate) fn unshield(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c == NOTHING {
-            continue;
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| b == LEAD_BYTE) {
+        let (before, behind) = rest.split_at(at);
+        let (character, after) = behind.split_at(WIDTH);
+        out.push_str(before);
+        match character.chars().next().map(|c| u32::from(c).wrapping_sub(FIRST)).map(u8::try_from) {
+            Some(Ok(byte)) if byte.is_ascii() => out.push(char::from(byte)),
+            // [`NOTHING`] and its like.
+            Some(Ok(_)) => {}
+            _ => out.push_str(character),
         }
-        match u32::from(c).checked_sub(FIRST).and_then(|offset| u8::try_from(offset).ok()) {
-            Some(byte) if byte.is_ascii() => out.push(char::from(byte)),
-            Some(_) => {}
-            None => out.push(c),
-        }
+        rest = after;
     }
+    out.push_str(rest);
     Cow::Owned(out)
 }
 

@@ -48,7 +48,7 @@ impl Snippet {
     pub fn render(&self, context: &impl Serialize) -> Result<String, RenderError> {
         let context = match self.text {
             Text::Literal(_) => Value::UNDEFINED,
-            Text::Jinja(_) => Value::from(Serde(context)),
+            Text::Jinja(..) => Value::from(Serde(context)),
         };
         self.text.render(&self.env, &context, &mut Budget::new())
     }

@@ -10,8 +10,8 @@ use std::borrow::Cow;
 
 use crate::shield::{LESS_THAN, is_shielded, moved};
 
-/// What parts the scheme from the host.
-const SLASHES: &str = "://";
+/// What parts the scheme from the host, behind the colon.
+const SLASHES: &str = "//";
 
 /// A source with the marks inside of its addresses shielded, so that the parser takes none of them for formatting.
 pub(super) fn protected(source: &str) -> Cow<'_, str> {
@@ -51,9 +51,13 @@ pub(super) fn find(text: &str) -> Option<(usize, usize)> {
 /// Where the first address begins and ends. `length` says how much of what follows a scheme may belong to it.
 fn first(text: &str, length: fn(&str) -> usize) -> Option<(usize, usize)> {
     let mut from = 0;
-    while let Some(at) = text[from..].find(SLASHES) {
+    while let Some(at) = text[from..].find(':') {
         let colon = from + at;
-        from = colon + SLASHES.len();
+        from = colon + 1;
+        if !text[from..].starts_with(SLASHES) {
+            continue;
+        }
+        from += SLASHES.len();
         let Some(start) = scheme(&text[..colon]) else { continue };
         let rest = &text[from..];
         let rest = &rest[..length(rest)];

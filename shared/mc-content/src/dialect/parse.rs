@@ -40,12 +40,12 @@ pub(super) fn prepared(source: &str) -> Cow<'_, str> {
     let source = autolink::protected(source);
     let mut out = String::new();
     let mut copied = 0;
-    for (at, mark) in source.match_indices(['<', '*']) {
+    for (at, mark) in source.bytes().enumerate().filter(|(_, b)| matches!(b, b'<' | b'*')) {
         let (before, after) = (&source[..at], &source[at + 1..]);
         let put = match mark {
-            "<" if is_html(before, after) => LESS_THAN,
-            "*" if misleads(before.chars().next_back(), || after.chars().find(|c| *c != '*')) => NOTHING,
-            "*" if misleads(after.chars().next(), || before.chars().rfind(|c| *c != '*')) => {
+            b'<' if is_html(before, after) => LESS_THAN,
+            b'*' if misleads(before.chars().next_back(), || after.chars().find(|c| *c != '*')) => NOTHING,
+            b'*' if misleads(after.chars().next(), || before.chars().rfind(|c| *c != '*')) => {
                 out.push_str(&source[copied..=at]);
                 out.push(NOTHING);
                 copied = at + 1;

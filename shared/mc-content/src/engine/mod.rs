@@ -4,6 +4,7 @@ mod arguments;
 mod failure;
 mod filters;
 mod methods;
+mod plain;
 mod print;
 mod python;
 
@@ -14,9 +15,11 @@ use std::sync::OnceLock;
 use mc_core::ports::RenderError;
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Map, Value as Json};
 
 use crate::FieldError;
 use failure::{describe, place, refusal, runaway};
+use plain::{Plain, without_line_end};
 pub(crate) use print::Print;
 
 /// Work all texts of one content may take together: about an instruction or 64 bytes each.
@@ -74,8 +77,8 @@ fn included_name<'n>(name: &'n str, parent: &'n str) -> Cow<'n, str> {
 pub(crate) enum Text {
     /// Always the same.
     Literal(Box<str>),
-    /// The name of a template in the environment.
-    Jinja(Box<str>),
+    /// The name of a template in the environment, and its pieces if it only puts values in.
+    Jinja(Box<str>, Option<Plain>),
 }
 
 impl Text {
@@ -88,14 +91,23 @@ impl Text {
     ) -> Result<Self, FieldError> {
         if !has_jinja(source) {
             // Jinja takes one line end from the end of a text, so a text without variables loses it as well.
-            let text = source.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(source);
-            return Ok(Self::Literal(text.into()));
+            return Ok(Self::Literal(without_line_end(source).into()));
         }
         let name = format!("{pointer}{}", print.extension());
         match env.add_template_owned(name.clone(), source.to_owned()) {
-            Ok(()) => Ok(Self::Jinja(name.into())),
+            Ok(()) => Ok(Self::Jinja(name.into(), Plain::of(source, print))),
             Err(error) => Err(FieldError::new(pointer, describe(&error))),
         }
+    }
+
+    /// Fills it in without the engine where that is enough, and takes what it needed from the budget.
+    pub(crate) fn fill(&self, data: &Map<String, Json>, budget: &mut Budget) -> Option<String> {
+        let text = match self {
+            Self::Literal(text) => text.to_string(),
+            Self::Jinja(_, plain) => plain.as_ref()?.fill(data, budget.bytes)?,
+        };
+        budget.bytes = budget.bytes.saturating_sub(text.len());
+        Some(text)
     }
 
     /// Renders it, and takes what it needed from the budget.
@@ -107,7 +119,7 @@ impl Text {
     ) -> Result<String, RenderError> {
         let name = match self {
             Self::Literal(text) => return Ok(text.to_string()),
-            Self::Jinja(name) => name,
+            Self::Jinja(name, _) => name,
         };
         let mut bounded = Bounded { bytes: Vec::with_capacity(256), left: budget.bytes };
         let template = env.get_template(name).map_err(|e| refusal(&e))?;

@@ -72,28 +72,39 @@ pub(super) fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Val
             out.write_str(text)?;
             return Ok(());
         }
-        return match mode {
-            Print::Text => out.write_str(text),
-            Print::Markdown if shield::needs_no_shield(text) => out.write_str(text),
-            Print::Markdown => out.write_str(&shield::shield(text)),
-            Print::Html => escape_html(text, out),
-            Print::Url => out.write_str(&percent_encoded(text, b"")),
-            Print::Json => out.write_str(&json_string_content(text)),
-        }
-        .map_err(Error::from);
+        return put_text(mode, text, out).map_err(Error::from);
     }
     let printed = if mode == Print::Json { json_word(value)? } else { python_text(value)? };
-    match mode {
-        Print::Text => out.write_str(&printed)?,
-        // The author who writes `{{ loop.index }}.` wants a list.
-        Print::Markdown if printed.bytes().all(|b| b.is_ascii_digit()) => out.write_str(&printed)?,
-        Print::Markdown => out.write_str(&shield::shield(&printed))?,
-        Print::Html => escape_html(&printed, out)?,
-        Print::Url => out.write_str(&percent_encoded(&printed, b""))?,
-        Print::Json if is_container(value) => out.write_str(&json_string_content(&printed))?,
-        Print::Json => out.write_str(&printed)?,
+    if mode == Print::Json && is_container(value) {
+        out.write_str(&json_string_content(&printed))?;
+    } else {
+        put_word(mode, &printed, out)?;
     }
     Ok(())
+}
+
+/// Writes a text as its place wants it.
+pub(super) fn put_text(mode: Print, text: &str, out: &mut impl Write) -> std::fmt::Result {
+    match mode {
+        Print::Text => out.put(text),
+        Print::Markdown if shield::needs_no_shield(text) => out.put(text),
+        Print::Markdown => out.put(&shield::shield(text)),
+        Print::Html => escape_html(text, out),
+        Print::Url => out.put(&percent_encoded(text, b"")),
+        Print::Json => out.put(&json_string_content(text)),
+    }
+}
+
+/// Writes what was printed of a value that is no text: a number, or a word like `true`.
+pub(super) fn put_word(mode: Print, word: &str, out: &mut impl Write) -> std::fmt::Result {
+    match mode {
+        Print::Text | Print::Json => out.put(word),
+        // The author who writes `{{ loop.index }}.` wants a list.
+        Print::Markdown if word.bytes().all(|b| b.is_ascii_digit()) => out.put(word),
+        Print::Markdown => out.put(&shield::shield(word)),
+        Print::Html => escape_html(word, out),
+        Print::Url => out.put(&percent_encoded(word, b"")),
+    }
 }
 
 /// A text for an element or an attribute, with the entities that Python's `markupsafe` uses.

@@ -155,7 +155,7 @@ impl Compiler<'_, '_> {
         let pointer = format!("{}/{field}", self.pointer);
         let Compilation { env, names, library, linked } = &mut *self.into;
         let text = Text::compile(env, &pointer, print, source).map_err(|e| self.errors.push(e)).ok()?;
-        if matches!(text, Text::Jinja(_)) {
+        if matches!(text, Text::Jinja(..)) {
             names_in(source, names);
             let mut linked = Linked { env, names, done: linked };
             let done = library.link(&mut linked, source, print);

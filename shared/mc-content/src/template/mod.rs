@@ -108,8 +108,7 @@ impl CompiledTemplate {
             self.overrides.get(target.kind.as_str()),
             Some(&self.base),
         ];
-        let mut run =
-            Run { env: &self.env, context: Context::value(&self.names, data, params), budget: Budget::new() };
+        let mut run = Run { template: self, data, params, context: None, budget: Budget::new() };
 
         let format = first(&layers, |l| l.format).unwrap_or_default();
         let body = first(&layers, |l| l.body.as_ref()).and_then(|bodies| bodies.get(format));
@@ -142,14 +141,23 @@ fn first<'l, T>(layers: &[Option<&'l Layer>], field: impl Fn(&'l Layer) -> Optio
 
 /// One rendering: all its texts share the values and the bounds on work and output.
 struct Run<'t> {
-    env: &'t Environment<'static>,
-    context: Value,
+    template: &'t CompiledTemplate,
+    data: &'t Map<String, Json>,
+    params: &'t Map<String, Json>,
+    /// The values as the engine sees them, from the first text that needs it.
+    context: Option<Value>,
     budget: Budget,
 }
 
 impl Run<'_> {
     fn text(&mut self, text: Option<&Text>) -> Result<String, RenderError> {
-        text.map_or_else(|| Ok(String::new()), |t| t.render(self.env, &self.context, &mut self.budget))
+        let Some(text) = text else { return Ok(String::new()) };
+        if let Some(filled) = text.fill(self.data, &mut self.budget) {
+            return Ok(filled);
+        }
+        let CompiledTemplate { env, names, .. } = self.template;
+        let context = self.context.get_or_insert_with(|| Context::value(names, self.data, self.params));
+        text.render(env, context, &mut self.budget)
     }
 
     /// A URL: spaces around it are the template's layout, and an empty one is none.
