@@ -42,4 +42,5 @@ mod wecom_robot;
 
 pub use email_ses::{SesEvent, read_ses_event};
 pub use mc_content::FieldError;
-pub use registry::{Ports, Setup, admit, build, capability, secret_names, url_fields};
+pub use registry::{Ports, Setup, admit, build, capability, secret_names, secret_settings, url_fields};
+pub use webhook::is_secretive;

@@ -121,6 +121,12 @@ pub fn secret_names(kind: Kind) -> &'static [&'static str] {
     entry(kind).secrets
 }
 
+/// The settings that are secrets themselves, or have the mark of one that is sealed, each with its pointer into the
+/// settings: nobody who reads the channel is shown them.
+pub fn secret_settings(kind: Kind, settings: &Map<String, Value>) -> Vec<(String, &Value)> {
+    if kind == Kind::Webhook { crate::webhook::in_settings(settings) } else { Vec::new() }
+}
+
 /// The addresses in a kind's settings, each with its pointer. Only scheme, host and port are meant, as paths may be
 /// templates; an SMTP server is `smtp://host:port`.
 pub fn url_fields(kind: Kind, settings: &Map<String, Value>) -> Vec<(String, String)> {

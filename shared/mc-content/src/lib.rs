@@ -19,4 +19,4 @@ mod value;
 pub use error::FieldError;
 pub use inline::inline;
 pub use snippet::{Escape, Snippet};
-pub use template::{CompiledTemplate, Library, Target, included_names, names_in_body};
+pub use template::{CompiledTemplate, Library, RECIPIENT, Target, included_names, names_in_body};

@@ -39,21 +39,30 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// `names` must be sorted.
+    /// `names` must be sorted. `nobody` is the name of somebody of whom nothing is known, unless the values say who it is.
     pub(crate) fn value(
         names: &Arc<[Box<str>]>,
         data: &Map<String, Json>,
         params: &Map<String, Json>,
+        nobody: Option<&str>,
     ) -> Value {
         let values = names
             .iter()
             .map(|name| match &**name {
                 "params" => Some(to_map(params)),
-                name => data.get(name).map(to_value),
+                name => {
+                    let unknown = || (nobody == Some(name)).then(unknown_person);
+                    data.get(name).map(to_value).or_else(unknown)
+                }
             })
             .collect();
         Value::from_object(Self { names: Arc::clone(names), values })
     }
+}
+
+/// A person of whom nothing is known.
+fn unknown_person() -> Value {
+    Value::from_pairs(["id", "name", "locale", "timezone"].map(|field| (field, Value::from(()))))
 }
 
 impl Object for Context {

@@ -65,7 +65,7 @@ pub struct Entry {
 /// Which entries are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// This type, or all that begin with it and a dot.
+    /// This type, or all that begin with it and a dot; a word without a dot also stands for several of its things.
     pub kind: Option<String>,
     /// Done by them.
     pub actor: Option<String>,
@@ -82,7 +82,11 @@ impl Filter {
         let under = |whole: &str, part: &str, mark: char| {
             whole.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(mark))
         };
-        let kind = self.kind.as_deref().is_none_or(|kind| under(&entry.kind, kind, '.'));
+        let of_several = |kind: &str| {
+            !kind.contains('.') && entry.kind.strip_prefix(kind).is_some_and(|rest| rest.starts_with("s."))
+        };
+        let kind = self.kind.as_deref();
+        let kind = kind.is_none_or(|kind| under(&entry.kind, kind, '.') || of_several(kind));
         let actor = self.actor.is_none() || self.actor == entry.actor;
         let resource = self.resource.as_deref().is_none_or(|asked| {
             entry.resource.as_deref().is_some_and(|resource| under(resource, asked, '/'))
@@ -284,5 +288,12 @@ mod tests {
         assert!(fits(Some("channel.put"), Some("channels/ops"), None));
         assert!(!fits(Some("chan"), None, None) && !fits(None, Some("channels/op"), None));
         assert!(!fits(None, None, Some("key:MC2")));
+        let import = Entry { kind: "contacts.import".to_owned(), ..Entry::default() };
+        for (kind, found) in
+            [("contact", true), ("contacts", true), ("contact.put", false), ("contac", false)]
+        {
+            let filter = Filter { kind: Some(kind.to_owned()), ..Filter::default() };
+            assert_eq!(filter.fits(&import), found, "{kind}");
+        }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use mc_channels::secret_settings;
+use mc_core::model::Kind;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -53,8 +56,9 @@ fn walk(prefix: &str, value: &mut Value, variables: &mut Variables) {
         }
         Value::Object(fields) => {
             for (field, inner) in fields {
-                // Saying "secrets" in a variable's name tells nobody anything.
-                let deeper = if field == "secrets" { prefix.to_owned() } else { variable(&[prefix, field]) };
+                // Saying "secrets" or "settings" in a variable's name tells nobody anything.
+                let says_nothing = matches!(field.as_str(), "secrets" | "settings");
+                let deeper = if says_nothing { prefix.to_owned() } else { variable(&[prefix, field]) };
                 walk(&deeper, inner, variables);
             }
         }
@@ -95,6 +99,11 @@ pub(super) fn hide(word: &str, resource: &mut Value) -> Vec<String> {
                     cover(format!("/secrets/{field}"), value);
                 }
             }
+            for place in in_settings(resource) {
+                if let Some(value) = resource.pointer_mut(&place) {
+                    cover(place, value);
+                }
+            }
             if let Some(Value::String(proxy)) = resource.get_mut("proxy")
                 && proxy.contains('@')
                 && !proxy.contains(HIDDEN)
@@ -111,6 +120,18 @@ pub(super) fn hide(word: &str, resource: &mut Value) -> Vec<String> {
         _ => {}
     }
     clear
+}
+
+/// Where the settings of a channel hold secrets themselves.
+fn in_settings(channel: &Value) -> Vec<String> {
+    let kind = Kind::deserialize(&channel["kind"]);
+    match (kind, channel.get("settings").and_then(Value::as_object)) {
+        (Ok(kind), Some(settings)) => {
+            let places = secret_settings(kind, settings).into_iter();
+            places.map(|(place, _)| format!("/settings{place}")).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn is_clear(value: &Value) -> bool {
@@ -182,8 +203,8 @@ fn fill(
                 let at = format!("{at}/{}", field.replace('~', "~0").replace('/', "~1"));
                 fill(inner, &at, stored, read, resolved);
             }
-            // A secret that is not named stays as it is.
-            fields.retain(|field, inner| is_free(field) || !is_mask(inner));
+            // A secret that is not named stays as it is, but among the settings only one that has its mark.
+            fields.retain(|field, inner| is_free(field) || at.starts_with("/settings") || !is_mask(inner));
         }
         Value::Array(items) => {
             for (i, inner) in items.iter_mut().enumerate() {
@@ -269,6 +290,22 @@ mod tests {
         let mut webhook = json!({"url": "https://caller.example.com", "secret": "whsec_hunter5"});
         assert_eq!(hide("webhooks", &mut webhook), ["/secret"]);
         assert!(hide("webhooks", &mut json!({"secret": {"env": "NAMED"}})).is_empty());
+    }
+
+    #[test]
+    fn a_header_that_is_a_credential_is_a_secret() {
+        let masked = json!({"kind": "webhook", "settings": {"headers": {"Authorization": {"set": true}, "X-App": "center"}}});
+        let mut exported = masked.clone();
+        refer("channels", "im", &mut exported, &mut Variables::default());
+        let named = json!({"Authorization": {"env": "CHANNEL_IM_HEADERS_AUTHORIZATION"}, "X-App": "center"});
+        assert_eq!(exported["settings"]["headers"], named);
+        // Without the variable its mark is sent, which is what keeps a setting.
+        assert_eq!(resolve(&exported, Some(&masked), &|_| None).body, masked);
+        let given = resolve(&exported, Some(&masked), &|_| Some("Bearer hunter2".to_owned()));
+        assert_eq!(given.body["settings"]["headers"]["Authorization"], "Bearer hunter2");
+        let mut clear = given.body;
+        assert_eq!(hide("channels", &mut clear), ["/settings/headers/Authorization"]);
+        assert_eq!(clear["settings"]["headers"], json!({"Authorization": "***", "X-App": "center"}));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an export has in clear although it is called like a secret: to the center it is a setting like any other.
 
+use mc_channels::is_secretive;
 use serde_json::Value;
 
 /// The places of headers, of fields of a body and of parameters of an address that are called like a secret.
@@ -47,12 +48,6 @@ fn look_in_address(address: &str, at: &str, found: &mut Vec<String>) {
             found.push(format!("{at}?{name}"));
         }
     }
-}
-
-fn is_secretive(name: &str) -> bool {
-    const WORDS: [&str; 5] = ["authorization", "cookie", "password", "secret", "token"];
-    let name = name.to_ascii_lowercase();
-    name.ends_with("key") || WORDS.iter().any(|word| name.contains(word))
 }
 
 /// Whether this is the value itself, and no template that takes it from elsewhere.

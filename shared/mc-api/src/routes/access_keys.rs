@@ -155,7 +155,7 @@ pub async fn create(call: Call) -> Answer {
     check_name(&body.name)?;
     check_expiry(&call, body.expires_at)?;
     let allowed_cidrs = networks(body.allowed_cidrs)?;
-    check_channels(&body.allowed_channels)?;
+    check_channels(&call, &body.allowed_channels).await?;
     let new = NewAccessKey {
         basic: body.basic,
         expires_at: body.expires_at,
@@ -205,13 +205,24 @@ fn networks(cidrs: Vec<String>) -> Result<Vec<String>, ApiError> {
     cidrs.into_iter().enumerate().map(read).collect()
 }
 
-fn check_channels(channels: &[String]) -> Result<(), ApiError> {
+async fn check_channels(call: &Call, channels: &[String]) -> Result<(), ApiError> {
     check_count(channels.len(), "/allowed_channels")?;
-    match channels.iter().position(|channel| !is_resource_name(channel)) {
+    let refuse = |code, index: usize, detail: String| {
+        Err(ApiError::field(code, format!("/allowed_channels/{index}"), detail))
+    };
+    if let Some(index) = channels.iter().position(|channel| !is_resource_name(channel)) {
+        return refuse("invalid_request", index, "this is not the name of a channel".to_owned());
+    }
+    if channels.is_empty() {
+        return Ok(());
+    }
+    let known = call.center().channels.all(call.project()).await?;
+    let is_unknown = |channel: &String| !known.iter().any(|(name, _)| name == channel);
+    match channels.iter().position(is_unknown) {
         None => Ok(()),
         Some(index) => {
-            let pointer = format!("/allowed_channels/{index}");
-            Err(ApiError::field("invalid_request", pointer, "this is not the name of a channel"))
+            let detail = format!("there is no channel {:?} in this project", channels[index]);
+            refuse("unknown_channel", index, detail)
         }
     }
 }
@@ -298,7 +309,7 @@ pub async fn change(call: Call) -> Answer {
         key.allowed_cidrs = networks(cidrs)?;
     }
     if let Some(channels) = change.allowed_channels {
-        check_channels(&channels)?;
+        check_channels(&call, &channels).await?;
         key.allowed_channels = channels;
     }
     key.role = change.role.unwrap_or(key.role);

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use mc_channels::secret_settings;
 use mc_core::model::{ChannelDoc, Kind, Limits, OnDoubt};
 use mc_core::{Secret, Timestamp};
 use mc_pipeline::accept::request::escape;
+use mc_pipeline::repo::{setting_field, setting_of, with_settings};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -23,7 +25,8 @@ pub(crate) struct ChannelBody {
     /// What platform it speaks.
     #[schema(value_type = schema::Kind)]
     pub(crate) kind: Kind,
-    /// The kind's settings.
+    /// The kind's settings. A header of a webhook that is called like a credential (`authorization`, `cookie`,
+    /// `x-api-key` …) is sealed unless it is a template, and answered as `{"set": true}`; given like this, it stays.
     #[serde(default)]
     settings: Map<String, Value>,
     /// The kind's secrets. One that is not named keeps its value when the channel is replaced, and so does one given
@@ -98,7 +101,7 @@ impl ChannelBody {
 
     /// Puts the stored secrets to those that were given.
     pub(crate) fn open(
-        self,
+        mut self,
         call: &Call,
         name: &str,
         stored: Option<&ChannelDoc>,
@@ -109,11 +112,20 @@ impl ChannelBody {
         let stored = stored.filter(|doc| doc.kind == self.kind);
         let mut secrets = BTreeMap::new();
         for (field, sealed) in stored.iter().flat_map(|doc| &doc.secrets) {
-            if self.secrets.get(field).is_none_or(is_mask) {
+            // What stands in the settings stays only where those that are given say so.
+            if setting_of(field).is_none() && self.secrets.get(field).is_none_or(is_mask) {
                 secrets.insert(field.clone(), unseal(call, name, field, sealed)?);
             }
         }
         for (field, value) in &self.secrets {
+            if setting_of(field).is_some() {
+                let pointer = format!("/secrets/{}", escape(field));
+                return Err(ApiError::field(
+                    "invalid_channel",
+                    pointer,
+                    "give it where it stands in settings",
+                ));
+            }
             let text = match value {
                 Value::Null => continue,
                 mask if is_mask(mask) && secrets.contains_key(field) => continue,
@@ -122,7 +134,7 @@ impl ChannelBody {
                 _ => {
                     let pointer = format!("/secrets/{}", escape(field));
                     let detail = match is_mask(value) {
-                        true => "there is no secret set here yet; give its value",
+                        true => NOT_SET,
                         false => "a secret is a text, a list or an object; null takes it away",
                     };
                     return Err(ApiError::field("invalid_channel", pointer, detail));
@@ -130,6 +142,7 @@ impl ChannelBody {
             };
             secrets.insert(field.clone(), Secret::new(text));
         }
+        self.take_out(call, name, stored, &mut secrets)?;
         let proxy = match (self.proxy, stored.and_then(|doc| doc.proxy.as_deref())) {
             (Some(given), Some(sealed)) if given.contains(MASK) => {
                 let kept = unseal(call, name, PROXY, sealed)?;
@@ -153,11 +166,64 @@ impl ChannelBody {
         };
         Ok(Opened { doc, secrets, proxy })
     }
+
+    /// Moves the secrets among the settings to the others, and leaves their mark.
+    fn take_out(
+        &mut self,
+        call: &Call,
+        name: &str,
+        stored: Option<&ChannelDoc>,
+        secrets: &mut BTreeMap<String, Secret>,
+    ) -> Result<(), ApiError> {
+        let mut marks = Vec::new();
+        for (place, given) in secret_settings(self.kind, &self.settings) {
+            let field = setting_field(&place);
+            let value = match given {
+                Value::String(text) => Secret::new(text),
+                given if is_mask(given) => {
+                    let kept = stored.and_then(|doc| kept_setting(call, name, doc, &place));
+                    let not_set = || ApiError::field("invalid_channel", format!("/settings{place}"), NOT_SET);
+                    kept.ok_or_else(not_set)??
+                }
+                // The kind says what is wrong with it.
+                _ => continue,
+            };
+            secrets.insert(field, value);
+            marks.push((place, mask()));
+        }
+        self.settings = with_settings(std::mem::take(&mut self.settings), marks);
+        Ok(())
+    }
+}
+
+/// What a place in the settings has as its secret now; a document from before these were sealed has it there.
+fn kept_setting(call: &Call, name: &str, doc: &ChannelDoc, place: &str) -> Option<Result<Secret, ApiError>> {
+    let field = setting_field(place);
+    if let Some(sealed) = doc.secrets.get(&field) {
+        return Some(unseal(call, name, &field, sealed));
+    }
+    let here = secret_settings(doc.kind, &doc.settings).into_iter().find(|(at, _)| at == place);
+    here.and_then(|(_, value)| value.as_str()).map(|plain| Ok(Secret::new(plain)))
+}
+
+/// The settings as they may be shown.
+pub(crate) fn shown_settings(doc: &ChannelDoc) -> Map<String, Value> {
+    let places = secret_settings(doc.kind, &doc.settings);
+    let marks = places.into_iter().map(|(place, _)| (place, mask())).collect();
+    with_settings(doc.settings.clone(), marks)
+}
+
+/// What is wrong with a mark where there is nothing to keep.
+const NOT_SET: &str = "there is no secret set here yet; give its value";
+
+/// What we answer in place of a secret.
+fn mask() -> Value {
+    json!({"set": true})
 }
 
 /// Whether a value is what we answer in place of a secret.
 fn is_mask(value: &Value) -> bool {
-    *value == json!({"set": true})
+    *value == mask()
 }
 
 fn unseal(call: &Call, name: &str, field: &str, sealed: &str) -> Result<Secret, ApiError> {

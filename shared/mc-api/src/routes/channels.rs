@@ -10,12 +10,13 @@ use mc_core::{ErrorKind, Secret};
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::request::{To, escape};
 use mc_pipeline::accept::{self, SendRequest, words};
+use mc_pipeline::repo::setting_of;
 use mc_pipeline::{schedules, view as messages};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::channel_body::{ChannelBody, Opened, shown_proxy};
+use super::channel_body::{ChannelBody, Opened, shown_proxy, shown_settings};
 use crate::answer::{self, Answer, Page, no_content, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
@@ -33,7 +34,7 @@ struct Set {
 struct ChannelView<'a> {
     name: &'a str,
     kind: Kind,
-    settings: &'a Map<String, Value>,
+    settings: Map<String, Value>,
     secrets: BTreeMap<&'a str, Set>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base_url: Option<&'a str>,
@@ -51,11 +52,12 @@ struct ChannelView<'a> {
 }
 
 fn view<'a>(call: &Call, name: &'a str, doc: &'a ChannelDoc) -> ChannelView<'a> {
+    let secrets = doc.secrets.keys().filter(|field| setting_of(field).is_none());
     ChannelView {
         name,
         kind: doc.kind,
-        settings: &doc.settings,
-        secrets: doc.secrets.keys().map(|field| (field.as_str(), Set { set: true })).collect(),
+        settings: shown_settings(doc),
+        secrets: secrets.map(|field| (field.as_str(), Set { set: true })).collect(),
         base_url: doc.base_url.as_deref(),
         proxy: doc.proxy.as_deref().and_then(|sealed| shown_proxy(call, name, sealed)),
         tls_ca: doc.tls_ca.as_deref(),

@@ -104,11 +104,19 @@ fn view(id: &str, doc: ContactDoc) -> ContactView {
 /// List contacts
 #[utoipa::path(
     get, path = "/v1/contacts", tag = "contacts", operation_id = "list_contacts",
+    params(
+        ("q" = Option<String>, Query,
+            description = "The beginning of an id, or a part of a name, a mail address or a mobile number"),
+    ),
     responses((status = 200, description = "A page of contacts", body = Page<ContactView>))
 )]
 pub async fn list(call: Call) -> Answer {
     let (limit, cursor) = (call.query.limit()?, call.query.cursor(is_place)?);
-    let page = call.center().contacts.list(call.project(), limit, cursor).await?;
+    let contacts = &call.center().contacts;
+    let page = match call.query.get("q").map(str::trim) {
+        Some(text) => contacts.search(call.project(), text, limit, cursor).await?,
+        None => contacts.list(call.project(), limit, cursor).await?,
+    };
     let items = page.items.into_iter().map(|(id, doc)| view(&id, doc)).collect();
     ok(&Page { items, next_cursor: page.next_cursor })
 }

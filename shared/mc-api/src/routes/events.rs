@@ -83,7 +83,7 @@ enum Form {
 #[utoipa::path(
     get, path = "/v1/events", tag = "monitoring", operation_id = "list_events",
     params(
-        ("type" = Option<String>, Query, description = "This type, or all under it: `channel` finds `channel.put`"),
+        ("type" = Option<String>, Query, description = "This type, or all under it: `contact` finds `contact.put` and `contacts.import`"),
         ("actor" = Option<String>, Query, description = "Done by them: `operator:zhang`, `key:MC…`"),
         ("resource" = Option<String>, Query, description = "About this: `channels/ops-robot`, or all `channels`"),
         ("from" = Option<String>, Query, description = "At or after this time"),

@@ -195,6 +195,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         ("status" = Option<schema::MessageStatus>, Query),
         ("channel" = Option<String>, Query), ("template" = Option<String>, Query),
         ("tag" = Option<String>, Query), ("reference" = Option<String>, Query),
+        ("sender" = Option<String>, Query, description = "Sent by them: `key:MC…`, `operator:zhang`"),
         ("from" = Option<String>, Query, description = "Accepted at or after this time"),
         ("to" = Option<String>, Query, description = "Accepted before this time"),
     ),
@@ -209,6 +210,7 @@ pub async fn list(call: Call) -> Answer {
         template: query.text("template"),
         tag: query.text("tag"),
         reference: query.text("reference"),
+        sender: query.text("sender"),
         from,
         to,
     };

@@ -116,7 +116,7 @@ pub(crate) const ANY: &[&str] = &["*"];
 
 /// What a listing of messages may be filtered by.
 const MESSAGES_QUERY: &[&str] =
-    &["limit", "cursor", "status", "channel", "template", "tag", "reference", "from", "to"];
+    &["limit", "cursor", "status", "channel", "template", "tag", "reference", "sender", "from", "to"];
 /// What a listing of the system log may be filtered by, and its form.
 const EVENTS_QUERY: &[&str] = &["limit", "cursor", "type", "actor", "resource", "from", "to", "format"];
 /// What an import may be told.
@@ -125,6 +125,10 @@ const IMPORT_QUERY: &[&str] = &["dry_run"];
 const STATS_QUERY: &[&str] = &["from", "to", "interval", "by"];
 /// What a listing of recipients may be filtered by.
 const RECIPIENTS_QUERY: &[&str] = &["limit", "cursor", "status"];
+/// Whose quotas are listed.
+const QUOTAS_QUERY: &[&str] = &["limit", "cursor", "channel"];
+/// What contacts may be searched for.
+const CONTACTS_QUERY: &[&str] = &["limit", "cursor", "q"];
 /// What a version of a template may be compared with.
 const DIFF_QUERY: &[&str] = &["to"];
 
@@ -152,7 +156,7 @@ routes! {
         GET "/openapi.json" Nothing NONE monitoring::openapi_json,
         GET "/metrics" Local NONE monitoring::metrics_text,
         GET "/v1/events" READ EVENTS_QUERY events::list,
-        GET "/v1/quotas" READ PAGE quotas::list,
+        GET "/v1/quotas" READ QUOTAS_QUERY quotas::list,
         GET "/v1/stats" READ STATS_QUERY stats::get,
     }
     TEMPLATES, add_templates {
@@ -200,7 +204,7 @@ routes! {
         POST "/v1/unsubscribe" Nothing TOKEN unsubscribe::carry_out,
     }
     CONTACTS, add_contacts {
-        GET "/v1/contacts" READ PAGE contacts::list,
+        GET "/v1/contacts" READ CONTACTS_QUERY contacts::list,
         POST "/v1/contacts/import" ADMIN IMPORT_QUERY contacts::import_csv,
         GET "/v1/contacts/{id}" READ NONE contacts::get,
         PUT "/v1/contacts/{id}" ADMIN NONE contacts::put,

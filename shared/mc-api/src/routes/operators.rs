@@ -89,7 +89,7 @@ pub(crate) struct OperatorBody {
     /// At least 8 characters; needed for a new operator. Without it the password stays.
     #[schema(value_type = Option<String>, format = Password)]
     password: Option<Secret>,
-    /// The role per project; `*` stands for every project.
+    /// The role per project, each of which is there; `*` stands for every project.
     #[schema(value_type = BTreeMap<String, schema::OperatorRole>)]
     roles: BTreeMap<String, OperatorRole>,
     /// Whether they may sign in; true by default. False signs the operator out everywhere.
@@ -116,7 +116,7 @@ fn yes() -> bool {
 pub async fn put(call: Call) -> Answer {
     let username = call.new_name("username")?;
     let OperatorBody { password, roles, enabled } = call.read()?;
-    check_roles(&roles)?;
+    check_roles(&call, &roles).await?;
     let center = call.center();
     let before = center.operators.stored(username).await?;
     if !enabled && is_own(&call, username) {
@@ -149,13 +149,22 @@ pub async fn put(call: Call) -> Answer {
     answer::put(put, &after)
 }
 
-fn check_roles(roles: &BTreeMap<String, OperatorRole>) -> Result<(), ApiError> {
-    let wrong = roles.keys().find(|name| *name != EVERY_PROJECT && !is_resource_name(name));
-    match wrong {
+async fn check_roles(call: &Call, roles: &BTreeMap<String, OperatorRole>) -> Result<(), ApiError> {
+    let named: Vec<&String> = roles.keys().filter(|name| *name != EVERY_PROJECT).collect();
+    let place = |name: &str| format!("/roles/{}", escape(name));
+    if let Some(name) = named.iter().find(|name| !is_resource_name(name)) {
+        let detail = "this is neither the name of a project nor *";
+        return Err(ApiError::field("invalid_request", place(name), detail));
+    }
+    if named.is_empty() {
+        return Ok(());
+    }
+    let known = call.center().projects.names().await?;
+    match named.into_iter().find(|name| !known.contains(name)) {
         None => Ok(()),
         Some(name) => {
-            let pointer = format!("/roles/{}", escape(name));
-            Err(ApiError::field("invalid_request", pointer, "this is neither the name of a project nor *"))
+            let detail = format!("there is no project {name:?}; make it first");
+            Err(ApiError::field("unknown_project", place(name), detail))
         }
     }
 }

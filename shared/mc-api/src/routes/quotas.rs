@@ -12,10 +12,12 @@ use crate::schema;
 /// what was sent since it was asked, or else what was sent through the channel.
 #[utoipa::path(
     get, path = "/v1/quotas", tag = "monitoring", operation_id = "list_quotas",
+    params(("channel" = Option<String>, Query, description = "Of this channel alone")),
     responses((status = 200, description = "A page of quotas", body = Page<schema::Quota>))
 )]
 pub async fn list(call: Call) -> Answer {
     let (limit, cursor) = (call.query.limit()?, call.query.cursor(quota::is_cursor)?);
-    let (items, next_cursor) = quota::page(call.center(), call.project(), limit, cursor).await?;
+    let channel = call.query.get("channel");
+    let (items, next_cursor) = quota::page(call.center(), call.project(), channel, limit, cursor).await?;
     ok(&Page { items, next_cursor })
 }

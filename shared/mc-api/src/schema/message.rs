@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::schedule::Condition;
-use super::words::{AttemptOutcome, Format, Kind, Level, MessageStatus, Mode, Priority, State};
+use super::words::{
+    AttemptOutcome, Format, Kind, Level, MessageStatus, Mode, Priority, State, WaitingReason,
+};
 use crate::problem::Problem;
 
 /// A message to send. Exactly one of `template` and `content`.
@@ -340,8 +342,23 @@ pub struct Delivery {
     pub recipients: u32,
     /// Recipients by state.
     pub counts: BTreeMap<String, u32>,
+    /// What it waits for, if it does not go on now. A listing knows it only of messages to few recipients.
+    #[schema(nullable = false)]
+    pub waiting: Option<Waiting>,
     /// The tries.
     pub attempts: Vec<Attempt>,
+}
+
+/// What a delivery waits for.
+#[derive(ToSchema)]
+pub struct Waiting {
+    /// In one word.
+    pub reason: WaitingReason,
+    /// Until when, where that is known.
+    #[schema(nullable = false, format = DateTime)]
+    pub until: Option<String>,
+    /// In a sentence.
+    pub detail: String,
 }
 
 /// One try.

@@ -19,7 +19,7 @@ pub use configuration::{
 pub use message::{
     Accepted, AcceptedDelivery, Address, Attachment, AttachmentInfo, Attempt, Batch, BatchResult,
     BatchResults, Button, Delivery, Fact, InlineContent, Message, RecipientStatus, Retried, Routing,
-    SendRequest, TemplateRef, To,
+    SendRequest, TemplateRef, To, Waiting,
 };
 pub use preview::{DryRun, Preview, PreviewSize, PreviewWarning, Previews, QuotaUse};
 pub use quota::Quota;
@@ -27,5 +27,5 @@ pub use schedule::{Condition, LastRun};
 pub use words::{
     AlarmMetric, AlarmState, AskMethod, AttemptOutcome, CatchUp, EventKind, Format, Kind, Level,
     MessageStatus, Mode, OnDoubt, OnError, OperatorRole, Priority, Role, RunOutcome, SizeUnit, State,
-    StatsInterval, TellingState,
+    StatsInterval, TellingState, WaitingReason,
 };

@@ -56,6 +56,9 @@ words! {
     ]
     /// How one try ended.
     AttemptOutcome ["sent", "failed", "in_doubt", "expired", "canceled"]
+    /// What a delivery waits for: the message's own time, its condition, the end of somebody's quiet hours, a window of a
+    /// quota, room below the channel's rate, another try after one that failed, or nothing but its turn.
+    WaitingReason ["send_at", "condition", "quiet_hours", "quota", "pace", "retry", "turn"]
     /// What to do with a push whose outcome was lost.
     OnDoubt ["resend", "hold"]
     /// What happens with runs that were missed: `skip` leaves them out, `once` sends one late.
@@ -112,6 +115,10 @@ mod tests {
         assert_eq!(
             AlarmMetric::WORDS,
             mc_pipeline::alarms::Metric::ALL.map(mc_pipeline::alarms::Metric::as_str)
+        );
+        assert_eq!(
+            WaitingReason::WORDS,
+            mc_pipeline::view::Reason::ALL.map(mc_pipeline::view::Reason::as_str)
         );
         assert_eq!(EventKind::WORDS, model::EventKind::ALL.map(model::EventKind::as_str));
     }

@@ -81,6 +81,59 @@ async fn a_secret_stays_until_it_is_replaced_or_removed() {
 }
 
 #[tokio::test]
+async fn a_header_that_is_a_credential_is_a_secret() {
+    let app = App::new().await;
+    let url = "https://im.example.com/send";
+    let with = |headers: Value| json!({"kind": "webhook", "settings": {"url": url, "headers": headers}});
+    let given = json!({"Authorization": "Bearer hunter2", "X-App": "center", "Cookie": "{{ data.cookie }}"});
+    let made = app.put("/v1/channels/im", with(given)).await.is(201);
+    let shown = json!({"Authorization": {"set": true}, "X-App": "center", "Cookie": "{{ data.cookie }}"});
+    assert_eq!(made.json["settings"]["headers"], shown);
+    assert_eq!(made.json["secrets"], json!({}));
+    // Given as it was shown, it stays.
+    app.put("/v1/channels/im", with(shown)).await.is(200);
+    let field = "settings/headers/Authorization";
+    assert_eq!(secret(&app, "im", field).await.as_deref(), Some("Bearer hunter2"));
+    // The app looks for it in all that is answered and logged.
+    for path in ["/v1/channels/im", "/v1/channels", "/v1/events"] {
+        app.get(path).await.is(200);
+    }
+    let routing = json!({"channels": ["im"]});
+    let dry =
+        json!({"content": {"body": "x"}, "data": {"cookie": "c=1"}, "routing": routing, "dry_run": true});
+    let preview = app.post("/v1/messages", dry).await.is(200).json["previews"][0]["payload"].clone();
+    assert_eq!(preview["headers"]["authorization"], "***");
+    assert_eq!(preview["headers"]["cookie"], "c=1");
+    // Another value is a change that can be seen; left out, it is gone.
+    app.put("/v1/channels/im", with(json!({"Authorization": "Bearer hunter3"}))).await.is(200);
+    let log = app.get("/v1/events").await.is(200);
+    assert_eq!(log.json["items"][0]["data"]["secrets_changed"], json!([field]));
+    app.put("/v1/channels/im", with(json!({}))).await.is(200);
+    assert_eq!(secret(&app, "im", field).await, None);
+    let mark = with(json!({"Authorization": {"set": true}}));
+    app.put("/v1/channels/im", mark).await.refuses(422, "invalid_channel", "/settings/headers/Authorization");
+    let mut aside = with(json!({}));
+    aside["secrets"] = json!({ field: SECRET });
+    let pointer = "/secrets/settings~1headers~1Authorization";
+    app.put("/v1/channels/im", aside).await.refuses(422, "invalid_channel", pointer);
+}
+
+#[tokio::test]
+async fn a_header_from_before_they_were_sealed_is_not_shown_either() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let mut doc = app.center.channels.doc("default", "im").await.unwrap().unwrap();
+    doc.settings.insert("headers".to_owned(), json!({"x-api-key": "hunter2"}));
+    app.center.channels.put("default", "im", doc).await.unwrap();
+    let shown = app.get("/v1/channels/im").await.is(200);
+    assert_eq!(shown.json["settings"]["headers"], json!({"x-api-key": {"set": true}}));
+    let body = json!({"kind": "webhook", "settings": shown.json["settings"]});
+    app.put("/v1/channels/im", body).await.is(200);
+    let sealed = secret(&app, "im", "settings/headers/x-api-key").await;
+    assert_eq!(sealed.as_deref(), Some("hunter2"));
+}
+
+#[tokio::test]
 async fn another_kind_begins_without_the_old_ones_secrets() {
     let app = App::new().await;
     app.put("/v1/channels/ops", robot()).await.is(201);

@@ -28,6 +28,33 @@ async fn contacts_are_made_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn contacts_are_found_by_what_is_known_of_them() {
+    let app = App::new().await;
+    let people = [
+        ("u1", json!({"name": "Ann Lee", "email": "a.lee@example.com"})),
+        ("u2", json!({"name": "Bob", "mobile": "+8613800000002"})),
+        ("ops-1", json!({"email": "lee.ops@example.com"})),
+    ];
+    for (id, contact) in people {
+        app.put(&format!("/v1/contacts/{id}"), contact).await.is(201);
+    }
+    for (text, found) in [
+        ("LEE", vec!["u1", "ops-1"]),
+        ("u", vec!["u2", "u1"]),
+        ("0000002", vec!["u2"]),
+        ("nobody", vec![]),
+        ("", vec!["u2", "u1", "ops-1"]),
+    ] {
+        let page = app.get(&format!("/v1/contacts?q={text}")).await.is(200);
+        assert_eq!(page.items("id"), found, "{text}");
+    }
+    let first = app.get("/v1/contacts?q=lee&limit=1").await.is(200);
+    assert_eq!(first.items("id"), ["u1"]);
+    let next = first.text_at("/next_cursor");
+    assert_eq!(app.get(&format!("/v1/contacts?q=lee&limit=1&cursor={next}")).await.items("id"), ["ops-1"]);
+}
+
+#[tokio::test]
 async fn what_a_group_has_is_in_use() {
     let app = App::new().await;
     app.put("/v1/contacts/u1", json!({"email": "a@example.com"})).await.is(201);

@@ -100,6 +100,12 @@ async fn a_key_sends_through_its_channels_only() {
     assert_eq!(results[0]["status"], 403);
     assert_eq!(results[0]["errors"][0]["pointer"], "/messages/0/routing/channels/0");
     assert_eq!(results[1]["status"], "queued");
+    let another = json!({"allowed_channels": ["mine", "nowhere"]});
+    let refused = app.call("PATCH", &path).json(another.clone()).send().await;
+    refused.refuses(422, "unknown_channel", "/allowed_channels/1");
+    let mut new = json!({"name": "x", "role": "send"});
+    new.as_object_mut().unwrap().extend(another.as_object().unwrap().clone());
+    app.post("/v1/access-keys", new).await.refuses(422, "unknown_channel", "/allowed_channels/1");
     app.call("PATCH", &path).json(json!({"allowed_channels": []})).send().await.is(200);
     send("/v1/messages", json!({"template": "t"})).await.is(202);
 }
@@ -136,6 +142,7 @@ async fn a_rotation_neither_lengthens_a_life_nor_gives_one_back() {
 #[tokio::test]
 async fn a_rotation_has_two_keys_that_work() {
     let app = App::new().await;
+    app.channel("mine").await;
     let restrictions = json!({"allowed_channels": ["mine"], "basic": true});
     let (old, path) = made(&app, restrictions).await;
     let rotate = |path: &str, body: Value| app.call("POST", &format!("{path}/rotate")).json(body).send();

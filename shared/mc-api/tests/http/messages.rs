@@ -233,7 +233,10 @@ async fn listings_are_filtered() {
         let found = app.get(&format!("/v1/messages?{filter}")).await.is(200);
         assert_eq!(found.items("id"), [id.as_str()], "{filter}");
     }
-    for filter in ["status=completed", "template=x", "to=2026-11-01T00:00:00Z&from=2026-10-01T00:00:00Z"] {
+    let sender = app.get(&format!("/v1/messages/{id}")).await.is(200).text_at("/sender");
+    assert_eq!(app.get(&format!("/v1/messages?sender={sender}")).await.is(200).items("id").len(), 2);
+    let earlier = "to=2026-11-01T00:00:00Z&from=2026-10-01T00:00:00Z";
+    for filter in ["status=completed", "template=x", "sender=operator:nobody", earlier] {
         assert!(app.get(&format!("/v1/messages?{filter}")).await.is(200).items("id").is_empty(), "{filter}");
     }
     for (bad, pointer) in [

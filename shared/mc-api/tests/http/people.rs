@@ -216,6 +216,9 @@ async fn operators_are_kept_by_admins_of_everything() {
     call("PUT", "wang").json(short).send().await.refuses(422, "invalid_request", "/password");
     let nowhere = json!({"password": "hunter2 hunter2", "roles": {"a b": "viewer"}});
     call("PUT", "wang").json(nowhere).send().await.refuses(422, "invalid_request", "/roles/a b");
+    let unknown = json!({"password": "hunter2 hunter2", "roles": {"default": "viewer", "nobodys": "viewer"}});
+    call("PUT", "wang").json(unknown).send().await.refuses(422, "unknown_project", "/roles/nobodys");
+    call("GET", "wang").send().await.refuses(404, "not_found", "");
     call("PUT", "wang").json(json!({"roles": {"x": "boss"}})).send().await.refuses(
         422,
         "invalid_request",

@@ -24,6 +24,15 @@ async fn quotas_are_listed_by_channel_and_window() {
     let first = app.get("/v1/quotas?limit=1").await.is(200);
     let next = first.text_at("/next_cursor");
     assert_eq!(app.get(&format!("/v1/quotas?limit=1&cursor={next}")).await.items("window"), ["day"]);
+    let per_minute = json!({"per_minute": 1});
+    let other =
+        json!({"kind": "webhook", "settings": {"url": "https://im.example.com"}, "limits": per_minute});
+    app.put("/v1/channels/im2", other).await.is(201);
+    let windows = |query: &str| format!("/v1/quotas?channel=im{query}");
+    assert_eq!(app.get(&windows("")).await.is(200).items("window"), ["minute", "day"]);
+    let next = app.get(&windows("&limit=1")).await.is(200).text_at("/next_cursor");
+    assert_eq!(app.get(&windows(&format!("&limit=1&cursor={next}"))).await.items("window"), ["day"]);
+    assert!(app.get("/v1/quotas?channel=nobody").await.is(200).items("window").is_empty());
     app.get("/v1/quotas?cursor=im").await.refuses(422, "invalid_parameter", "/cursor");
     let sender = app.key("default", Role::Send).await;
     app.call("GET", "/v1/quotas").by(&sender).send().await.refuses(403, "forbidden", "");

@@ -66,7 +66,11 @@ fn request(config: &Config, ports: &Ports, push: &Push<'_>, token: Option<&Secre
     let given = payload.get("headers")?.as_object()?;
     let mut headers = Vec::with_capacity(given.len() + 4);
     for (name, value) in given {
-        headers.push((name.clone(), fill.text(value.as_str()?.to_owned(), Escape::None)));
+        let credential = config.credentials.iter().find(|(known, _)| known == name);
+        headers.push(match credential {
+            Some((name, value)) => (name.clone(), value.expose().to_owned()),
+            None => (name.clone(), fill.text(value.as_str()?.to_owned(), Escape::None)),
+        });
     }
     headers.push(("webhook-id".to_owned(), push.push_id.to_owned()));
     let url = fill.text(payload.get("url")?.as_str()?.to_owned(), Escape::Url);
@@ -129,7 +133,7 @@ pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt,
         [] => (200..300).contains(&status),
         statuses => statuses.contains(&status),
     };
-    let text = || words(&String::from_utf8_lossy(&response.body), [&config.secret, &config.password]);
+    let text = || words(&String::from_utf8_lossy(&response.body), &config.secrets);
     if !accepted {
         return Err(failure(by_status(config, response), format!("http_{status}"), text()));
     }
@@ -144,7 +148,7 @@ pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt,
         };
         let found = answer.pointer(pointer).unwrap_or(&Value::Null);
         if !same(found, expected) {
-            return Err(failure(SendFailure::Permanent, words(&plain(found), [&config.secret]), text()));
+            return Err(failure(SendFailure::Permanent, words(&plain(found), &config.secrets), text()));
         }
     }
     let id = config.message_id.as_ref().and_then(|pointer| answer.as_ref()?.pointer(pointer));

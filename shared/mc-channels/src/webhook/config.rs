@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::callback;
+use super::credentials::{is_literal, is_secretive, spoken};
 use super::login::{self, Login};
 use super::sign::Signer;
 use super::sigv4;
@@ -20,6 +21,8 @@ pub(super) struct Config {
     pub(super) method: &'static str,
     pub(super) url: UrlTemplate,
     pub(super) headers: Vec<(String, Snippet)>,
+    /// Headers that are put in when a push leaves, so that nothing that is rendered shows them.
+    pub(super) credentials: Vec<(String, Secret)>,
     pub(super) body: BodyTemplate,
     pub(super) success: Success,
     pub(super) message_id: Option<String>,
@@ -30,10 +33,8 @@ pub(super) struct Config {
     pub(super) wants_html: bool,
     /// Whether address or headers hold templates.
     pub(super) has_templates: bool,
-    /// Kept only to take it out of what a receiver repeats.
-    pub(super) secret: Secret,
-    /// The same.
-    pub(super) password: Secret,
+    /// Secrets and credentials, to take them out of what a receiver repeats.
+    pub(super) secrets: Vec<Secret>,
     /// How to sign in before sending, if the receiver wants that.
     pub(super) login: Option<Login>,
 }
@@ -87,7 +88,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let mut fields = Fields::new("/settings", setup.settings);
     let url = read_url(&mut fields, setup.base_url);
     let method = read_method(&mut fields);
-    let (headers, content_type) = read_headers(&mut fields);
+    let Headers { templates, credentials, content_type } = read_headers(&mut fields);
     let body = read_body(&mut fields, content_type.as_deref());
     let success = read_success(&mut fields);
     let message_id = read_pointer(&mut fields, "message_id_pointer");
@@ -98,17 +99,18 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     if names_token && !setup.settings.contains_key("login") {
         fields.problem("login", "is required: a template names login.token");
     }
+    let of_templates = templates.iter().map(|(name, _)| name.as_str());
+    let of_credentials = credentials.iter().map(|(name, _)| name.as_str());
+    let own_headers: Vec<&str> = of_templates.chain(of_credentials).collect();
     if let Some(login) = &login
-        && headers.iter().any(|(name, _)| login.uses_header(name))
+        && own_headers.iter().any(|name| login.uses_header(name))
     {
         fields.problem("login/header", "is among headers already; remove it there");
     }
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
-    let own_header = |name: &str| headers.iter().any(|(given, _)| given == name);
     let of_login = |name: &str| login.as_ref().is_some_and(|login| login.uses_header(name));
-    if let Some(name) =
-        sigv4::HEADERS.iter().find(|name| signer.writes(name) && (own_header(name) || of_login(name)))
-    {
+    let is_taken = |name: &str| own_headers.contains(&name) || of_login(name);
+    if let Some(name) = sigv4::HEADERS.iter().find(|name| signer.writes(name) && is_taken(name)) {
         fields.problem("sign", format!("writes the header {name}, which headers or login write too"));
     }
     let wants_receipts: bool = fields.or_default("receipts");
@@ -119,23 +121,24 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         let detail = "with receipts the secret checks the receiver's calls: whsec_ and the base64 of 24 to 64 random bytes";
         problems.push(FieldError::new("/secrets/secret", detail));
     }
+    let repeatable: Vec<Secret> = credentials.iter().flat_map(|(_, value)| spoken(value)).collect();
     match (url, problems.is_empty()) {
         (Some(url), true) => Ok(Config {
             method,
             url,
-            headers,
+            headers: templates,
+            secrets: [secret, password].into_iter().flatten().chain(repeatable).collect(),
+            credentials,
             body,
             success,
             message_id,
             signer,
             callback,
             login,
-            password: password.unwrap_or_default(),
             has_templates: ["url", "headers"]
                 .iter()
                 .any(|name| setup.settings.get(*name).is_some_and(|v| is_template(&v.to_string()))),
             wants_html: in_templates(setup.settings, "html"),
-            secret: secret.unwrap_or_default(),
         }),
         _ => Err(problems),
     }
@@ -154,7 +157,7 @@ pub(super) fn split_origin(url: &str) -> (&str, &str) {
     url.split_at(end)
 }
 
-fn is_template(text: &str) -> bool {
+pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 
@@ -205,11 +208,18 @@ pub(super) const OWN_HEADERS: [&str; 9] = [
     "webhook-signature",
 ];
 
-/// Answers the headers and the content type, as far as it is one of them.
-fn read_headers(fields: &mut Fields<'_>) -> (Vec<(String, Snippet)>, Option<String>) {
+/// The headers of a push.
+#[derive(Default)]
+struct Headers {
+    templates: Vec<(String, Snippet)>,
+    credentials: Vec<(String, Secret)>,
+    /// As far as it is one of them.
+    content_type: Option<String>,
+}
+
+fn read_headers(fields: &mut Fields<'_>) -> Headers {
     let given: std::collections::BTreeMap<String, String> = fields.or_default("headers");
-    let mut headers = Vec::with_capacity(given.len());
-    let mut content_type = None;
+    let mut headers = Headers::default();
     for (name, value) in given {
         let at = format!("headers/{}", escape(&name));
         let lower = name.to_ascii_lowercase();
@@ -222,14 +232,21 @@ fn read_headers(fields: &mut Fields<'_>) -> (Vec<(String, Snippet)>, Option<Stri
             continue;
         }
         if lower == "content-type" {
-            content_type = Some(value.to_ascii_lowercase());
+            headers.content_type = Some(value.to_ascii_lowercase());
+        }
+        if is_secretive(&name) && is_literal(&value) {
+            if value.contains(|c: char| c.is_control() && c != '\t') {
+                fields.problem(&at, "holds a line break or another control character");
+            }
+            headers.credentials.push((lower, Secret::new(value)));
+            continue;
         }
         match Snippet::compile(&value, Escape::None) {
-            Ok(snippet) => headers.push((lower, snippet)),
+            Ok(snippet) => headers.templates.push((lower, snippet)),
             Err(error) => fields.problem(&at, error.detail),
         }
     }
-    (headers, content_type)
+    headers
 }
 
 fn read_body(fields: &mut Fields<'_>, content_type: Option<&str>) -> BodyTemplate {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::config::{JsonTemplate, OWN_HEADERS, is_pointer, split_origin};
+use super::credentials::{is_secretive, spoken};
 use super::render::render_json;
 use crate::fields::{Fields, escape};
 use crate::http::check_url;
@@ -134,6 +135,8 @@ impl Login {
             }
             headers.push((lower, Secret::new(value)));
         }
+        let credentials = headers.iter().filter(|(name, _)| is_secretive(name));
+        let repeatable: Vec<Secret> = credentials.flat_map(|(_, value)| spoken(value)).collect();
         let body = read_body(fields, given.body, &mut headers, &view);
         let methods = ["POST", "GET", "PUT"];
         let method = given.method.as_deref().unwrap_or("POST");
@@ -167,7 +170,7 @@ impl Login {
             lives: given.lives_seconds.map_or(USUAL_LIFE, Duration::from_secs),
             place,
             over,
-            secrets: [secret, password].into_iter().flatten().cloned().collect(),
+            secrets: [secret, password].into_iter().flatten().cloned().chain(repeatable).collect(),
             name: format!("webhook:{short}"),
             marks: hmac::Key::new(hmac::HMAC_SHA256, account.as_bytes()),
         })

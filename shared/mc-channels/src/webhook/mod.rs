@@ -3,6 +3,7 @@
 mod api;
 mod callback;
 mod config;
+mod credentials;
 mod login;
 mod render;
 mod sign;
@@ -24,6 +25,9 @@ use serde_json::json;
 use crate::reach;
 use crate::registry::{Entry, Ports, Setup, effective_limit};
 use config::Config;
+
+pub(crate) use credentials::in_settings;
+pub use credentials::is_secretive;
 
 pub(crate) const ENTRY: Entry = Entry {
     secrets: &["secret", "password"],

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::config::{BodyTemplate, Config, JsonTemplate};
+use super::credentials::HIDDEN;
 use crate::overrides::{self, bad_override};
 use crate::robot;
 
@@ -155,6 +156,9 @@ fn render_headers(config: &Config, view: &View<'_>) -> Result<Map<String, Value>
             ));
         }
         headers.insert(name.clone(), value.into());
+    }
+    for (name, _) in &config.credentials {
+        headers.insert(name.clone(), HIDDEN.into());
     }
     Ok(headers)
 }

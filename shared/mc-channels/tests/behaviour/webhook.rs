@@ -237,6 +237,18 @@ async fn plain_hmac_and_own_headers_are_understood() {
 }
 
 #[tokio::test]
+async fn nothing_that_is_rendered_shows_a_credential() {
+    let world = World::start(false).await;
+    let headers = json!({"X-Api-Key": "hunter2", "Cookie": "c={{ data.c }}", "X-App": "center"});
+    let settings = json!({"url": "http://127.0.0.1:1/", "method": "GET", "headers": headers});
+    let channel = world.build(Kind::Webhook, settings, &[], "");
+    let payload = &render(&*channel, json!({"c": 1}), None).unwrap().parts[0].payload;
+    assert_eq!(payload["headers"]["x-api-key"], "***");
+    assert_eq!(payload["headers"]["cookie"], "c=1");
+    assert_eq!(payload["headers"]["x-app"], "center");
+}
+
+#[tokio::test]
 async fn aws_signatures_hold_over_address_and_body() {
     let world = World::start(false).await;
     let rule = |secret: &str| Sigv4Rule {

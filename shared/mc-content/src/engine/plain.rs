@@ -112,7 +112,7 @@ mod tests {
         env.add_template_owned(name.clone(), source.to_owned()).map_err(|e| e.to_string())?;
         let mut names = BTreeSet::new();
         names_in(source, &mut names);
-        let context = Context::value(&Arc::from_iter(names), data, &Map::new());
+        let context = Context::value(&Arc::from_iter(names), data, &Map::new(), None);
         env.get_template(&name).unwrap().render(context).map_err(|e| e.to_string())
     }
 

@@ -9,6 +9,7 @@ use mc_core::model::TemplateBody;
 use serde_json::Value;
 
 use crate::engine::has_jinja;
+use crate::value::names_in;
 
 /// A template that a text includes, extends or imports from.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +91,44 @@ pub(super) fn names(source: &str) -> Result<Vec<Named>, Unknowable> {
         };
     }
     Ok(found)
+}
+
+/// Whether an expression or a statement of a text may mean a variable of this name. What stands between those is prose, and a
+/// text that gives the name to something of its own means that.
+pub(super) fn uses(source: &str, name: &str) -> bool {
+    let (mut used, mut own) = (BTreeSet::new(), BTreeSet::new());
+    let mut rest = source;
+    while let Some(start) = rest.find('{') {
+        let inside = &rest[start + 1..];
+        rest = match inside.as_bytes().first() {
+            Some(b'#') => after(inside, "#}"),
+            Some(b'{') => {
+                let (code, after_it) = after_code(&inside[1..], "}}");
+                names_in(code, &mut used);
+                after_it
+            }
+            Some(b'%') => {
+                let (tag, after_tag) = after_code(&inside[1..], "%}");
+                let tag = tag.trim_start_matches(['-', '+']).trim();
+                let (word, argument) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
+                names_in(argument, &mut used);
+                match word.trim_end_matches('-') {
+                    "raw" => after_raw(after_tag),
+                    "for" => {
+                        names_in(argument.split(" in ").next().unwrap_or_default(), &mut own);
+                        after_tag
+                    }
+                    "set" => {
+                        names_in(argument.split('=').next().unwrap_or_default(), &mut own);
+                        after_tag
+                    }
+                    _ => after_tag,
+                }
+            }
+            _ => inside,
+        };
+    }
+    used.contains(name) && !own.contains(name)
 }
 
 /// `"a"`, `"a" if x else "b"` or `["a", "b"]`; what follows is of no matter, but for `ignore missing`.
@@ -179,6 +218,22 @@ fn after_raw(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_is_used_in_code_and_not_in_prose() {
+        for (source, used) in [
+            ("Dear {{ recipient.name }}", true),
+            ("{% if recipient.locale == 'zh-CN' %}你好{% endif %}", true),
+            ("{{ '}}' ~ recipient.id }}", true),
+            ("Dear recipient, {{ body }}", false),
+            ("{# recipient #}{% raw %}{{ recipient }}{% endraw %}", false),
+            ("{{ order.recipient }}", false),
+            ("{% for recipient in people %}{{ recipient.name }}{% endfor %}", false),
+            ("{% set recipient = order.to %}{{ recipient }}", false),
+        ] {
+            assert_eq!(uses(source, "recipient"), used, "{source}");
+        }
+    }
 
     fn list(source: &str) -> Vec<String> {
         let show = |n: Named| if n.optional { format!("{}?", n.name) } else { n.name };

@@ -7,6 +7,8 @@ use minijinja::Environment;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::RECIPIENT;
+use super::includes::uses;
 use super::library::{Library, Linked};
 use crate::FieldError;
 use crate::engine::{Print, Text};
@@ -141,6 +143,8 @@ pub(super) struct Compilation<'l> {
     pub(super) library: &'l Library,
     /// What is included already, by the place it is read for.
     pub(super) linked: BTreeSet<(String, Print)>,
+    /// Whether any of them means [`RECIPIENT`].
+    pub(super) recipient: bool,
 }
 
 /// Compiles the texts of one layer and collects what is wrong with them.
@@ -153,11 +157,12 @@ struct Compiler<'c, 'l> {
 impl Compiler<'_, '_> {
     fn text(&mut self, field: &str, print: Print, source: &str) -> Option<Text> {
         let pointer = format!("{}/{field}", self.pointer);
-        let Compilation { env, names, library, linked } = &mut *self.into;
+        let Compilation { env, names, library, linked, recipient } = &mut *self.into;
         let text = Text::compile(env, &pointer, print, source).map_err(|e| self.errors.push(e)).ok()?;
         if matches!(text, Text::Jinja(..)) {
             names_in(source, names);
-            let mut linked = Linked { env, names, done: linked };
+            *recipient |= uses(source, RECIPIENT);
+            let mut linked = Linked { env, names, done: linked, recipient };
             let done = library.link(&mut linked, source, print);
             done.map_err(|detail| self.errors.push(FieldError::new(&pointer, detail))).ok()?;
         }

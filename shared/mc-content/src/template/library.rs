@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mc_core::model::{Format, TemplateBody};
 use minijinja::Environment;
 
-use super::includes::{Named, names};
+use super::RECIPIENT;
+use super::includes::{Named, names, uses};
 use crate::engine::{self, Print};
 use crate::value::names_in;
 
@@ -74,6 +75,7 @@ impl Library {
             engine::add_included(linked.env, name, print, &entry.body)
                 .map_err(|detail| format!("the included template {name:?} {detail}"))?;
             names_in(&entry.body, linked.names);
+            *linked.recipient |= uses(&entry.body, RECIPIENT);
         }
         Ok(())
     }
@@ -84,6 +86,7 @@ pub(super) struct Linked<'c> {
     pub(super) env: &'c mut Environment<'static>,
     pub(super) names: &'c mut BTreeSet<Box<str>>,
     pub(super) done: &'c mut BTreeSet<(String, Print)>,
+    pub(super) recipient: &'c mut bool,
 }
 
 fn check_format(name: &str, format: Format, print: Print) -> Result<(), String> {

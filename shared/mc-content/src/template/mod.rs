@@ -21,6 +21,10 @@ pub use includes::{included_names, names_in_body};
 use layer::{Compilation, Layer, LayerSource};
 pub use library::Library;
 
+/// The variable that says who a message is for: `id`, `name`, `locale` and `timezone` of a contact, each of them null where
+/// it is not known.
+pub const RECIPIENT: &str = "recipient";
+
 /// For whom a template is rendered: overrides may differ per kind and per channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
@@ -38,6 +42,7 @@ pub struct CompiledTemplate {
     overrides: BTreeMap<String, Layer>,
     schema: Option<Schema>,
     names: Arc<[Box<str>]>,
+    recipient: bool,
 }
 
 impl CompiledTemplate {
@@ -70,6 +75,7 @@ impl CompiledTemplate {
             names: BTreeSet::new(),
             library,
             linked: BTreeSet::new(),
+            recipient: false,
         };
         let base = base.compile(&mut into, &formats, &mut errors);
         let overrides = overrides
@@ -83,8 +89,15 @@ impl CompiledTemplate {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let Compilation { env, names, .. } = into;
-        Ok(Self { env, base, overrides, schema, names: names.into_iter().collect() })
+        let Compilation { env, names, recipient, .. } = into;
+        let declared = body.variables.as_ref().is_some_and(|v| v["properties"].get(RECIPIENT).is_some());
+        let recipient = recipient && !declared;
+        Ok(Self { env, base, overrides, schema, names: names.into_iter().collect(), recipient })
+    }
+
+    /// Whether it says something about [`RECIPIENT`]. A template that declares a variable of this name means its own.
+    pub fn knows_recipient(&self) -> bool {
+        self.recipient
     }
 
     /// Checks values against the declared variables. Pointers are relative to the values: `/app`; that of a missing
@@ -155,8 +168,10 @@ impl Run<'_> {
         if let Some(filled) = text.fill(self.data, &mut self.budget) {
             return Ok(filled);
         }
-        let CompiledTemplate { env, names, .. } = self.template;
-        let context = self.context.get_or_insert_with(|| Context::value(names, self.data, self.params));
+        let CompiledTemplate { env, names, recipient, .. } = self.template;
+        let nobody = recipient.then_some(RECIPIENT);
+        let context =
+            self.context.get_or_insert_with(|| Context::value(names, self.data, self.params, nobody));
         text.render(env, context, &mut self.budget)
     }
 

@@ -23,6 +23,21 @@ fn button(text: &str, url: &str, action: &str) -> ButtonTemplate {
 }
 
 #[test]
+fn who_is_not_known_has_no_name() {
+    let template =
+        template(Format::Text, "{{ recipient.name or 'you' }}{% if recipient.locale %}!{% endif %}");
+    assert!(compiled(&template).knows_recipient());
+    let text = |data: Value| render(&template, data).expect("renders").body.text;
+    assert_eq!(text(json!({})), "you");
+    assert_eq!(text(json!({"recipient": {"name": "Ann", "locale": "zh-CN"}})), "Ann!");
+    // A variable that is declared is the caller's own.
+    let mut own = template.clone();
+    own.variables = Some(json!({"type": "object", "properties": {"recipient": {"type": "object"}}}));
+    assert!(!compiled(&own).knows_recipient());
+    render(&own, json!({})).expect_err("it is missing");
+}
+
+#[test]
 fn every_field_is_a_template() {
     let template = TemplateBody {
         title: "{{ app }} {{ params.env }}".to_owned(),

@@ -129,8 +129,8 @@ impl Known {
     /// Whether the address at which the channel reaches a recipient is nobody's so far.
     fn is_new(&mut self, named: &Named, channel: &ChannelEntry) -> bool {
         let Some(known) = &mut self.0 else { return true };
-        let Named { recipient, suppressed, .. } = named;
-        if recipient.data.is_some() || suppressed.is_some() {
+        let Named { recipient, own_values, suppressed, .. } = named;
+        if *own_values || suppressed.is_some() {
             return true;
         }
         let reached = recipient.addresses.first_of(channel.channel.capability().addresses);

@@ -55,8 +55,11 @@ pub async fn plan(
     let channels = find_channels(center, caller, &routing, request.routing.is_some()).await?;
     check_overrides(&request, &routing)?;
     let category = template.as_ref().and_then(|(_, t)| t.doc.body.category.as_deref());
+    // A value of this name in the message's data is the caller's own.
+    let introduces = template.as_ref().is_some_and(|(_, t)| knows_recipient(t))
+        && !request.data.contains_key(mc_content::RECIPIENT);
     let to = std::mem::take(&mut request.to);
-    let recipients = people::resolve::resolve(center, &caller.project, to, category).await?;
+    let recipients = people::resolve::resolve(center, &caller.project, to, category, introduces).await?;
     let parts = share_out(routing.mode, channels, recipients)?;
     let project = center.projects.get(&caller.project).await?;
     let infos = files::infos(&request.attachments, &files);
@@ -137,6 +140,11 @@ async fn find_template(
     }
     usable(&entry)?;
     Ok(Some((entry.reference(name), entry)))
+}
+
+/// Whether the template says something about who a message is for.
+fn knows_recipient(entry: &TemplateEntry) -> bool {
+    entry.compiled().is_ok_and(CompiledTemplate::knows_recipient)
 }
 
 /// The template as it can be rendered. It cannot when something that it includes was changed since it was put.
@@ -369,7 +377,12 @@ impl Plan {
             if let Some(own) = &recipient.data
                 && errors.len() < 20
             {
-                errors.extend(prefixed(compiled.check_data(&merged(&self.request.data, own))));
+                let mut data = merged(&self.request.data, own);
+                if compiled.knows_recipient() {
+                    // Who it is is there although it is not declared.
+                    data.shift_remove(mc_content::RECIPIENT);
+                }
+                errors.extend(prefixed(compiled.check_data(&data)));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_data", errors)) }

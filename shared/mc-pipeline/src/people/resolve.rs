@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mc_core::Result;
 use mc_core::model::{ContactDoc, Recipient};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{groups, quiet};
 use crate::accept::Refusal;
@@ -29,6 +29,8 @@ pub struct Named {
     pub recipient: Recipient,
     /// The place in `to`.
     pub place: usize,
+    /// Whether that entry gave it values of its own.
+    pub own_values: bool,
     /// Why nothing is sent, if so.
     pub suppressed: Option<Suppressed>,
 }
@@ -48,12 +50,14 @@ enum Step {
     Contact(Mention),
 }
 
-/// Resolves `to`. A contact that is named several times gets one message, as its first entry says.
+/// Resolves `to`. A contact that is named several times gets one message, as its first entry says, and another one for each
+/// entry that has other values of its own. With `introduces`, the values of a contact say who it is.
 pub async fn resolve(
     center: &Center,
     project: &str,
     to: Vec<To>,
     category: Option<&str>,
+    introduces: bool,
 ) -> Result<Vec<Named>, Refusal> {
     let mut steps = Vec::with_capacity(to.len());
     let mut groups_seen = HashSet::new();
@@ -89,16 +93,18 @@ pub async fn resolve(
     let contacts =
         if ids.is_empty() { Default::default() } else { center.contacts.find(project, &ids).await? };
     let mut named = Vec::with_capacity(steps.len());
-    let mut seen = HashSet::new();
+    let (mut seen, mut seen_with_values) = (HashSet::new(), HashSet::new());
     for step in steps {
         let mention = match step {
             Step::Person(recipient, place) => {
-                named.push(Named { recipient, place, suppressed: None });
+                let own_values = recipient.data.is_some();
+                named.push(Named { recipient, place, own_values, suppressed: None });
                 continue;
             }
             Step::Contact(mention) => mention,
         };
         let Mention { id, place, direct, data } = mention;
+        let data = data.filter(|own| !own.is_empty());
         let Some(contact) = contacts.get(&id) else {
             if direct {
                 let detail = format!("there is no contact {id:?} in this project");
@@ -108,14 +114,21 @@ pub async fn resolve(
             tracing::warn!(contact = id, project, "a group has a member that is not there");
             continue;
         };
-        if !seen.insert(id.clone()) {
+        let first = seen.insert(id.clone());
+        let has_news = match &data {
+            Some(own) => seen_with_values.insert((id.clone(), own.clone())),
+            None => first,
+        };
+        if !has_news {
             continue;
         }
         let suppressed = contact.opted_out_of(category).then(|| Suppressed {
             code: "opted_out",
             text: format!("the contact opted out of {}", category.unwrap_or_default()),
         });
-        named.push(Named { recipient: recipient(id, contact, data), place, suppressed });
+        let own_values = data.is_some();
+        let data = if introduces { Some(introduced(&id, contact, data)) } else { data };
+        named.push(Named { recipient: recipient(id, contact, data), place, own_values, suppressed });
     }
     if named.len() > MAX_RECIPIENTS {
         return Err(too_many());
@@ -126,6 +139,15 @@ pub async fn resolve(
 fn too_many() -> Refusal {
     let detail = "a message has at most 10000 recipients; send several messages";
     Refusal::field("invalid_request", "/to", detail)
+}
+
+/// A contact's own values, with who it is among them.
+fn introduced(id: &str, contact: &ContactDoc, data: Option<Map<String, Value>>) -> Map<String, Value> {
+    let ContactDoc { name, locale, timezone, .. } = contact;
+    let mut data = data.unwrap_or_default();
+    data.entry(mc_content::RECIPIENT)
+        .or_insert_with(|| json!({"id": id, "name": name, "locale": locale, "timezone": timezone}));
+    data
 }
 
 fn recipient(id: String, contact: &ContactDoc, data: Option<Map<String, Value>>) -> Recipient {

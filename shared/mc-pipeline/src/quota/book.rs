@@ -109,6 +109,11 @@ impl Full {
         }
     }
 
+    /// Whether an attempt was noted with such a code.
+    pub fn is_code(code: &str) -> bool {
+        matches!(code, "quota_used_up" | "quota_reserved" | "quota_kept_for_high")
+    }
+
     /// The same for people.
     pub fn text(&self) -> String {
         let window = self.window.as_str();

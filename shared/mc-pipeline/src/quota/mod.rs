@@ -85,10 +85,12 @@ pub async fn list(center: &Center, project: &str) -> Result<Vec<QuotaItem>> {
     of(center, project, channels.into_iter().map(|(name, _)| name)).await
 }
 
-/// A page of the same, the channels first that were made last; the cursor is the last item's channel and window.
+/// A page of the same, the channels first that were made last, or of one channel alone; the cursor is the last item's
+/// channel and window.
 pub async fn page(
     center: &Center,
     project: &str,
+    only: Option<&str>,
     limit: usize,
     cursor: Option<&str>,
 ) -> Result<(Vec<QuotaItem>, Option<String>)> {
@@ -98,7 +100,14 @@ pub async fn page(
         Some((place, window)) => (Some(format!("{place}\u{1}")), Some((repo::name_of(place), window))),
         None => (None, None),
     };
-    let channels = center.channels.list(project, limit, begin.as_deref()).await?;
+    let channels = match only {
+        Some(name) => {
+            let found = center.channels.doc(project, name).await?;
+            let items = found.into_iter().map(|doc| (name.to_owned(), doc)).collect();
+            repo::Listed { items, next_cursor: None }
+        }
+        None => center.channels.list(project, limit, begin.as_deref()).await?,
+    };
     let places: HashMap<String, String> =
         channels.items.iter().map(|(name, doc)| (name.clone(), repo::place(name, doc.created_at))).collect();
     let mut items = of(center, project, channels.items.into_iter().map(|(name, _)| name)).await?;

@@ -9,6 +9,7 @@ use mc_content::FieldError;
 use mc_core::model::{ChannelDoc, Kind};
 use mc_core::ports::{Clock, RateLimit, Route, SharedChannel, Store};
 use mc_core::{Error, ErrorKind, Result, Secret};
+use serde_json::{Map, Value};
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put};
@@ -124,7 +125,8 @@ impl Channels {
         })
     }
 
-    /// Builds a channel from a document and its opened secrets, or says what is wrong with them.
+    /// Builds a channel from a document and its opened secrets, those that stand in the settings among them, or says what is
+    /// wrong with them.
     pub fn build(
         &self,
         project: &str,
@@ -133,13 +135,19 @@ impl Channels {
         secrets: &BTreeMap<String, Secret>,
         proxy: Option<Secret>,
     ) -> std::result::Result<ChannelEntry, Vec<FieldError>> {
+        let (of_settings, own): (BTreeMap<String, Secret>, _) =
+            secrets.clone().into_iter().partition(|(field, _)| setting_of(field).is_some());
+        let values = of_settings
+            .iter()
+            .filter_map(|(field, value)| Some((setting_of(field)?.to_owned(), Value::from(value.expose()))));
+        let settings = with_settings(doc.settings.clone(), values.collect());
         let channel = (self.build)(
             registry::Setup {
                 project,
                 name,
                 kind: doc.kind,
-                settings: &doc.settings,
-                secrets,
+                settings: &settings,
+                secrets: &own,
                 base_url: doc.base_url.as_deref(),
                 route: Route { proxy, tls_ca: doc.tls_ca.clone() },
                 limits: doc.limits,
@@ -221,6 +229,30 @@ impl Channels {
     pub fn capability(kind: Kind) -> mc_core::ports::Capability {
         registry::capability(kind)
     }
+}
+
+/// What a secret is called that stands in the settings, at this pointer into them.
+pub fn setting_field(place: &str) -> String {
+    format!("{IN_SETTINGS}{place}")
+}
+
+/// The pointer into the settings of a secret that stands there.
+pub fn setting_of(field: &str) -> Option<&str> {
+    field.strip_prefix(IN_SETTINGS).filter(|place| place.starts_with('/'))
+}
+
+/// No secret of any kind is called so, because of the slash that follows.
+const IN_SETTINGS: &str = "settings";
+
+/// Settings with these values at these places, as far as they have them.
+pub fn with_settings(settings: Map<String, Value>, values: Vec<(String, Value)>) -> Map<String, Value> {
+    let mut whole = Value::Object(settings);
+    for (place, value) in values {
+        if let Some(found) = whole.pointer_mut(&place) {
+            *found = value;
+        }
+    }
+    whole.as_object_mut().map(std::mem::take).unwrap_or_default()
 }
 
 /// The platform's limit and the operator's own, of which every one is kept.

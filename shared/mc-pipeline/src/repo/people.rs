@@ -8,7 +8,7 @@ use mc_core::model::{ContactDoc, GroupDoc};
 use mc_core::ports::{Clock, Store};
 
 use super::cache::Cache;
-use super::docs::{Docs, Listed, Put};
+use super::docs::{Docs, Listed, Put, place};
 
 /// The contacts, with a cache.
 pub struct Contacts {
@@ -91,6 +91,54 @@ impl Contacts {
     ) -> Result<Listed<ContactDoc>> {
         self.docs.list(project, limit, cursor).await
     }
+
+    /// A page of the contacts whose id begins with a text, or whose name, mail address or mobile number has it in it.
+    /// Capitals and small letters are the same.
+    ///
+    /// All of them are looked at in turn, but not endlessly for one page: it may be short, and have a cursor.
+    pub async fn search(
+        &self,
+        project: &str,
+        text: &str,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Listed<ContactDoc>> {
+        let text = text.to_lowercase();
+        let mut next_cursor = cursor.map(str::to_owned);
+        let (mut items, mut looked_at) = (Vec::new(), 0);
+        loop {
+            let page = self.docs.list(project, CHUNK, next_cursor.as_deref()).await?;
+            looked_at += CHUNK;
+            for (id, doc) in page.items.into_iter().filter(|(id, doc)| has(id, doc, &text)) {
+                let at = place(&id, doc.created_at);
+                items.push((id, doc));
+                if items.len() == limit {
+                    return Ok(Listed { items, next_cursor: Some(at) });
+                }
+            }
+            next_cursor = page.next_cursor;
+            let enough = if items.is_empty() { LOOKED_AT_FOR_NONE } else { LOOKED_AT };
+            if next_cursor.is_none() || looked_at >= enough {
+                return Ok(Listed { items, next_cursor });
+            }
+        }
+    }
+}
+
+/// So many contacts are read at a time by a search.
+const CHUNK: usize = 200;
+
+/// At most about this many contacts are looked at for one page of a search.
+const LOOKED_AT: usize = 2000;
+
+/// The same as long as none is found: scripts take an empty page for the last one.
+const LOOKED_AT_FOR_NONE: usize = 20_000;
+
+/// Whether a contact is one that is searched for, by a text in small letters.
+fn has(id: &str, doc: &ContactDoc, text: &str) -> bool {
+    let within = [&doc.name, &doc.addresses.email, &doc.addresses.mobile];
+    id.to_lowercase().starts_with(text)
+        || within.into_iter().flatten().any(|value| value.to_lowercase().contains(text))
 }
 
 /// The groups, with a cache.

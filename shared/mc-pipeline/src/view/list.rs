@@ -31,6 +31,8 @@ pub struct Filter {
     pub tag: Option<String>,
     /// Only with this reference; looked up, not searched for.
     pub reference: Option<String>,
+    /// Only sent by them.
+    pub sender: Option<String>,
     /// Accepted at or after this; by default 24 hours ago.
     pub from: Option<Timestamp>,
     /// Accepted before this; by default now.
@@ -274,6 +276,10 @@ fn suits(filter: &Filter, view: &MessageView) -> bool {
         && filter.tag.as_ref().is_none_or(|t| {
             text("tags").and_then(|v| v.as_array()).is_some_and(|tags| tags.iter().any(|v| v == t.as_str()))
         })
+        && filter
+            .sender
+            .as_ref()
+            .is_none_or(|sender| text("sender").and_then(|v| v.as_str()) == Some(sender.as_str()))
         && filter.from.is_none_or(|from| view.created_at >= from)
         && filter.to.is_none_or(|to| view.created_at < to)
 }

@@ -8,6 +8,7 @@ use mc_core::{Result, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::waiting::{self, Waiting};
 use crate::center::Center;
 use crate::deliver::load;
 use crate::keys;
@@ -52,6 +53,9 @@ pub struct DeliveryView {
     pub recipients: u32,
     /// Recipients by state.
     pub counts: Counts,
+    /// What it waits for, if it does not go on now; a listing knows it only of a message that is one share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// The tries.
     pub attempts: Vec<AttemptView>,
 }
@@ -164,7 +168,7 @@ pub fn status(center: &Center, head: &Head, shares: &[Share]) -> MessageStatus {
 }
 
 fn view(center: &Center, id: MessageId, head: &Head, shares: &[Share]) -> MessageView {
-    let doc = &head.doc;
+    let (doc, now) = (&head.doc, center.clock.now());
     let deliveries: Vec<DeliveryView> = doc
         .deliveries
         .iter()
@@ -202,6 +206,7 @@ fn view(center: &Center, id: MessageId, head: &Head, shares: &[Share]) -> Messag
                 status: delivery_state(&mine, &counts, plan.recipients),
                 recipients: plan.recipients.max(counts.total()),
                 counts,
+                waiting: waiting::of_delivery(head, &mine, now),
                 attempts,
             }
         })

@@ -4,6 +4,7 @@ mod actions;
 mod list;
 mod message;
 mod reschedule;
+mod waiting;
 
 pub(crate) use actions::call_off;
 pub use actions::{cancel, retry};
@@ -13,3 +14,4 @@ pub use message::{
     AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,
 };
 pub use reschedule::reschedule;
+pub use waiting::{Reason, Waiting};

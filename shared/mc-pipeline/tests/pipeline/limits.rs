@@ -4,11 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mc_core::model::ProjectLimits;
-use mc_pipeline::accept::Refusal;
+use mc_core::model::{ProjectDoc, ProjectLimits};
+use mc_pipeline::accept::commit::Answer;
+use mc_pipeline::accept::{Caller, Idempotency, Refusal, accept, request};
 use mc_pipeline::limits::{Limits, Standing};
+use serde_json::json;
 
-use crate::world::{PROJECT, World, code};
+use crate::world::{PROJECT, World, code, inline};
 
 fn limits(minute: u32, day: u32) -> ProjectLimits {
     ProjectLimits {
@@ -97,4 +99,28 @@ async fn more_than_there_ever_is_room_for_is_told_apart() {
     let counted = Limits::new(world.center.store.clone(), false);
     let refused = counted.take(PROJECT, &limits(5, 7), 6, world.center.clock.now()).await.err().unwrap();
     assert!(matches!(&refused, Refusal::Invalid { code: "batch_over_limit", .. }), "{refused:?}");
+}
+
+/// A message from outside, under a key.
+async fn come(world: &World, key: &str) -> Result<Answer, Refusal> {
+    let body = inline("im", json!([])).to_string();
+    let caller = Caller { limited: true, ..world.caller() };
+    let idempotency = Idempotency { key: key.to_owned(), hash: body.clone() };
+    accept(&world.center, &caller, vec![request::read(body.as_bytes())], Some(idempotency)).await
+}
+
+#[tokio::test]
+async fn what_a_limit_refused_is_accepted_when_it_comes_again_and_what_is_repeated_is_not_counted() {
+    let world = World::quiet().await;
+    let stored = world.center.projects.get(PROJECT).await.unwrap().unwrap();
+    let project = ProjectDoc { limits: limits(1, 2), ..ProjectDoc::clone(&stored) };
+    world.center.projects.put(PROJECT, project).await.unwrap();
+    assert!(!come(&world, "first").await.unwrap().replayed);
+    assert_eq!(code(&come(&world, "second").await.err().unwrap()), "rate_limited");
+    assert!(come(&world, "first").await.unwrap().replayed);
+    world.clock.advance(Duration::from_secs(60));
+    assert!(!come(&world, "second").await.unwrap().replayed);
+    assert!(come(&world, "second").await.unwrap().replayed);
+    world.clock.advance(Duration::from_secs(60));
+    assert_eq!(code(&come(&world, "third").await.err().unwrap()), "daily_quota_exceeded");
 }

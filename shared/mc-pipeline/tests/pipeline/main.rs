@@ -28,5 +28,6 @@ mod suppressing;
 mod sweeping;
 mod telling;
 mod tokens;
+mod waiting;
 mod world;
 mod writing;

@@ -56,6 +56,57 @@ async fn a_contact_may_have_values_of_its_own_in_a_message() {
 }
 
 #[tokio::test]
+async fn a_template_may_speak_to_each_contact_in_their_language() {
+    let world = World::working().await;
+    for (id, name, locale) in [("u1", "Ann", "en"), ("u2", "小明", "zh-CN")] {
+        let address = format!("{id}@example.com");
+        world.contact(id, json!({"name": name, "locale": locale, "email": address})).await;
+    }
+    world.contact("u3", json!({"name": "Ann's other", "email": "u1@example.com"})).await;
+    world.group("all", &["u1", "u2"]).await;
+    let title =
+        "{% if recipient.locale == 'zh-CN' %}你好{% else %}Hello{% endif %} {{ recipient.name or 'you' }}";
+    // What the template allows is said of the caller's values.
+    let n = json!({"n": {"type": "integer"}});
+    let variables = json!({"type": "object", "properties": n, "additionalProperties": false});
+    let routing = json!({"channels": ["mail"]});
+    let template = json!({"title": title, "body": "b", "variables": variables, "routing": routing});
+    world.template("hello", template).await;
+    let to = json!(["@all", mail("di"), "u3"]);
+    let id = world.send(json!({"template": "hello", "to": to, "data": {"n": 1}})).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    let mut titles: Vec<String> =
+        world.sandbox.accepted(Platform::Smtp).into_iter().filter_map(|m| m.title.clone()).collect();
+    titles.sort();
+    assert_eq!(titles, ["Hello Ann", "Hello you", "你好 小明"], "a shared mailbox gets one mail");
+    let refused = world.try_send(json!({"template": "hello", "to": ["u1"], "data": {"x": 1}})).await;
+    assert_eq!(code(&refused.unwrap_err()), "invalid_data");
+}
+
+#[tokio::test]
+async fn a_contact_gets_a_message_for_each_entry_that_has_other_values() {
+    let world = World::working().await;
+    for name in ["ann", "bob"] {
+        world.contact(name, mail(name)).await;
+    }
+    world.group("ops", &["ann", "bob"]).await;
+    let template = json!({"title": "Order {{ order }}", "body": "b", "routing": {"channels": ["mail"]}});
+    world.template("order", template).await;
+    let of = |order: u32| json!({"contact": "ann", "data": {"order": order, "paid": true}});
+    // The same values in another order are the same, and whoever has a message already is not in the group once more.
+    let same = json!({"contact": "ann", "data": {"paid": true, "order": 1}});
+    let none = json!({"contact": "ann", "data": {}});
+    let to = json!([of(1), of(2), same, none, "ann", "@ops"]);
+    let id = world.send(json!({"template": "order", "to": to, "data": {"order": 0}})).await;
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    let mut titles: Vec<String> =
+        world.sandbox.accepted(Platform::Smtp).into_iter().filter_map(|m| m.title.clone()).collect();
+    titles.sort();
+    assert_eq!(titles, ["Order 0", "Order 1", "Order 2"]);
+    assert_eq!(mailed(&world), ["ann@example.com", "ann@example.com", "bob@example.com"]);
+}
+
+#[tokio::test]
 async fn names_of_nobody_are_refused_at_their_place() {
     let world = World::quiet().await;
     world.contact("ann", mail("ann")).await;

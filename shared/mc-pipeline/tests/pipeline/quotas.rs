@@ -8,6 +8,7 @@ use mc_core::model::{ChannelDoc, EventKind, Kind, Priority};
 use mc_core::ports::{Clock, Window};
 use mc_core::state::MessageStatus;
 use mc_pipeline::quota::{self, QuotaItem, Source};
+use mc_pipeline::view::Reason;
 use mc_pipeline::{pace, view};
 use mc_sandbox::{Fault, Platform};
 use mc_testkit::Answer;
@@ -72,6 +73,8 @@ async fn a_day_s_own_limit_is_kept_and_what_is_over_goes_on_at_midnight_in_china
     let midnight = at("2026-12-02T00:00:00+08:00");
     let next = attempt.next.unwrap();
     assert!(next > midnight && next < midnight.after(Duration::from_secs(60)), "{next}");
+    let waiting = view.deliveries[0].waiting.as_ref().unwrap();
+    assert_eq!((waiting.reason, waiting.until), (Reason::Quota, Some(next)), "{waiting:?}");
     let stands = day(&world).await;
     assert_eq!((stands.limit, stands.used, stands.remaining), (Some(3), 3, Some(0)));
     assert_eq!((stands.source, stands.resets_at), (Source::Declared, Some(midnight)));
@@ -441,7 +444,7 @@ async fn pages_hold_every_window_once() {
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
-        let (items, next) = quota::page(&world.center, PROJECT, 1, cursor.as_deref()).await.unwrap();
+        let (items, next) = quota::page(&world.center, PROJECT, None, 1, cursor.as_deref()).await.unwrap();
         assert!(items.len() <= 1);
         seen.extend(items.into_iter().map(|item| (item.channel, item.window)));
         cursor = next;
