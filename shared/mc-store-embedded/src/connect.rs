@@ -34,7 +34,7 @@ pub(crate) const CHECKPOINT_PAGES: i32 = 1536;
 const WRITER_CACHE_KIB: i64 = 4 << 10;
 
 /// A reader's page cache. Every commit empties it, so it only serves reads between two commits.
-const READER_CACHE_KIB: i64 = 2 << 10;
+const READER_CACHE_KIB: i64 = 1 << 10;
 
 /// The connection that writes, with its tables in place.
 pub(crate) fn writer(folder: &Path, max_pages: Option<u32>, log_bytes: u64) -> Result<Connection> {
