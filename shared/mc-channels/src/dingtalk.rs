@@ -31,8 +31,9 @@ pub(crate) fn title(content: &Content, plain: &str) -> String {
 pub(crate) fn buttons(content: &Content, warnings: &mut Vec<Warning>) -> Vec<(String, String)> {
     let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
     let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
+    let label = content.link_label().unwrap_or(robot::DETAILS);
     let mut buttons = Vec::new();
-    for (text, url) in own.chain(link.map(|url| ("查看详情", url))) {
+    for (text, url) in own.chain(link.map(|url| (label, url))) {
         match dialect::safe_url(url) {
             Some(url) => buttons.push((text.to_owned(), url)),
             None => warnings.push(robot::button_warning(text)),

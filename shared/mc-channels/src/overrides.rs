@@ -3,6 +3,8 @@
 use mc_core::ports::RenderError;
 use serde_json::{Map, Value};
 
+use crate::fields::escape;
+
 /// Applies a patch, refusing one that touches a protected place.
 ///
 /// A place is written with dots: `text.mentioned_list`. Replacing or removing what a protected place lies in is
@@ -17,10 +19,11 @@ pub(crate) fn apply(
         return Err(bad_override("an override is a JSON object"));
     };
     for place in protected {
-        if touches(members, place) {
-            return Err(bad_override(format!(
+        if let Some(touched) = touched(members, place) {
+            let detail = format!(
                 "an override cannot change {place}: recipients, agents and credentials are the channel's own"
-            )));
+            );
+            return Err(bad_override(detail).at(touched));
         }
     }
     merge(payload, patch);
@@ -31,15 +34,17 @@ pub(crate) fn bad_override(detail: impl Into<String>) -> RenderError {
     RenderError::new("bad_override", detail)
 }
 
-fn touches(patch: &Map<String, Value>, place: &str) -> bool {
+/// The member of a patch that changes a place.
+fn touched(patch: &Map<String, Value>, place: &str) -> Option<String> {
     let (head, rest) = match place.split_once('.') {
         Some((head, rest)) => (head, Some(rest)),
         None => (place, None),
     };
-    match (patch.get(head), rest) {
-        (None, _) => false,
-        (Some(Value::Object(inner)), Some(rest)) => touches(inner, rest),
-        (Some(_), _) => true,
+    match (patch.get(head)?, rest) {
+        (Value::Object(inner), Some(rest)) => {
+            touched(inner, rest).map(|member| format!("{}/{member}", escape(head)))
+        }
+        _ => Some(escape(head)),
     }
 }
 
@@ -87,17 +92,17 @@ mod tests {
 
     #[test]
     fn refuses_protected_places() {
-        for patch in [
-            json!({"at": {"isAtAll": true}}),
-            json!({"at": null}),
-            json!({"text": {"mentioned_list": ["@all"]}}),
-            json!({"text": "plain"}),
-            json!({"text": null}),
-            json!([1]),
+        for (patch, member) in [
+            (json!({"at": {"isAtAll": true}}), Some("at")),
+            (json!({"at": null}), Some("at")),
+            (json!({"text": {"mentioned_list": ["@all"]}}), Some("text/mentioned_list")),
+            (json!({"text": "plain"}), Some("text")),
+            (json!({"text": null}), Some("text")),
+            (json!([1]), None),
         ] {
             let mut payload = json!({"text": {"content": "a"}});
             let error = apply(&mut payload, Some(&patch), &["at", "text.mentioned_list"]).unwrap_err();
-            assert_eq!(error.code, "bad_override", "{patch}");
+            assert_eq!((error.code, error.field.as_deref()), ("bad_override", member), "{patch}");
             assert_eq!(payload, json!({"text": {"content": "a"}}), "nothing is changed");
         }
         let mut payload = json!({"text": {"content": "a"}});

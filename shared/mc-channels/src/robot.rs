@@ -5,7 +5,7 @@ use std::io;
 
 use mc_content::dialect;
 use mc_content::split::split;
-use mc_core::model::{AddressKind, Body, Content, Fact, Format, Recipient};
+use mc_core::model::{AddressKind, Body, Content, Format, Recipient};
 use mc_core::ports::{RenderContext, Size, SizeUnit, Slot, Warning};
 use serde_json::Value;
 
@@ -18,11 +18,6 @@ pub(crate) fn plain(content: &Content) -> String {
         (true, false) => rest,
         (false, false) => format!("{title}\n{rest}"),
     }
-}
-
-/// A fact as a line. One without a label is its value.
-pub(crate) fn fact_line(fact: &Fact) -> String {
-    if fact.label.trim().is_empty() { fact.value.clone() } else { format!("{}: {}", fact.label, fact.value) }
 }
 
 /// Everything a content says as Markdown source for a dialect, title first as a heading.
@@ -234,6 +229,12 @@ pub(crate) fn button_warning(label: &str) -> Warning {
     Warning::new("button_dropped", detail)
 }
 
+/// The note that the link's label is not seen. It is not repeated: a label that is an address may hold a secret.
+pub(crate) fn unlabelled(content: &Content) -> Option<Warning> {
+    let detail = "a click on the message opens its link; the link's label is not shown";
+    content.link_label().map(|_| Warning::new("label_dropped", detail))
+}
+
 /// The note that the level is not seen, for messages without a colour.
 pub(crate) fn colourless(content: &Content) -> Option<Warning> {
     level_dropped(content, "this message has no colour")
@@ -244,6 +245,9 @@ pub(crate) fn level_dropped(content: &Content, why: &str) -> Option<Warning> {
     let level = content.level?.as_str();
     Some(Warning::new("level_dropped", format!("the level \"{level}\" is not seen: {why}")))
 }
+
+/// What a button or a link says that leads to more and was given no words.
+pub(crate) const DETAILS: &str = "查看详情";
 
 /// The notes on what a kind without files and without clicks leaves out.
 pub(crate) fn left_out(content: &Content, context: &RenderContext<'_>) -> Vec<Warning> {
@@ -316,11 +320,5 @@ mod tests {
         assert_eq!(codes("[a](javascript:x) ![i](data:x) [b](/relative)"), ["link_dropped", "image_dropped"]);
         let none: [&str; 0] = [];
         assert_eq!(codes("[a](https://x.example) ~~struck~~ a < b"), none);
-    }
-
-    #[test]
-    fn a_fact_without_a_label_is_its_value() {
-        let fact = |label: &str| Fact { label: label.into(), value: "v".into() };
-        assert_eq!([fact_line(&fact("k")), fact_line(&fact(" "))], ["k: v", "v"]);
     }
 }

@@ -15,6 +15,7 @@ pub fn inline(content: &InlineContent) -> Content {
         title: content.title.clone(),
         body: Body { format: content.format, text },
         url: content.url.clone(),
+        url_label: content.url_label.clone(),
         facts: content.facts.clone(),
         buttons: content.buttons.clone(),
         image: content.image.clone(),

@@ -25,6 +25,8 @@ pub(crate) const NOTHING: char = '\u{10F7FF}';
 pub(crate) const BESIDE: char = '\u{10F7FE}';
 /// A shielded `<`, which takes raw HTML from the author's Markdown.
 pub(crate) const LESS_THAN: char = '\u{10F73C}';
+/// A shielded line end.
+pub(crate) const LINE_END: char = '\u{10F70A}';
 
 /// Whether a character stands for one of a value, or for no text.
 pub(crate) fn is_shielded(c: char) -> bool {

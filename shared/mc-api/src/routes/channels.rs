@@ -256,6 +256,7 @@ fn test_content() -> InlineContent {
         body: "This is a test message from Message Center. If you can read it, the channel works.".to_owned(),
         format: mc_core::model::Format::Text,
         url: None,
+        url_label: None,
         facts: Vec::new(),
         buttons: Vec::new(),
         image: None,

@@ -113,6 +113,9 @@ pub struct InlineContent {
     /// Where a click leads.
     #[schema(nullable = false)]
     pub url: Option<String>,
+    /// What the link there says, up to the platforms' own limits; each platform's own word by default.
+    #[schema(nullable = false)]
+    pub url_label: Option<String>,
     /// Label and value pairs.
     #[schema(required = false)]
     pub facts: Vec<Fact>,

@@ -37,7 +37,8 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
         overrides::apply(&mut payload, context.overrides, &PROTECTED)?;
         robot::clean(&mut payload);
         if !payload["msg"].is_object() {
-            return Err(bad_override("msg is an object, like {\"msgtype\": \"text\", \"text\": {…}}"));
+            let detail = "msg is an object, like {\"msgtype\": \"text\", \"text\": {…}}";
+            return Err(bad_override(detail).at("msg"));
         }
         let size = json_size(&payload["msg"]);
         if size > LIMIT {
@@ -61,7 +62,10 @@ fn messages(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Resu
     let as_text = |text: &str| json!({"msgtype": "text", "text": {"content": text}});
     match content.body.format {
         Format::Text => match card::of_text(content) {
-            Some(message) => Ok(vec![message]),
+            Some(message) => {
+                warnings.extend(robot::unlabelled(content));
+                Ok(vec![message])
+            }
             None => {
                 warnings.extend(robot::dead_buttons(content));
                 robot::in_parts(plain, LIMIT, |text, _| as_text(text)).map_err(too_large)
@@ -159,6 +163,14 @@ mod tests {
         let expected = json!({"title": "Deploy", "markdown": "## Deploy\n\n**done**",
             "single_title": "查看详情", "single_url": URL});
         assert_eq!(message(&single), json!({"msgtype": "action_card", "action_card": expected}));
+
+        let labelled = Content { url_label: Some("See it".into()), ..single };
+        assert_eq!(message(&labelled)["action_card"]["single_title"], "See it");
+        let long = Content { url_label: Some("长".repeat(21)), ..labelled };
+        assert_eq!(rendered(&long, None, &[]).unwrap().warnings[0].code, "button_as_link");
+        assert!(message(&long)["markdown"]["text"].as_str().unwrap().contains(&format!("]({URL})")));
+        let link = Content { url_label: Some("See it".into()), ..link };
+        assert_eq!(rendered(&link, None, &[]).unwrap().warnings[0].code, "label_dropped");
 
         let buttons = vec![Button::link("Log", URL), Button::link("Stop", "https://ci.example.com/2")];
         let card = &message(&Content { buttons, ..markdown })["action_card"];

@@ -191,6 +191,10 @@ mod tests {
             "singleTitle": "查看详情", "singleURL": "https://ci.example.com/2"});
         assert_eq!(payload["actionCard"], card);
         assert_eq!(payload["at"]["atMobiles"], json!(["13800000000"]), "a card can mention people");
+
+        content.url_label = Some("See it".into());
+        let payload = &self::rendered(&content, &[], None).unwrap().parts[0].payload;
+        assert_eq!(payload["actionCard"]["singleTitle"], "See it");
     }
 
     #[test]

@@ -73,13 +73,14 @@ impl Frame {
     }
 }
 
-/// The Markdown of a card's body. A title that the body begins with is the card's head already.
+/// The Markdown of a card's body. A title that the body begins with is the card's head already; its line stays, so that
+/// warnings count the lines of the body.
 pub(super) fn source(content: &Content) -> String {
     let without = Content { buttons: Vec::new(), url: None, ..content.clone() };
     let source = dialect::markdown_of(&without);
-    let (first, rest) = source.split_once('\n').unwrap_or((&source, ""));
+    let first = source.lines().next().unwrap_or_default();
     let is_title = first.starts_with('#') && first.trim_matches(['#', ' ']) == content.title.trim();
-    if is_title { rest.trim_start_matches('\n').to_owned() } else { source }
+    if is_title { source[first.len()..].to_owned() } else { source }
 }
 
 fn markdown(text: &str) -> Value {
@@ -88,11 +89,6 @@ fn markdown(text: &str) -> Value {
 
 /// The texts of the components: one, unless there are more tables than one shows.
 fn components(text: &str) -> Vec<String> {
-    // The number of a part is a paragraph of its own, or a table below it would be none.
-    let text = match text.split_once('\n') {
-        Some((number, rest)) if is_number(number) => format!("{number}\n\n{rest}"),
-        _ => text.to_owned(),
-    };
     let mut components = vec![String::new()];
     let (mut tables, mut in_code, mut was_row) = (0, false, false);
     for line in text.split('\n') {
@@ -116,17 +112,12 @@ fn components(text: &str) -> Vec<String> {
     if filled.is_empty() { vec![" ".to_owned()] } else { filled }
 }
 
-/// Whether a line is the number of a part, `(1/3)`.
-fn is_number(line: &str) -> bool {
-    let inner = line.strip_prefix('(').and_then(|line| line.strip_suffix(')'));
-    inner.is_some_and(|inner| inner.contains('/') && inner.bytes().all(|b| b.is_ascii_digit() || b == b'/'))
-}
-
 fn buttons(content: &Content, clicks: bool, warnings: &mut Vec<Warning>) -> Vec<Value> {
     let own = content.buttons.iter().map(|button| (&*button.text, &*button.url, &*button.action));
     let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
+    let own_label = content.link_label().unwrap_or(robot::DETAILS);
     let mut buttons = Vec::new();
-    for (label, url, action) in own.chain(link.map(|url| ("查看详情", url, ""))) {
+    for (label, url, action) in own.chain(link.map(|url| (own_label, url, ""))) {
         let mut behaviors = Vec::new();
         match dialect::safe_url(url) {
             Some(url) => behaviors.push(json!({"type": "open_url", "default_url": url})),
@@ -174,6 +165,8 @@ fn row(buttons: &[Value]) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use mc_core::model::Format;
+
     use super::*;
 
     #[test]
@@ -186,8 +179,19 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_a_part_is_a_paragraph() {
-        assert_eq!(components("(2/3)\n| a |"), ["(2/3)\n\n| a |"]);
-        assert_eq!(components("(a/b)\nc"), ["(a/b)\nc"]);
+    fn a_part_has_one_empty_line_below_its_number() {
+        assert_eq!(components("(2/3)\n\n| a |"), ["(2/3)\n\n| a |"]);
+    }
+
+    #[test]
+    fn a_title_that_the_card_has_already_counts_as_a_line_of_the_body() {
+        for (body, place) in [("# Deploy\n\n![a](https://x.example/a.png)", "line 3"), ("# Deploy", "")] {
+            let mut warnings = Vec::new();
+            let text =
+                dialect::feishu(&source(&Content::new("Deploy", Format::Markdown, body)), &mut warnings);
+            assert!(!text.contains("Deploy"), "{text}");
+            let at: Vec<&str> = warnings.iter().filter_map(|w| w.at.as_deref()).collect();
+            assert_eq!(at.concat(), place);
+        }
     }
 }

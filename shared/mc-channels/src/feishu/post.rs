@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::text::{Mention, literal};
-use crate::robot;
 
 /// How many of a body's links may be looked for in vain: an HTML can hold any number that its text does not show.
 const MISSES: usize = 50;
@@ -18,10 +17,11 @@ pub(super) fn source(content: &Content) -> String {
     let link = content.url.as_deref().filter(|url| content.buttons.iter().all(|button| button.url != **url));
     let mut parts = vec![
         linked(&content.body),
-        lines(content.facts.iter().map(|fact| literal(&robot::fact_line(fact))).collect()),
+        lines(content.facts.iter().map(|fact| literal(&fact.line())).collect()),
         lines(content.links().map(|button| line(&button.text, &button.url)).collect()),
     ];
-    parts.extend([content.image.as_deref(), link].into_iter().flatten().map(|address| line("", address)));
+    parts.extend(content.image.as_deref().map(|address| line("", address)));
+    parts.extend(link.map(|address| line(content.link_label().unwrap_or_default(), address)));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -284,6 +284,8 @@ mod tests {
                  [{shown}]({NOTICE})\n\n[{shown_doc}]({doc})"
             )
         );
+        let labelled = Content { url_label: Some("看看".into()), ..content };
+        assert!(source(&labelled).ends_with(&format!("\n\n[看看]({doc})")));
     }
 
     #[test]

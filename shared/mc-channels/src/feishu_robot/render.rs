@@ -69,6 +69,10 @@ mod tests {
         assert_eq!(button["behaviors"][0]["default_url"], "https://ci.example.com/1");
         assert_eq!(elements[2]["columns"][1]["elements"][0]["text"]["content"], "查看详情");
         assert!(!rendered.text.contains("**") && rendered.warnings.is_empty());
+        content.url_label = Some("See it".into());
+        let labelled =
+            &self::rendered(&content, &[], None).unwrap().parts[0].payload["card"]["body"]["elements"];
+        assert_eq!(labelled[1]["columns"][1]["elements"][0]["text"]["content"], "See it");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit,
 use serde_json::{Map, Value, json};
 
 use super::Sender;
+use crate::fields::escape;
 use crate::overrides::{self, bad_override};
 use crate::robot;
 
@@ -116,20 +117,25 @@ fn check_override(patch: &Value) -> Result<(), RenderError> {
             "subject" | "html" | "text" => {}
             "headers" => {
                 let Value::Object(headers) = value else {
-                    return Err(bad_override("headers is an object of header names and texts"));
+                    return Err(bad_override("headers is an object of header names and texts").at("headers"));
                 };
                 if let Some(name) = headers.keys().find(|name| is_protected(name)) {
-                    return Err(bad_override(format!("an override cannot change the header {name}")));
+                    let detail = format!("an override cannot change the header {name}");
+                    return Err(bad_override(detail).at(header(name)));
                 }
             }
             _ => {
-                return Err(bad_override(format!(
-                    "a mail has no {name}; it has subject, html, text and headers"
-                )));
+                let detail = format!("a mail has no {name}; it has subject, html, text and headers");
+                return Err(bad_override(detail).at(escape(name)));
             }
         }
     }
     Ok(())
+}
+
+/// Where a header stands in an override.
+fn header(name: &str) -> String {
+    format!("headers/{}", escape(name))
 }
 
 /// Headers of senders and recipients, of the mail system, and of the mail's form.
@@ -170,17 +176,18 @@ fn check_header(name: &str, value: &str) -> Result<(), RenderError> {
 fn check_payload(payload: &Value) -> Result<(), RenderError> {
     for name in ["subject", "html", "text"] {
         if !payload[name].is_string() {
-            return Err(bad_override(format!("{name} is a text")));
+            return Err(bad_override(format!("{name} is a text")).at(name));
         }
     }
     let subject = [("subject", &payload["subject"])];
     let headers =
         payload["headers"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value));
     for (name, value) in subject.into_iter().chain(headers) {
-        let value = value.as_str().ok_or_else(|| bad_override(format!("the header {name} is a text")))?;
+        let no_text = || bad_override(format!("the header {name} is a text")).at(header(name));
+        let value = value.as_str().ok_or_else(no_text)?;
         check_header(name, value)?;
         if !name.bytes().all(|b| (33..=126).contains(&b) && b != b':') {
-            return Err(bad_override(format!("{name:?} is not the name of a header")));
+            return Err(bad_override(format!("{name:?} is not the name of a header")).at(header(name)));
         }
     }
     Ok(())
@@ -230,7 +237,11 @@ mod tests {
     fn a_subject_cannot_smuggle_in_a_header() {
         for title in ["a\r\nBcc: x@example.com", "a\nb", "a\0b", "a\rb", "a\u{1b}[1mb", "a\u{85}b"] {
             let error = rendered(&Content::new(title, Format::Text, "b"), None).unwrap_err();
-            assert_eq!((error.code, error.field), ("header_injection", Some("title")), "{title:?}");
+            assert_eq!(
+                (error.code, error.field.as_deref()),
+                ("header_injection", Some("title")),
+                "{title:?}"
+            );
         }
         let bad = Content::new("a\nb", Format::Text, "b");
         let other = json!({"subject": "other"});

@@ -83,7 +83,8 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
     let title = content.title.trim();
     let as_header = !title.is_empty() && title.chars().count() <= HEADER_LIMIT && !title.contains('\n');
     let fits = content.facts.iter().all(|fact| fact.label.len() + fact.value.len() < FACT_LIMIT / 6);
-    let facts = if fits { facts(content) } else { Vec::new() };
+    let mut notes = Vec::new();
+    let facts = if fits { facts(content, &mut notes) } else { Vec::new() };
     // What has a block of its own is not written into the body as well.
     let (links, others): (Vec<_>, Vec<_>) =
         content.buttons.iter().partition(|button| is_button(&button.text, &button.url));
@@ -97,6 +98,10 @@ fn in_blocks(content: &Content, plain: &str, warnings: &mut Vec<Warning>) -> Res
         ..content.clone()
     };
     let source = dialect::slack(&robot::titled_markdown(&rest), warnings);
+    // What the body's text is warned of is said once.
+    notes.dedup_by(|one, other| one.code == other.code);
+    notes.retain(|note: &Warning| warnings.iter().all(|known| known.code != note.code));
+    warnings.append(&mut notes);
     let sections = sections(&source)?;
     let notification: String = escaped(plain.lines().find(|line| !line.trim().is_empty()).unwrap_or(plain));
     let notification: String = if notification.chars().count() > NOTIFICATION {
@@ -202,13 +207,13 @@ fn mrkdwn(text: &str) -> Value {
     json!({"type": "mrkdwn", "text": text, "verbatim": true})
 }
 
-fn facts(content: &Content) -> Vec<Value> {
+fn facts(content: &Content, warnings: &mut Vec<Warning>) -> Vec<Value> {
     let fields: Vec<Value> = content
         .facts
         .iter()
         .map(|fact| {
             let one = Content { facts: vec![fact.clone()], ..Content::new("", Format::Markdown, "") };
-            mrkdwn(&dialect::slack(&dialect::markdown_of(&one), &mut Vec::new()))
+            mrkdwn(&dialect::slack(&dialect::markdown_of(&one), warnings))
         })
         .collect();
     let groups = grouped(fields, FACTS);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{BodyTemplate, Config, JsonTemplate};
 use super::credentials::HIDDEN;
+use crate::fields::escape;
 use crate::overrides::{self, bad_override};
 use crate::robot;
 
@@ -26,6 +27,7 @@ struct View<'a> {
     params: &'a Map<String, Value>,
     to: Vec<&'a Addresses>,
     url: Option<&'a str>,
+    url_label: Option<&'a str>,
     facts: &'a [Fact],
     buttons: &'a [Button],
     image: Option<&'a str>,
@@ -65,6 +67,7 @@ pub(super) fn render(
         params: context.params,
         to: context.to.iter().map(|recipient| &recipient.addresses).collect(),
         url: content.url.as_deref(),
+        url_label: content.link_label(),
         facts: &content.facts,
         buttons: &content.buttons,
         image: content.image.as_deref(),
@@ -202,6 +205,9 @@ fn default_body(view: &View<'_>) -> Value {
         "delivery": view.delivery,
         "project": view.project,
     });
+    if let Some(label) = view.url_label {
+        body["url_label"] = label.into();
+    }
     // The macro would serialise it; a clone takes a third of the time.
     body["data"] = Value::Object(view.data.clone());
     body
@@ -254,7 +260,8 @@ fn patch(body: Value, of_others: &Value, patch: &Value) -> Result<Value, RenderE
     let mut document = document(body)?;
     if let Some(place) = own_place(patch, &document, &self::document(of_others.clone())?) {
         let detail = "recipients and credentials are the channel's own";
-        return Err(bad_override(format!("an override cannot change {place}: {detail}")));
+        let detail = format!("an override cannot change {}: {detail}", place.replace('/', "."));
+        return Err(bad_override(detail).at(place));
     }
     overrides::apply(&mut document, Some(patch), &[])?;
     Ok(document)
@@ -268,15 +275,15 @@ fn document(body: Value) -> Result<Value, RenderError> {
     }
 }
 
-/// The first place that a patch writes to though it is not the same in both documents.
+/// The first member of a patch that writes to what is not the same in both documents.
 fn own_place(patch: &Value, one: &Value, other: &Value) -> Option<String> {
     patch.as_object()?.iter().find_map(|(name, patch)| {
         let (one, other) = (one.get(name), other.get(name));
         match (patch, one, other) {
             (Value::Object(_), Some(one @ Value::Object(_)), Some(other @ Value::Object(_))) => {
-                own_place(patch, one, other).map(|place| format!("{name}.{place}"))
+                own_place(patch, one, other).map(|place| format!("{}/{place}", escape(name)))
             }
-            _ => (one != other).then(|| name.clone()),
+            _ => (one != other).then(|| escape(name)),
         }
     })
 }

@@ -105,6 +105,9 @@ pub(crate) fn not_shown(fields: &[Field], content: &Content, files: usize) -> Ve
             hidden.push(format!("the fact {label}"));
         }
     }
+    if content.link_label().is_some() {
+        hidden.push("the link's label".to_owned());
+    }
     let mut warnings = Vec::new();
     let mut note = |code, count: usize, what: &str| {
         if count > 0 {
@@ -126,14 +129,17 @@ pub(crate) fn not_shown(fields: &[Field], content: &Content, files: usize) -> Ve
 pub(crate) fn check(table: Table, payload: &Value, fields: &[Field]) -> Result<Size, RenderError> {
     let refuse = |code, detail: String| Err(RenderError::new(code, detail));
     let Some(data) = payload.get("data").and_then(Value::as_object).filter(|data| !data.is_empty()) else {
-        return refuse("bad_override", "data is an object of keywords, each {\"value\": \"…\"}".to_owned());
+        let detail = "data is an object of keywords, each {\"value\": \"…\"}";
+        return refuse("bad_override", detail.to_owned()).map_err(|error| error.at("data"));
     };
     let mut fullest = (0, 20);
     for (keyword, member) in data {
         let from = fields.iter().find(|field| field.keyword == *keyword);
         let from = from.map(|field| format!(" (filled by {})", field.name)).unwrap_or_default();
         let Some(value) = member.get("value").and_then(Value::as_str) else {
-            return refuse("bad_override", format!("data.{keyword} is {{\"value\": \"…\"}} with a text"));
+            let place = format!("data/{}", escape(keyword));
+            let detail = format!("data.{keyword} is {{\"value\": \"…\"}} with a text");
+            return refuse("bad_override", detail).map_err(|error| error.at(place));
         };
         match table.check(keyword, value) {
             Ok((used, Some(longest))) if used * fullest.1 > fullest.0 * longest => fullest = (used, longest),

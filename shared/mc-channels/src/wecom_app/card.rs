@@ -13,6 +13,8 @@ pub(super) const TITLE_BYTES: usize = 128;
 pub(super) const DESCRIPTION_BYTES: usize = 512;
 /// Bytes of an address.
 const URL_BYTES: usize = 2048;
+/// Characters of the words below a `textcard`.
+const LINK_LABEL: usize = 4;
 /// Bytes of a button's key.
 const KEY_BYTES: usize = 1024;
 
@@ -59,6 +61,8 @@ struct Said<'c> {
     facts: &'c [Fact],
     /// Where a click on the card leads.
     url: Option<String>,
+    /// What is said of that.
+    label: Option<&'c str>,
     /// Buttons that open another page.
     links: Vec<(&'c str, String)>,
     image: Option<String>,
@@ -88,6 +92,7 @@ impl<'c> Said<'c> {
             body: dialect::text(&content.body).trim().to_owned(),
             facts: &content.facts,
             url,
+            label: content.link_label(),
             links,
             image,
         })
@@ -104,7 +109,7 @@ impl<'c> Said<'c> {
 
     /// Body and facts as lines.
     fn lines(&self) -> String {
-        let facts = self.facts.iter().map(robot::fact_line);
+        let facts = self.facts.iter().map(Fact::line);
         let all: Vec<String> =
             std::iter::once(self.body.clone()).chain(facts).filter(|line| !line.is_empty()).collect();
         all.join("\n")
@@ -164,8 +169,15 @@ pub(super) fn of_text(content: &Content, warnings: &mut Vec<Warning>) -> Option<
                 format!("a click on the card opens what \"{}\" opens; the label is not shown", button.text);
             Warning::new("label_dropped", detail)
         }));
+        warnings.extend(unlabelled(content, card));
     }
     card
+}
+
+/// The note on a link's label that a card does not show.
+fn unlabelled(content: &Content, card: &Value) -> Option<Warning> {
+    let is_in_card = |label: &str| card.to_string().contains(&json!(label).to_string());
+    robot::unlabelled(content).filter(|_| !content.link_label().is_some_and(is_in_card))
 }
 
 fn textcard(said: &Said<'_>, url: &str) -> Option<Value> {
@@ -176,7 +188,10 @@ fn textcard(said: &Said<'_>, url: &str) -> Option<Value> {
         && description.len() <= DESCRIPTION_BYTES
         && said.links.is_empty();
     fits.then(|| {
-        let card = json!({"title": title, "description": description, "url": url});
+        let mut card = json!({"title": title, "description": description, "url": url});
+        if let Some(label) = said.label.filter(|label| label.chars().count() <= LINK_LABEL) {
+            card["btntxt"] = label.into();
+        }
         json!({"msgtype": "textcard", "textcard": card})
     })
 }
@@ -193,17 +208,21 @@ fn article(said: &Said<'_>, url: &str, image: &str) -> Option<Value> {
     })
 }
 
+/// A card of facts. What a click on it opens stands among its links as well, if it has a label.
 fn notice(said: &Said<'_>) -> Option<Value> {
+    let labelled = said.label.zip(said.url.as_deref());
+    let links = labelled.into_iter().chain(said.links.iter().map(|(label, url)| (*label, url.as_str())));
+    let links: Vec<(&str, &str)> = links.collect();
     let fits = !said.title.is_empty()
         && is_shown(&said.title, CARD_TITLE)
         && is_shown(&said.body, CARD_TEXT)
         && said.facts_are_shown()
-        && said.links.len() <= JUMPS
-        && said.links.iter().all(|(label, _)| !label.is_empty() && is_shown(label, JUMP_TITLE));
+        && links.len() <= JUMPS
+        && links.iter().all(|(label, _)| !label.is_empty() && is_shown(label, JUMP_TITLE));
     fits.then(|| {
         let mut card = said.card("text_notice");
-        if !said.links.is_empty() {
-            let jumps = said.links.iter().map(|(label, url)| json!({"type": 1, "title": label, "url": url}));
+        if !links.is_empty() {
+            let jumps = links.iter().map(|(label, url)| json!({"type": 1, "title": label, "url": url}));
             card["jump_list"] = jumps.collect();
         }
         json!({"msgtype": "template_card", "template_card": card})
@@ -245,6 +264,9 @@ pub(super) fn interaction(
     card["button_list"] = buttons.into();
     // The card's name is the push's, and is put in when it is sent.
     card["task_id"] = "".into();
+    if whole {
+        warnings.extend(unlabelled(content, &card));
+    }
     let message = json!({"msgtype": "template_card", "template_card": card});
     Ok(Some(Interaction { message, whole }))
 }

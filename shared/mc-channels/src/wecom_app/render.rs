@@ -242,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn a_links_label_is_where_a_card_has_a_place_for_it() {
+        let content = |label: &str| Content {
+            url: Some(URL.into()),
+            url_label: Some(label.into()),
+            ..Content::new("Order", Format::Text, "paid")
+        };
+        assert_eq!(only(&content("去看"))["textcard"]["btntxt"], "去看");
+        let long = rendered(&plain(), &content("See it"), None).unwrap();
+        assert!(long.parts[0].payload["textcard"].get("btntxt").is_none());
+        assert_eq!(codes(&long), ["label_dropped"]);
+        let facts = vec![fact("Sum", "12")];
+        let told = only(&Content { facts, ..content("See it") });
+        let jump = json!([{"type": 1, "title": "See it", "url": URL}]);
+        assert_eq!(told["template_card"]["jump_list"], jump);
+        let image = Some("https://x.example/p.png".to_owned());
+        let pictured = rendered(&plain(), &Content { image, ..content("See it") }, None).unwrap();
+        assert_eq!((types(&pictured), codes(&pictured)), (vec!["news"], vec!["label_dropped"]));
+    }
+
+    #[test]
     fn what_a_card_would_not_show_whole_is_a_text() {
         let linked = |title: &str, body: &str| Content {
             url: Some(URL.into()),

@@ -22,7 +22,7 @@ const ALL: &[Format] = &[Format::Text, Format::Markdown, Format::Html];
 const MARKDOWN: &[Format] = &[Format::Markdown];
 const HTML: &[Format] = &[Format::Html];
 
-fn elements() -> [Element; 20] {
+fn elements() -> [Element; 22] {
     [
         Element {
             name: "title",
@@ -41,6 +41,15 @@ fn elements() -> [Element; 20] {
             formats: ALL,
             add: |c, _, _| c.url = Some("https://x.example/whole-link".into()),
             seen: &["whole-link"],
+        },
+        Element {
+            name: "link with words of its own",
+            formats: ALL,
+            add: |c, _, _| {
+                c.url = Some("https://x.example/labelled".into());
+                c.url_label = Some("Look here".into());
+            },
+            seen: &["labelled", "Look here"],
         },
         Element {
             name: "button that leads somewhere",
@@ -117,6 +126,12 @@ fn elements() -> [Element; 20] {
             formats: MARKDOWN,
             add: |c, _, _| c.body.text.push_str("\n\n- Outer\n  - Inner\n    1. Deep\n"),
             seen: &["Outer", "Inner", "Deep"],
+        },
+        Element {
+            name: "quotation in a quotation",
+            formats: MARKDOWN,
+            add: |c, _, _| c.body.text.push_str("\n\n> Outer\n>\n> > Inner\n"),
+            seen: &["> > Inner"],
         },
         Element {
             name: "picture in the text",

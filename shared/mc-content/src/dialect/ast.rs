@@ -10,8 +10,8 @@ pub(super) enum Block {
     Heading(u8, Vec<Inline>),
     /// A paragraph.
     Paragraph(Vec<Inline>),
-    /// A quotation.
-    Quote(Vec<Block>),
+    /// A quotation. The number is a byte of the source.
+    Quote(usize, Vec<Block>),
     /// A list.
     List(List),
     /// Code, fenced or indented.
@@ -66,11 +66,11 @@ pub(super) struct Table {
     pub(super) rows: Vec<Vec<Vec<Inline>>>,
 }
 
-/// A piece of a paragraph.
+/// A piece of a paragraph. Numbers are bytes of the source.
 #[derive(Debug, PartialEq)]
 pub(super) enum Inline {
     /// Literal text, without line ends.
-    Text(String),
+    Text(usize, String),
     /// Literal text in a code span.
     Code(usize, String),
     /// A line end. Chat platforms show the author's line ends, so all dialects do.
@@ -108,7 +108,7 @@ pub(super) fn plain(inlines: &[Inline], line_end: &str) -> String {
 fn plain_into(inlines: &[Inline], line_end: &str, out: &mut String) {
     for inline in inlines {
         match inline {
-            Inline::Text(text) | Inline::Code(_, text) => out.push_str(text),
+            Inline::Text(_, text) | Inline::Code(_, text) => out.push_str(text),
             Inline::Break => out.push_str(line_end),
             Inline::Strong(c) | Inline::Emphasis(_, c) | Inline::Strike(_, c) => plain_into(c, line_end, out),
             Inline::Link(link) | Inline::Image(link) => plain_into(&link.children, line_end, out),

@@ -1,6 +1,6 @@
 //! A whole content as one text: body, facts, buttons, picture, link.
 
-use mc_core::model::{Content, Format};
+use mc_core::model::{Content, Fact, Format};
 
 use super::link::safe_url;
 use crate::shield::{BESIDE, shield};
@@ -16,8 +16,7 @@ pub fn markdown_of(content: &Content) -> String {
         Format::Markdown => content.body.text.trim_end().to_owned(),
         Format::Text | Format::Html => paragraphs(&super::text(&content.body)),
     };
-    let facts: Vec<String> =
-        content.facts.iter().map(|f| format!("**{}**: {}", shield(&f.label), shield(&f.value))).collect();
+    let facts: Vec<String> = content.facts.iter().map(fact).collect();
     let mut extras = vec![facts.join("\n")];
     if let Some(image) = &content.image {
         extras.push(format!("![{}]({})", shield(&content.title), shield(image)));
@@ -26,7 +25,8 @@ pub fn markdown_of(content: &Content) -> String {
         content.links().map(|b| format!("[{}]({})", shield(&b.text), shield(&b.url))).collect();
     extras.push(buttons.join("\n"));
     if let Some(url) = link_of(content) {
-        let text = if content.title.trim().is_empty() { url } else { &content.title };
+        let titled = if content.title.trim().is_empty() { url } else { &content.title };
+        let text = content.link_label().unwrap_or(titled);
         extras.push(format!("[{}]({})", shield(text), shield(url)));
     }
     extras.retain(|part| !part.is_empty());
@@ -35,6 +35,12 @@ pub fn markdown_of(content: &Content) -> String {
     }
     let between = if body.is_empty() { "" } else { "\n\n" };
     format!("{body}{between}{BESIDE}{}", extras.join("\n\n"))
+}
+
+/// A fact as a line of Markdown. One without a label is its value.
+fn fact(fact: &Fact) -> String {
+    let value = shield(&fact.value);
+    if fact.label.trim().is_empty() { value } else { format!("**{}**: {value}", shield(&fact.label)) }
 }
 
 /// Literal text as Markdown: shielded, with its empty lines as ends of paragraphs.
@@ -59,7 +65,7 @@ pub fn email_text(content: &Content) -> String {
 /// The same, of a body whose text is there already.
 pub(super) fn with_extras(content: &Content, body: &str) -> String {
     let mut parts = vec![body.trim_end().to_owned()];
-    let facts: Vec<String> = content.facts.iter().map(|f| format!("{}: {}", f.label, f.value)).collect();
+    let facts: Vec<String> = content.facts.iter().map(Fact::line).collect();
     parts.push(facts.join("\n"));
     let buttons: Vec<String> = content
         .links()
@@ -67,7 +73,8 @@ pub(super) fn with_extras(content: &Content, body: &str) -> String {
         .collect();
     parts.push(buttons.join("\n"));
     parts.extend(content.image.as_deref().and_then(safe_url));
-    parts.extend(link_of(content).and_then(safe_url));
+    let link = link_of(content).and_then(safe_url);
+    parts.extend(link.map(|url| content.link_label().map_or(url.clone(), |label| format!("{label}: {url}"))));
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }

@@ -139,7 +139,7 @@ impl Writer {
             Block::Paragraph(children) if tight => self.inlines(children),
             Block::Paragraph(children) => self.element("p", children),
             Block::Heading(level, children) => self.element(heading(*level), children),
-            Block::Quote(blocks) => {
+            Block::Quote(_, blocks) => {
                 self.open("blockquote");
                 self.out.push('\n');
                 self.blocks(blocks, false);
@@ -244,7 +244,7 @@ impl Writer {
 
     fn inline(&mut self, inline: &Inline) {
         match inline {
-            Inline::Text(text) => self.text(text),
+            Inline::Text(_, text) => self.text(text),
             Inline::Break => self.out.push_str("<br>\n"),
             Inline::Code(_, text) => {
                 self.out.push_str("<code>");

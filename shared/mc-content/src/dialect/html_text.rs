@@ -14,7 +14,7 @@ const LINES: [&str; 14] = [
 /// What is open beyond this begins no line: each line begins with all of it.
 const MAX_DEPTH: usize = 40;
 /// Elements whose content is nothing to read.
-const SILENT: [&str; 6] = ["script", "style", "head", "title", "template", "svg"];
+pub(super) const SILENT: [&str; 6] = ["script", "style", "head", "title", "template", "svg"];
 
 /// Readable text of HTML.
 pub(super) fn write(html: &str) -> String {
@@ -285,7 +285,7 @@ impl Reader {
 }
 
 /// Where a tag ends, attributes in quotes skipped.
-fn tag_end(html: &str) -> Option<usize> {
+pub(super) fn tag_end(html: &str) -> Option<usize> {
     let mut quote = None;
     for (at, byte) in html.bytes().enumerate() {
         match (quote, byte) {
@@ -300,7 +300,7 @@ fn tag_end(html: &str) -> Option<usize> {
 }
 
 /// What follows the end of an element whose content is not read.
-fn after_element<'h>(html: &'h str, name: &str) -> &'h str {
+pub(super) fn after_element<'h>(html: &'h str, name: &str) -> &'h str {
     for (at, _) in html.match_indices("</") {
         let rest = &html[at + 2..];
         if rest.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)) {

@@ -5,13 +5,18 @@
 //! backslash that is not understood is seen. There a character that would be formatting is replaced by a look-alike
 //! (`*` by `∗`, a backtick by `ˋ`, `|` in a table by `∣`, brackets in a link's text by `［］`) or parted by a zero-width
 //! space (`]` from `(`, `<` from a name, a mark at the start of a line from the line's start). The reader sees the same
-//! text; only who copies it gets the other character, and only where it would have been formatting. In an address that is
-//! its own text such a character is percent-encoded instead, so that it stays the same address.
+//! text; only who copies it gets the other character, and only where it would have been formatting, which a warning tells.
+//! In an address that is its own text such a character is percent-encoded instead, so that it stays the same address.
 
 use std::borrow::Cow;
 
+use super::marks::Marks;
+
 /// Seen as nothing, and no letter, digit, space or mark to any parser.
 pub(super) const ZERO_WIDTH: char = '\u{200B}';
+
+/// Characters that look like one that would be formatting.
+const LOOK_ALIKES: [char; 7] = ['∗', 'ˋ', 'ˍ', '∼', '∣', '［', '］'];
 
 /// How a dialect keeps text literal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,14 @@ impl Rules {
         matches!(self, Rules::Backslash | Rules::Entity)
     }
 
+    /// Whether anything is replaced by a look-alike.
+    pub(super) fn has_look_alikes(self) -> bool {
+        match self {
+            Rules::Backslash | Rules::Entity => false,
+            Rules::LookAlike | Rules::Wecom | Rules::Slack => true,
+        }
+    }
+
     /// Code as it may be sent. Feishu may look for mentions everywhere, and code cannot be escaped.
     pub(super) fn code(self, text: &str) -> Cow<'_, str> {
         if self == Rules::Slack {
@@ -61,48 +74,70 @@ impl Rules {
         text.into()
     }
 
-    /// Appends a text without line ends. What is in `out` tells whether a line begins here.
-    pub(super) fn push_line(self, text: &str, place: Place, out: &mut String) {
-        let mut text = text;
-        if out.is_empty() || out.ends_with('\n') {
-            text = push_indent(text, out);
-            text = self.guard_line_start(text, out);
+    /// Appends a text without line ends. What is in `out` tells whether a line begins here. Answers whether something was
+    /// replaced by a look-alike.
+    pub(super) fn push_line(self, text: &str, place: Place, marks: Marks, out: &mut String) -> bool {
+        if !(out.is_empty() || out.ends_with('\n')) {
+            return self.push(text, place, marks, out);
         }
-        self.push(text, place, out);
+        let text = push_indent(text, out);
+        let text = self.guard_line_start(text, out);
+        if self == Rules::LookAlike && is_block(text) {
+            return self.push(text, place, Marks::ANY, out);
+        }
+        self.push_after(out.chars().next_back().or(Some('\n')), text, place, marks, out)
     }
 
     /// Appends a text that follows a mark, so that it cannot be at the start of a line.
-    pub(super) fn push(self, text: &str, place: Place, out: &mut String) {
+    pub(super) fn push(self, text: &str, place: Place, marks: Marks, out: &mut String) -> bool {
+        self.push_after(None, text, place, marks, out)
+    }
+
+    fn push_after(
+        self,
+        before: Option<char>,
+        text: &str,
+        place: Place,
+        marks: Marks,
+        out: &mut String,
+    ) -> bool {
         let mut rest = text;
-        let mut previous = None;
+        let mut previous = before;
+        let (mut is_mark, mut is_replaced) = (false, false);
         // Only ASCII's punctuation and tabs mean anything anywhere; what stands between them is copied as it is.
         while let Some(at) = rest.find(|c: char| c.is_ascii_punctuation() || c == '\t') {
             let (plain, from) = rest.split_at(at);
             out.push_str(plain);
             previous = plain.chars().next_back().or(previous);
             let (c, after) = (char::from(from.as_bytes()[0]), &from[1..]);
-            let next = after.chars().next();
+            // All of a run is a mark, or nothing of it.
+            if matches!(c, '*' | '_' | '~') && previous != Some(c) {
+                is_mark = self.has_look_alikes() && marks.has(c, previous, from.chars().find(|n| *n != c));
+            }
+            let sign = Sign { c, previous, next: after.chars().next(), rest: from, place, marks, is_mark };
             match self {
                 Rules::Backslash => push_escaped(c, out),
-                Rules::Entity => push_entity(c, previous, next, from, place, out),
-                Rules::LookAlike => push_look_alike(c, previous, next, from, place, out),
-                Rules::Wecom => push_wecom(c, previous, next, from, place, out),
-                Rules::Slack => push_slack(c, previous, next, from, place, out),
+                Rules::Entity => push_entity(sign, out),
+                Rules::LookAlike => push_look_alike(sign, out),
+                Rules::Wecom => push_wecom(sign, out),
+                Rules::Slack => push_slack(sign, out),
             }
+            is_replaced = is_replaced || out.ends_with(LOOK_ALIKES);
             previous = Some(c);
             rest = after;
         }
         out.push_str(rest);
+        is_replaced
     }
 
     /// Appends an address that is its own text. With a look-alike in it, it would be another address for whoever copies it,
     /// so what this dialect would replace is percent-encoded instead.
     pub(super) fn push_address(self, address: &str, place: Place, out: &mut String) {
         let start = out.len();
-        self.push(address, place, out);
+        self.push(address, place, Marks::ANY, out);
         if matches!(self, Rules::LookAlike | Rules::Wecom) && out[start..] != *address {
             out.truncate(start);
-            self.push(&without_look_alikes(address), place, out);
+            self.push(&without_look_alikes(address), place, Marks::ANY, out);
         }
     }
 
@@ -152,6 +187,27 @@ impl Rules {
         }
         text
     }
+}
+
+/// A sign of a literal text, and where it stands.
+#[derive(Clone, Copy)]
+struct Sign<'t> {
+    c: char,
+    previous: Option<char>,
+    next: Option<char>,
+    /// The text from the sign on.
+    rest: &'t str,
+    place: Place,
+    marks: Marks,
+    /// Whether it would be a mark around a text, or a part of one.
+    is_mark: bool,
+}
+
+/// Whether a line would be a list's item or a thematic break.
+fn is_block(line: &str) -> bool {
+    let Some(mark @ ('*' | '_')) = line.chars().next() else { return false };
+    let is_item = mark == '*' && line[1..].chars().next().is_none_or(char::is_whitespace);
+    is_item || (line.matches(mark).count() > 2 && line.chars().all(|c| c == mark || c.is_whitespace()))
 }
 
 /// An address with everything percent-encoded that is replaced by a look-alike anywhere.
@@ -221,14 +277,8 @@ fn push_escaped(c: char, out: &mut String) {
     }
 }
 
-fn push_entity(
-    c: char,
-    previous: Option<char>,
-    next: Option<char>,
-    rest: &str,
-    place: Place,
-    out: &mut String,
-) {
+fn push_entity(sign: Sign<'_>, out: &mut String) {
+    let Sign { c, previous, next, rest, place, .. } = sign;
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     match c {
         '\t' => out.push(' '),
@@ -247,22 +297,17 @@ fn entity(c: char, out: &mut String) {
     out.push_str(&format!("&#{};", u32::from(c)));
 }
 
-fn push_look_alike(
-    c: char,
-    previous: Option<char>,
-    next: Option<char>,
-    rest: &str,
-    place: Place,
-    out: &mut String,
-) {
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+fn push_look_alike(sign: Sign<'_>, out: &mut String) {
+    let Sign { c, previous, next, rest, place, marks, is_mark } = sign;
     match c {
         '\t' => out.push(' '),
-        '*' => out.push('∗'),
+        '*' if is_mark => out.push('∗'),
         '`' => out.push('ˋ'),
-        // Inside a word an underscore is one in every Markdown, and names are copied often.
-        '_' if !(is_word(previous) && is_word(next)) => out.push('ˍ'),
-        '~' if next == Some('~') || previous.is_none_or(|p| !p.is_whitespace()) => out.push('∼'),
+        '_' if is_mark => out.push('ˍ'),
+        // One that opens only is none.
+        '~' if marks.may_pair('~') && (next == Some('~') || previous.is_none_or(|p| !p.is_whitespace())) => {
+            out.push('∼');
+        }
         '[' if place == Place::Link => out.push('［'),
         ']' if place == Place::Link => out.push('］'),
         '|' if place != Place::Text => out.push('∣'),
@@ -275,18 +320,12 @@ fn push_look_alike(
     }
 }
 
-fn push_wecom(
-    c: char,
-    previous: Option<char>,
-    next: Option<char>,
-    rest: &str,
-    place: Place,
-    out: &mut String,
-) {
+fn push_wecom(sign: Sign<'_>, out: &mut String) {
+    let Sign { c, previous, next, rest, place, marks, .. } = sign;
     match c {
         '\t' => out.push(' '),
         // One asterisk between other characters is no mark there.
-        '*' if matches!(previous, None | Some('*')) || matches!(next, None | Some('*')) => out.push('∗'),
+        '*' if marks.has_two(previous, next) => out.push('∗'),
         '`' => out.push('ˋ'),
         '[' if place == Place::Link => out.push('［'),
         ']' if place == Place::Link => out.push('］'),
@@ -297,24 +336,18 @@ fn push_wecom(
     }
 }
 
-fn push_slack(
-    c: char,
-    previous: Option<char>,
-    next: Option<char>,
-    rest: &str,
-    place: Place,
-    out: &mut String,
-) {
+fn push_slack(sign: Sign<'_>, out: &mut String) {
+    let Sign { c, previous, rest, place, is_mark, .. } = sign;
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     match c {
         '&' => out.push_str("&amp;"),
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),
         '\t' => out.push(' '),
-        '*' => out.push('∗'),
+        '*' if is_mark => out.push('∗'),
         '`' => out.push('ˋ'),
-        '~' => out.push('∼'),
-        '_' if !(is_word(previous) && is_word(next)) => out.push('ˍ'),
+        '~' if is_mark => out.push('∼'),
+        '_' if is_mark => out.push('ˍ'),
         '|' if place == Place::Link => out.push('∣'),
         ':' if !is_word(previous) && is_shortcode(rest) => parted(c, out),
         c => out.push(c),

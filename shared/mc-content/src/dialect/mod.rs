@@ -15,6 +15,7 @@ mod html_text;
 mod link;
 mod literal;
 mod markdown;
+mod marks;
 mod notes;
 mod parse;
 mod text;
@@ -38,7 +39,8 @@ pub fn wecom(md: &str, warnings: &mut Vec<Warning>) -> String {
 }
 
 /// WeCom's robot `markdown_v2`: nearly all of Markdown. Texts are kept literal as in [`wecom`], with more look-alikes
-/// because it has more marks.
+/// because it has more marks. A sign that could enclose nothing stays what it is, in all dialects with look-alikes, and a
+/// warning tells where one was replaced.
 pub fn wecom_v2(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::WECOM_V2, warnings)
 }

@@ -46,6 +46,7 @@ fn line_of_body(source: &str, at: usize) -> Option<usize> {
     let start = if is_titled { source.find("\n\n").map_or(source.len(), |end| end + 2) } else { 0 };
     let body = &source[start..];
     let body = &body[..body.find(BESIDE).unwrap_or(body.len())];
-    let before = body.get(..at.checked_sub(start)?)?;
+    // In a text with entities a place is known to a few bytes only.
+    let before = &body[..body.floor_char_boundary(at.checked_sub(start)?)];
     (before.len() < body.len()).then(|| 1 + unshield(before).matches('\n').count())
 }

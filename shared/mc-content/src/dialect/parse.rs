@@ -7,7 +7,7 @@ use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag, TagE
 use super::ast::{Align, Block, Code, Inline, Item, Link, List, Table};
 use super::autolink;
 use super::link::{picture_url, safe_url};
-use crate::shield::{BESIDE, LESS_THAN, NOTHING, unshield};
+use crate::shield::{BESIDE, LESS_THAN, LINE_END, NOTHING, unshield};
 
 /// Nesting beyond this is read as if it were not there: the writers call themselves for each level.
 const MAX_DEPTH: usize = 40;
@@ -121,6 +121,8 @@ struct Frame {
     task: Option<bool>,
     /// Code, or text that is no inline yet, because the parser gives it in pieces.
     text: String,
+    /// Where that text begins.
+    text_at: usize,
 }
 
 impl Frame {
@@ -136,6 +138,7 @@ impl Frame {
             rows: Vec::new(),
             task: None,
             text: String::new(),
+            text_at: at,
         }
     }
 
@@ -164,18 +167,20 @@ impl Frame {
         }
         let text = std::mem::take(&mut self.text);
         let mut rest = text.as_str();
+        let mut at = self.text_at;
         while !self.in_link
             && let Some((start, end)) = autolink::find(rest)
         {
             let address = &rest[start..end];
-            push_literal(&rest[..start], &mut self.inlines);
+            push_literal(&rest[..start], at, &mut self.inlines);
             let mut children = Vec::new();
-            push_literal(address, &mut children);
+            push_literal(address, at + start, &mut children);
             let url = safe_url(&unshield(address));
-            self.inlines.push(Inline::Link(Link { at: self.at, url, children, bare: true }));
+            self.inlines.push(Inline::Link(Link { at: at + start, url, children, bare: true }));
             rest = &rest[end..];
+            at += end;
         }
-        push_literal(rest, &mut self.inlines);
+        push_literal(rest, at, &mut self.inlines);
     }
 
     /// Closes a paragraph without tags before the next block.
@@ -195,18 +200,27 @@ impl Frame {
     }
 }
 
-/// Literal text. Neighbours are joined, so that a writer sees what stands next to what.
-fn push_literal(text: &str, inlines: &mut Vec<Inline>) {
-    let text = unshield(text);
-    for (i, line) in text.split('\n').enumerate() {
+/// Literal text that begins at an offset. Neighbours are joined, so that a writer sees what stands next to what.
+fn push_literal(text: &str, at: usize, inlines: &mut Vec<Inline>) {
+    let shown = unshield(text);
+    if !shown.contains('\n') {
+        return push_line(&shown, at, inlines);
+    }
+    let mut at = at;
+    for (i, line) in text.split(['\n', LINE_END]).enumerate() {
         if i > 0 {
             inlines.push(Inline::Break);
         }
-        match inlines.last_mut() {
-            _ if line.is_empty() => {}
-            Some(Inline::Text(last)) => last.push_str(line),
-            _ => inlines.push(Inline::Text(line.to_owned())),
-        }
+        push_line(&unshield(line), at, inlines);
+        at += line.len() + LINE_END.len_utf8();
+    }
+}
+
+fn push_line(line: &str, at: usize, inlines: &mut Vec<Inline>) {
+    match inlines.last_mut() {
+        _ if line.is_empty() => {}
+        Some(Inline::Text(_, last)) => last.push_str(line),
+        _ => inlines.push(Inline::Text(at, line.to_owned())),
     }
 }
 
@@ -222,7 +236,11 @@ impl Builder {
             Event::Start(tag) => self.start(tag, at),
             Event::End(tag) => self.end(tag),
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                self.top().text.push_str(&text);
+                let top = self.top();
+                if top.text.is_empty() {
+                    top.text_at = at;
+                }
+                top.text.push_str(&text);
             }
             Event::Code(text) => {
                 let code = unshield(&text).replace('\n', " ");
@@ -315,7 +333,7 @@ impl Builder {
             Open::Document => {}
             Open::Paragraph => parent.block(Block::Paragraph(inlines)),
             Open::Heading(level) => parent.block(Block::Heading(level, inlines)),
-            Open::Quote => parent.block(Block::Quote(blocks)),
+            Open::Quote => parent.block(Block::Quote(at, blocks)),
             Open::List(start) => parent.block(Block::List(List { at, start, items })),
             Open::Item => parent.items.push(Item { task, blocks }),
             Open::Code(language) => {

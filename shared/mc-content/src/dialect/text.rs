@@ -12,7 +12,7 @@ pub(super) fn write(blocks: &[Block]) -> String {
 fn block(block: &Block) -> String {
     match block {
         Block::Heading(_, children) | Block::Paragraph(children) => inlines(children),
-        Block::Quote(blocks) => prefixed(&write(blocks), "> ", "> "),
+        Block::Quote(_, blocks) => prefixed(&write(blocks), "> ", "> "),
         Block::List(list) => self::list(list),
         Block::Code(code) => code.text.clone(),
         Block::Table(table) => self::table(table),
@@ -68,7 +68,7 @@ fn inlines(inlines: &[Inline]) -> String {
 fn push(inlines: &[Inline], out: &mut String) {
     for inline in inlines {
         match inline {
-            Inline::Text(text) | Inline::Code(_, text) => out.push_str(text),
+            Inline::Text(_, text) | Inline::Code(_, text) => out.push_str(text),
             Inline::Break => out.push('\n'),
             Inline::Strong(c) | Inline::Emphasis(_, c) | Inline::Strike(_, c) => push(c, out),
             Inline::Link(link) | Inline::Image(link) => {

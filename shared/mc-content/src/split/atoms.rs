@@ -62,7 +62,12 @@ impl<'t> Scanner<'t> {
         if let Some(length) = hard {
             return (Atom::Hard(&text[..length]), length);
         }
-        if let Some(length) = enclosed(text, "**", &mut self.no_bold).filter(|length| *length > 4) {
+        // Bold text has no spaces beside its marks; with spaces they are signs of the text.
+        let is_bold = |length: &usize| {
+            let inner = &text[2..length - 2];
+            !inner.is_empty() && inner.trim().len() == inner.len()
+        };
+        if let Some(length) = enclosed(text, "**", &mut self.no_bold).filter(is_bold) {
             return (Atom::Bold(&text[2..length - 2]), length);
         }
         let length = enclosed(text, "`", &mut self.no_code).unwrap_or_else(|| word(text));
@@ -135,7 +140,9 @@ fn tag(text: &str, no_anchor: &mut bool) -> Option<usize> {
         *no_anchor = end.is_none();
         return end.map(|end| end + 4);
     }
-    let near = &text[..text.floor_char_boundary(256)];
+    // An address may be long.
+    let window = if inside.starts_with("http") { 4096 } else { 256 };
+    let near = &text[..text.floor_char_boundary(window)];
     near.find('>').map(|end| end + 1)
 }
 
@@ -145,13 +152,13 @@ fn word(text: &str) -> usize {
     let mut spaces = false;
     for cluster in clusters(text) {
         let is_space = cluster.trim().is_empty();
-        let in_word = cluster.len() == 1 && !"[*`<!".contains(cluster) && !spaces;
+        let in_word = cluster.is_ascii() && !"[*`<!".contains(cluster) && !spaces;
         if length > 0 && !is_space && (!in_word || address_starts(&text[length..])) {
             break;
         }
         spaces |= is_space;
         length += cluster.len();
-        if cluster.len() > 1 && !text[length..].starts_with(' ') {
+        if !cluster.is_ascii() && !text[length..].starts_with(' ') {
             break;
         }
     }
@@ -162,21 +169,38 @@ fn address_starts(text: &str) -> bool {
     text.starts_with("http://") || text.starts_with("https://")
 }
 
-/// Characters with what belongs to them: accents, skin tones, joined emoji. Between these a text may always be cut.
+/// Characters with what belongs to them: accents, skin tones, joined emoji, flags, and what a dialect writes for one
+/// character (`&#42;`). Between these a text may always be cut.
 pub(super) fn clusters(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let mut chars = rest.char_indices();
-        let (_, mut last) = chars.next()?;
+        let (_, first) = chars.next()?;
+        let (mut last, mut is_half_flag) = (first, is_flag(first));
         let end = chars.find(|(_, c)| {
-            let belongs = last == '\u{200D}' || extends(*c);
+            let is_other_half = is_half_flag && is_flag(*c);
+            is_half_flag = is_half_flag && !is_other_half;
+            let belongs = last == '\u{200D}' || extends(*c) || is_other_half;
             last = *c;
             !belongs
         });
-        let (cluster, others) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        let end = entity(rest).unwrap_or_else(|| end.map_or(rest.len(), |(at, _)| at));
+        let (cluster, others) = rest.split_at(end);
         rest = others;
         Some(cluster)
     })
+}
+
+/// Half of a flag: two such letters are one.
+fn is_flag(c: char) -> bool {
+    ('\u{1F1E6}'..='\u{1F1FF}').contains(&c)
+}
+
+/// The length of something like `&amp;` or `&#42;`.
+fn entity(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('&')?;
+    let length = inside.bytes().take(8).take_while(|b| b.is_ascii_alphanumeric() || *b == b'#').count();
+    (length > 0 && inside[length..].starts_with(';')).then_some(length + 2)
 }
 
 fn extends(c: char) -> bool {
@@ -196,11 +220,18 @@ mod tests {
             "<@zhangsan>",
             "<font color=\"info\">",
             "<a href=\"https://x\">y z</a>",
+            format!("<https://x/{}|y z>", "a".repeat(1000)).as_str(),
         ] {
             assert_eq!(atoms(piece), [Atom::Hard(piece)], "{piece}");
             let line = format!("看 {piece} 好");
             assert!(atoms(&line).contains(&Atom::Hard(piece)), "{line}: {:?}", atoms(&line));
         }
+    }
+
+    #[test]
+    fn asterisks_between_spaces_are_no_marks() {
+        assert!(!atoms("2 ** 10 and 3 ** 2, a** b**").iter().any(|atom| matches!(atom, Atom::Bold(_))));
+        assert!(atoms("2 ** 10 **b**").contains(&Atom::Bold("b")));
     }
 
     #[test]
@@ -223,5 +254,11 @@ mod tests {
             assert_eq!(words(line).collect::<String>(), line);
         }
         assert_eq!(clusters("e\u{301}👍🏽👩‍💻x").collect::<Vec<_>>(), ["e\u{301}", "👍🏽", "👩‍💻", "x"]);
+        assert_eq!(clusters("🇨🇳🇩🇪🇫").collect::<Vec<_>>(), ["🇨🇳", "🇩🇪", "🇫"]);
+        assert_eq!(
+            clusters("a&#42;&amp;& b;").collect::<Vec<_>>(),
+            ["a", "&#42;", "&amp;", "&", " ", "b", ";"]
+        );
+        assert_eq!(words("a&#42;b c").collect::<Vec<_>>(), ["a&#42;b ", "c"]);
     }
 }

@@ -127,12 +127,12 @@ impl Packer {
     /// Adds a line, in a new part if it must be. `begins` says that it is the first one of a paragraph that must be cut.
     fn line(&mut self, line: &str, before: &str, following: &[&str], begins: bool) -> Result<(), usize> {
         let in_code = !self.block.close.is_empty();
-        if in_code && line.trim() == self.block.close {
-            // Its room was kept.
+        if in_code && bare(line) == bare(&self.block.close) {
+            // The room of what closes it was kept.
             self.trim();
-            self.block = Open::default();
+            let Open { close, .. } = std::mem::take(&mut self.block);
             self.bound = 0;
-            self.append_line(line, before);
+            self.append_line(if self.size(line) > self.size(&close) { &close } else { line }, before);
             return Ok(());
         }
         let opens = if in_code { None } else { opened_by(line, following.first().copied()) };
@@ -356,12 +356,18 @@ impl Packer {
     }
 }
 
-/// What a line opens: a fence, or with the line after it a table.
+/// What a line opens: a fence, also one in a quotation or an item of a list, or with the line after it a table.
 fn opened_by(line: &str, next: Option<&str>) -> Option<Open> {
-    let mark = line.trim_start();
-    let length = mark.bytes().take_while(|b| *b == b'`').count();
-    if length >= 3 && !mark[length..].contains('`') {
-        return Some(Open { again: line.to_owned(), close: "`".repeat(length) });
+    let inner = line.trim_start_matches(is_around);
+    let fence = without_marker(inner);
+    let length = fence.bytes().take_while(|b| *b == b'`').count();
+    if length >= 3 && !fence[length..].contains('`') {
+        let around = &line[..line.len() - inner.len()];
+        // The end of code in an item stands below its beginning, or it would begin other code outside of the item.
+        let marker = &inner[..inner.len() - fence.len()];
+        let indent = if marker.starts_with('•') { 0 } else { marker.len() };
+        let close = format!("{around}{}{}", " ".repeat(indent), "`".repeat(length));
+        return Some(Open { again: line.to_owned(), close });
     }
     let is_rule = |l: &str| l.starts_with('|') && l.contains("--") && l.bytes().all(|b| b"|-: ".contains(&b));
     match next {
@@ -370,6 +376,23 @@ fn opened_by(line: &str, next: Option<&str>) -> Option<Open> {
         }
         _ => None,
     }
+}
+
+/// What may stand before a line of a quotation or a list.
+fn is_around(c: char) -> bool {
+    c == '>' || c.is_whitespace()
+}
+
+/// A line without what may stand around it.
+fn bare(line: &str) -> &str {
+    line.trim_start_matches(is_around).trim_end()
+}
+
+/// The first line of an item without the item's mark.
+fn without_marker(line: &str) -> &str {
+    let bullet = line.strip_prefix("- ").or_else(|| line.strip_prefix("• "));
+    let number = || line.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(". ");
+    bullet.or_else(number).unwrap_or(line).trim_start()
 }
 
 /// A paragraph, and the line ends before it.
@@ -396,7 +419,7 @@ fn paragraphs(text: &str) -> Vec<Paragraph<'_>> {
                 continue;
             }
             fence = opened_by(line, None).map(|open| open.close).unwrap_or_default();
-        } else if line.trim() == fence {
+        } else if bare(line) == bare(&fence) {
             fence.clear();
         }
         start.get_or_insert(at);

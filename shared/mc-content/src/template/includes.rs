@@ -29,8 +29,8 @@ pub(super) struct Unknowable {
 /// The names of all templates that any text of this one includes, extends or imports from.
 pub fn included_names(template: &TemplateBody) -> BTreeSet<String> {
     let mut names = names_in_body(&template.body);
-    for text in [Some(&template.title), template.url.as_ref(), template.image.as_ref()].into_iter().flatten()
-    {
+    let optional = [&template.url, &template.url_label, &template.image];
+    for text in optional.into_iter().flatten().chain([&template.title]) {
         names.extend(names_in_body(text));
     }
     for fact in &template.facts {

@@ -26,6 +26,7 @@ pub(super) struct LayerSource {
     body: Option<String>,
     pub(super) format: Option<Format>,
     url: Option<Option<String>>,
+    url_label: Option<Option<String>>,
     facts: Option<Vec<FactTemplate>>,
     buttons: Option<Vec<ButtonTemplate>>,
     image: Option<Option<String>>,
@@ -39,6 +40,7 @@ pub(super) struct Layer {
     pub(super) body: Option<Bodies>,
     pub(super) format: Option<Format>,
     pub(super) url: Option<Option<Text>>,
+    pub(super) url_label: Option<Option<Text>>,
     /// Label and value.
     pub(super) facts: Option<Vec<[Text; 2]>>,
     /// Text, link and action.
@@ -65,6 +67,7 @@ impl LayerSource {
             body: Some(body.body.clone()),
             format: Some(body.format),
             url: Some(body.url.clone()),
+            url_label: Some(body.url_label.clone()),
             facts: Some(body.facts.clone()),
             buttons: Some(body.buttons.clone()),
             image: Some(body.image.clone()),
@@ -72,7 +75,7 @@ impl LayerSource {
         }
     }
 
-    /// Reads one entry of `channels`. `null` takes a link, a picture or a level away.
+    /// Reads one entry of `channels`. `null` takes a link, its label, a picture or a level away.
     pub(super) fn of_override(key: &str, value: &Value, errors: &mut Vec<FieldError>) -> Self {
         let pointer = format!("/channels/{}", key.replace('~', "~0").replace('/', "~1"));
         let mut layer = Self { pointer, ..Self::default() };
@@ -92,13 +95,14 @@ impl LayerSource {
                 "body" => layer.body = read(&at, value, errors),
                 "format" => layer.format = read(&at, value, errors),
                 "url" => layer.url = read(&at, value, errors),
+                "url_label" => layer.url_label = read(&at, value, errors),
                 "facts" => layer.facts = read(&at, value, errors),
                 "buttons" => layer.buttons = read(&at, value, errors),
                 "image" => layer.image = read(&at, value, errors),
                 "level" => layer.level = read(&at, value, errors),
                 _ => errors.push(FieldError::new(
                     at,
-                    "cannot be overridden; title, body, format, url, facts, buttons, image and level can",
+                    "cannot be overridden; title, body, format, url, url_label, facts, buttons, image and level can",
                 )),
             }
         }
@@ -117,6 +121,9 @@ impl LayerSource {
             body: self.body.map(|b| compiler.bodies(formats, &b)),
             format: self.format,
             url: self.url.map(|url| url.and_then(|t| compiler.text("url", Print::Text, &t))),
+            url_label: self
+                .url_label
+                .map(|label| label.and_then(|t| compiler.text("url_label", Print::Text, &t))),
             facts: self.facts.map(|facts| {
                 compiler.rows("facts", ["label", "value"], facts.into_iter().map(|f| [f.label, f.value]))
             }),

@@ -128,6 +128,7 @@ impl CompiledTemplate {
         let title = run.text(first(&layers, |l| l.title.as_ref()))?;
         let text = run.text(body)?;
         let url = run.optional(first(&layers, |l| l.url.as_ref()))?;
+        let url_label = run.optional(first(&layers, |l| l.url_label.as_ref()))?;
         let image = run.optional(first(&layers, |l| l.image.as_ref()))?;
         let facts = run.rows(first(&layers, |l| l.facts.as_ref()))?;
         let buttons = run.rows(first(&layers, |l| l.buttons.as_ref()))?;
@@ -135,6 +136,7 @@ impl CompiledTemplate {
             title,
             body: Body { format, text },
             url,
+            url_label,
             facts: facts.into_iter().map(|[label, value]| Fact { label, value }).collect(),
             buttons: buttons
                 .into_iter()
@@ -175,11 +177,11 @@ impl Run<'_> {
         text.render(env, context, &mut self.budget)
     }
 
-    /// A URL: spaces around it are the template's layout, and an empty one is none.
+    /// A URL or its label: spaces around it are the template's layout, and an empty one is none.
     fn optional(&mut self, text: Option<&Option<Text>>) -> Result<Option<String>, RenderError> {
         let Some(Some(text)) = text else { return Ok(None) };
-        let url = self.text(Some(text))?.trim().to_owned();
-        Ok(Some(url).filter(|url| !url.is_empty()))
+        let text = self.text(Some(text))?.trim().to_owned();
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     /// The first text of a row is as it comes; spaces around the others are the template's layout.

@@ -26,11 +26,11 @@ fn a_content_becomes_one_markdown_text() {
     let text = dialect::wecom(&dialect::markdown_of(&full(Format::Markdown, "**Hi**")), &mut warnings);
     assert_eq!(
         text,
-        "**Hi**\n\n**App**: ∗∗pay∗∗\n: two\nlines\n\n[Deploy <\u{200B}failed>](https://z.example/i.png)\n\n\
+        "**Hi**\n\n**App**: ∗∗pay∗∗\ntwo\nlines\n\n[Deploy <\u{200B}failed>](https://z.example/i.png)\n\n\
          [Open ［it］](https://y.example/%28a%29)\nNever\n\n[Deploy <\u{200B}failed>](https://x.example/run?a=1&b=2)"
     );
     let codes: Vec<&str> = warnings.iter().map(|w| &*w.code).collect();
-    assert_eq!(codes, ["image_linked", "link_dropped"]);
+    assert_eq!(codes, ["character_replaced", "image_linked", "link_dropped"]);
 
     let text =
         dialect::commonmark(&dialect::markdown_of(&Content::new("", Format::Text, "# a\n  b *c*\n\nd")));
@@ -57,6 +57,7 @@ fn a_warning_names_the_line_of_the_body_and_of_nothing_around_it() {
         let wanted = [
             at("list_flattened", Some("3")),
             at("emphasis_dropped", Some("5")),
+            at("character_replaced", None),
             at("image_linked", None),
             at("link_dropped", None),
         ];
@@ -99,9 +100,30 @@ fn an_email_has_everything_in_both_forms() {
     assert!(!html.contains("javascript:"));
     assert_eq!(
         text,
-        "Why\n\n- a < b\n\nApp: **pay**\n: two\nlines\n\nOpen [it]: https://y.example/%28a%29\nNever\n\n\
+        "Why\n\n- a < b\n\nApp: **pay**\ntwo\nlines\n\nOpen [it]: https://y.example/%28a%29\nNever\n\n\
          https://z.example/i.png\n\nhttps://x.example/run?a=1&b=2"
     );
+}
+
+#[test]
+fn a_link_says_what_somebody_chose() {
+    let content = Content {
+        url: Some("https://x.example/run".to_owned()),
+        url_label: Some("See *the* run".to_owned()),
+        ..Content::new("Deploy", Format::Markdown, "Hi")
+    };
+    let source = dialect::markdown_of(&content);
+    assert_eq!(dialect::commonmark(&source), "Hi\n\n[See \\*the\\* run](https://x.example/run)");
+    let dialect::Email { html, text } = dialect::email(&content);
+    assert_eq!(text, "Hi\n\nSee *the* run: https://x.example/run");
+    assert_eq!(html.matches("https://x.example/run").count(), 1, "a button, and no address below it");
+    assert!(html.contains("class=\"mc-first\"") && html.contains(">See *the* run</a>"), "{html}");
+    // A label without a link, or of nothing but spaces, says nothing.
+    for other in
+        [Content { url: None, ..content.clone() }, Content { url_label: Some(" ".into()), ..content }]
+    {
+        assert!(!dialect::email(&other).text.contains("See"));
+    }
 }
 
 #[test]
@@ -174,6 +196,25 @@ fn marks_inside_of_lines_have_no_style_and_blocks_have_all_of_theirs() {
 }
 
 #[test]
+fn a_part_of_a_page_looks_like_markdown_and_a_whole_one_like_itself() {
+    let html = |body: &str| dialect::email(&Content::new("t", Format::Html, body)).html;
+    let markdown = dialect::email(&Content::new("t", Format::Markdown, "## a\n\nb\n\n- c")).html;
+    let part = html("<h2>a</h2>\n<p>b</p>\n<ul>\n<li>c</li>\n</ul>");
+    for block in ["h2", "p", "ul", "li"] {
+        let tag = |html: &str| {
+            let (_, rest) = html.split_once(&format!("<{block} style=\"")).expect("a style");
+            rest.split('"').next().unwrap_or_default().trim_end_matches(';').to_owned()
+        };
+        assert_eq!(tag(&part), tag(&markdown), "{block}");
+    }
+    assert!(part.contains("prefers-color-scheme: dark"), "the styles are ours, so it has a dark form");
+    for own in ["<style>p { margin: 0 }</style><p>b</p>", "<body><p>b</p></body>", "<html><p>b</p></html>"] {
+        assert!(html(own).contains("<p>b</p>"), "{own}");
+    }
+    assert_eq!(dialect::html(&Content::new("", Format::Html, "<p>b</p>").body), "<p>b</p>");
+}
+
+#[test]
 fn html_with_colours_of_its_own_stays_light() {
     let html = |body: &str| dialect::email(&Content::new("t", Format::Html, body)).html;
     let dark = "prefers-color-scheme: dark";
@@ -208,6 +249,7 @@ fn inline_content_is_never_a_template() {
         body: "**{{ nope }}** {% if %} \u{10F72A}<b>".to_owned(),
         format: Format::Markdown,
         url: None,
+        url_label: None,
         facts: Vec::new(),
         buttons: Vec::new(),
         image: None,

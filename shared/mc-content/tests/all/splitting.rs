@@ -80,6 +80,23 @@ fn code_is_closed_and_opened_again() {
 }
 
 #[test]
+fn code_in_a_list_or_a_quotation_is_closed_and_opened_again() {
+    for (first, other) in [("- ", "  "), ("1. ", "   "), ("• ", ""), ("> ", "> "), ("> - ", ">   ")] {
+        let lines: String = (0..9).map(|n| format!("{other}let line = {n};\n")).collect();
+        let parts = parts(&format!("intro\n\n{first}```\n{lines}{other}```\n\nend"), 70, Bytes);
+        assert!(parts.len() > 2, "{parts:?}");
+        for part in &parts {
+            let mut in_code = false;
+            for line in part.lines() {
+                in_code ^= line.ends_with("```");
+                assert_eq!(in_code && !line.ends_with("```"), line.contains("let"), "{line:?} in {parts:?}");
+            }
+            assert!(!in_code, "{part}");
+        }
+    }
+}
+
+#[test]
 fn a_table_keeps_its_head() {
     let text = "| a | b |\n| --- | --- |\n| 1 | 2 |\n| 3 | 4 |\n| 5 | 6 |";
     let head = "| a | b |\n| --- | --- |";
@@ -168,7 +185,7 @@ fn nothing_is_lost_and_nothing_is_too_large() {
 
 #[test]
 fn a_text_of_openings_does_not_take_for_ever() {
-    for piece in ["[", "(", "<a ", "**", "`", "![", "<"] {
+    for piece in ["[", "(", "<a ", "**", "`", "![", "<", "<http", "&#4", "&amp;", "🇨"] {
         let text = piece.repeat(100_000);
         assert!(split(&text, text.len() / 30, Bytes).is_ok_and(|parts| parts.len() > 20), "{piece}");
     }

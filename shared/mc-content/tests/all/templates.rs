@@ -42,6 +42,7 @@ fn every_field_is_a_template() {
     let template = TemplateBody {
         title: "{{ app }} {{ params.env }}".to_owned(),
         url: Some("https://x.example/{{ app | urlencode }}".to_owned()),
+        url_label: Some(" See {{ app }} ".to_owned()),
         facts: vec![FactTemplate { label: "{{ app }}".to_owned(), value: "{{ n + 1 }}".to_owned() }],
         buttons: vec![
             button("Open {{ app }}", "https://y.example", ""),
@@ -60,6 +61,7 @@ fn every_field_is_a_template() {
     let content = compiled(&template).render(target, &data, &params).expect("renders");
     assert_eq!(content.title, "pay roll prod");
     assert_eq!(content.url.as_deref(), Some("https://x.example/pay%20roll"));
+    assert_eq!(content.url_label.as_deref(), Some("See pay roll"));
     assert_eq!(content.facts, [Fact { label: "pay roll".to_owned(), value: "3".to_owned() }]);
     assert_eq!(
         content.buttons,

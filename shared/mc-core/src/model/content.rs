@@ -82,6 +82,17 @@ pub struct Fact {
     pub value: String,
 }
 
+impl Fact {
+    /// The fact as a line. One without a label is its value.
+    pub fn line(&self) -> String {
+        if self.label.trim().is_empty() {
+            self.value.clone()
+        } else {
+            format!("{}: {}", self.label, self.value)
+        }
+    }
+}
+
 /// A button that opens a page, or tells the caller that it was pressed.
 ///
 /// A platform that tells of clicks shows a button with an `action` as one to press; every other platform shows where
@@ -115,6 +126,8 @@ pub struct Content {
     pub body: Body,
     /// Where a click on the message leads.
     pub url: Option<String>,
+    /// What the link there says; without it each platform's own word.
+    pub url_label: Option<String>,
     /// Label and value pairs.
     pub facts: Vec<Fact>,
     /// Buttons.
@@ -132,6 +145,7 @@ impl Content {
             title: title.into(),
             body: Body { format, text: text.into() },
             url: None,
+            url_label: None,
             facts: Vec::new(),
             buttons: Vec::new(),
             image: None,
@@ -139,8 +153,37 @@ impl Content {
         }
     }
 
+    /// What the link says, where there is one and somebody chose its words.
+    pub fn link_label(&self) -> Option<&str> {
+        self.url.as_ref()?;
+        self.url_label.as_deref().map(str::trim).filter(|label| !label.is_empty())
+    }
+
     /// The buttons that lead somewhere.
     pub fn links(&self) -> impl Iterator<Item = &Button> {
         self.buttons.iter().filter(|button| !button.url.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_without_a_label_is_its_value() {
+        let line = |label: &str| Fact { label: label.into(), value: "v".into() }.line();
+        assert_eq!([line("k"), line(" ")], ["k: v", "v"]);
+    }
+
+    #[test]
+    fn a_label_says_something_of_a_link_or_nothing() {
+        let content = |url: Option<&str>, label: &str| Content {
+            url: url.map(str::to_owned),
+            url_label: Some(label.to_owned()),
+            ..Content::new("", Format::Text, "")
+        };
+        assert_eq!(content(Some("https://x.example"), " See ").link_label(), Some("See"));
+        assert_eq!(content(Some("https://x.example"), " ").link_label(), None);
+        assert_eq!(content(None, "See").link_label(), None);
     }
 }

@@ -180,6 +180,9 @@ pub struct InlineContent {
     /// Where a click leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// What the link there says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_label: Option<String>,
     /// Label and value pairs.
     #[serde(default, deserialize_with = "super::or_default", skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,

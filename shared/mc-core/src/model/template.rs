@@ -58,6 +58,9 @@ pub struct TemplateBody {
     /// Where a click leads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// What the link there says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_label: Option<String>,
     /// Label and value pairs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<FactTemplate>,
@@ -71,7 +74,7 @@ pub struct TemplateBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
     /// Fields that differ per channel name or kind: a JSON object of the fields above (title, body, format, url,
-    /// facts, buttons, image, level).
+    /// url_label, facts, buttons, image, level).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub channels: Map<String, Value>,
 }

@@ -172,8 +172,9 @@ pub struct RenderError {
     pub code: &'static str,
     /// What is wrong and what to do.
     pub detail: String,
-    /// The member of the content that is at fault, by its name (`title`); `None` where it is the body or no single one.
-    pub field: Option<&'static str>,
+    /// The member of the content that is at fault, by its name (`title`), or of the override, as a JSON pointer into it without
+    /// the first slash (`headers/X-A`); `None` where it is the body or no single one.
+    pub field: Option<Cow<'static, str>>,
 }
 
 impl RenderError {
@@ -182,10 +183,10 @@ impl RenderError {
         Self { code, detail: detail.into(), field: None }
     }
 
-    /// The same refusal, of this member of the content.
+    /// The same refusal, of this member of the content or of the override.
     #[must_use]
-    pub fn at(self, field: &'static str) -> Self {
-        Self { field: Some(field), ..self }
+    pub fn at(self, field: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..self }
     }
 }
 

@@ -300,13 +300,16 @@ impl Plan {
             files: &self.infos,
         };
         work(&*channel.channel, &content, &context).map_err(|e| {
-            let of_override = || format!("/overrides/{}", request::escape(&channel.name));
+            let of_override = || {
+                let member = e.field.as_deref().map(|field| format!("/{field}")).unwrap_or_default();
+                format!("/overrides/{}{member}", request::escape(&channel.name))
+            };
             let pointer = match e.code {
                 "bad_override" => of_override(),
                 // A header that no field of the content breaks is one of the override.
                 "header_injection" if e.field.is_none() => of_override(),
                 _ if self.template.is_some() => "/data".to_owned(),
-                _ => format!("/content/{}", e.field.unwrap_or("body")),
+                _ => format!("/content/{}", e.field.as_deref().unwrap_or("body")),
             };
             Refusal::field(e.code, pointer, format!("{} (channel {})", e.detail, channel.name))
         })

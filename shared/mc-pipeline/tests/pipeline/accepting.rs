@@ -52,7 +52,14 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
         (with(json!({"expire_at": "2020-01-01T00:00:00Z"})), ("invalid_request", "/expire_at")),
         (with(json!({"tags": [""]})), ("invalid_request", "/tags/0")),
         (with(json!({"overrides": {"im": {}}})), ("unknown_channel", "/overrides/im")),
-        (with(json!({"overrides": {"mail": {"cc": "x@example.com"}}})), ("bad_override", "/overrides/mail")),
+        (
+            with(json!({"overrides": {"mail": {"cc": "x@example.com"}}})),
+            ("bad_override", "/overrides/mail/cc"),
+        ),
+        (
+            with(json!({"overrides": {"mail": {"headers": {"Bcc": "x@example.com"}}}})),
+            ("bad_override", "/overrides/mail/headers/Bcc"),
+        ),
         (
             with(json!({"overrides": {"mail": {"headers": {"X-A": "a\nb"}}}})),
             ("header_injection", "/overrides/mail"),

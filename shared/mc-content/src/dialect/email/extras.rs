@@ -52,13 +52,16 @@ fn lines(text: &str, out: &mut String) {
 /// Buttons are cells, because some readers colour nothing else; the room around the words belongs to the link, so that
 /// all of it can be pressed, and for Outlook, which gives links no room, to the cell (`mso-padding-alt`). The first one
 /// has the level's colour, the others a frame. One that may not be opened is its text.
+///
+/// The link is one of them, if somebody chose its words.
 fn buttons(content: &Content, out: &mut String) {
     let color = style::color(content.level);
     let mut first = true;
-    for button in content.links() {
-        let Some(url) = safe_url(&button.url) else {
+    let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
+    for (text, url) in own.chain(content.link_label().zip(link_of(content))) {
+        let Some(url) = safe_url(url) else {
             out.push_str("<p style=\"margin:0 0 16px\">");
-            escape(&button.text, out);
+            escape(text, out);
             out.push_str("</p>\n");
             continue;
         };
@@ -85,14 +88,15 @@ fn buttons(content: &Content, out: &mut String) {
         out.push_str(words);
         out.push_str(if first { " !important" } else { "" });
         out.push_str(";text-decoration:none;font-weight:600;line-height:1.4\">");
-        escape(&button.text, out);
+        escape(text, out);
         out.push_str("</a></td></tr></table>\n");
         first = false;
     }
 }
 
 fn link(content: &Content, out: &mut String) {
-    let Some(url) = link_of(content).and_then(safe_url) else { return };
+    let bare = link_of(content).filter(|_| content.link_label().is_none());
+    let Some(url) = bare.and_then(safe_url) else { return };
     let mut escaped = String::with_capacity(url.len());
     escape(&url, &mut escaped);
     for piece in

@@ -2,6 +2,7 @@
 
 mod extras;
 mod footer;
+mod fragment;
 mod style;
 
 use mc_core::model::{Content, Format};
@@ -32,8 +33,9 @@ pub struct Email {
 /// bar of colour; then come title, picture, body, facts, buttons and the link. What is too wide wraps, or scrolls inside
 /// of its own box.
 ///
-/// An HTML body that already is a document keeps its own frame; what else the content has goes before its end. An HTML
-/// body with colours of its own is shown on white, in the dark too: nobody can know whether they could be read on black.
+/// An HTML body that already is a document keeps its own frame; what else the content has goes before its end. A part of a
+/// page looks like Markdown where its author did not say otherwise, unless it brings rules of its own. An HTML body with
+/// colours of its own is shown on white, in the dark too: nobody can know whether they could be read on black.
 pub fn email(content: &Content) -> Email {
     let body = match content.body.format {
         Format::Text => Body {
@@ -74,7 +76,7 @@ fn begins_with_title(blocks: &[Block], title: &str) -> bool {
 }
 
 fn is_document(html: &str) -> bool {
-    find(html, "<html").is_some() || find(html, "<!doctype").is_some()
+    ["<html", "<!doctype", "<body"].iter().any(|start| find(html, start).is_some())
 }
 
 /// Where `wanted`, which is lower case, stands in any case.
@@ -149,7 +151,11 @@ fn document(content: &Content, body: &Body) -> String {
     if own_html {
         // What an author lays out is as wide as it likes.
         out.push_str("<div style=\"overflow-x:auto\">\n");
-        out.push_str(&body.html);
+        if find(&body.html, "<style").is_some() {
+            out.push_str(&body.html);
+        } else {
+            out.push_str(&fragment::styled(&body.html));
+        }
         out.push_str("\n</div>\n");
     } else {
         out.push_str(&body.html);

@@ -1,7 +1,7 @@
 //! How a mail looks: the styles of its blocks and the frame around them, all known when this is compiled.
 //!
 //! No library puts rules onto elements here, because every element is written by us and its rules are known beforehand.
-//! What an author writes as HTML is sent as it is.
+//! What an author writes as HTML gets the same where it says nothing itself.
 
 use mc_core::model::Level;
 
@@ -83,7 +83,7 @@ macro_rules! narrow {
          .mc-text a { color: #2563eb; }\n\
          .mc-text code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; font-size: 0.92em; }\n\
          .mc-text pre code { font-size: 1em; }\n\
-         .mc-text > :first-child { margin-top: 0 !important; }\n\
+         .mc-text > :first-child, .mc-text > div:first-child > :first-child { margin-top: 0 !important; }\n\
          .mc-text li ul, .mc-text li ol { margin: 6px 0 0 !important; }\n\
          .mc-text img { max-width: 100%; height: auto; }\n"
     };

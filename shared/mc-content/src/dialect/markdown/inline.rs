@@ -4,9 +4,13 @@ use super::Writer;
 use crate::dialect::ast::{Inline, Link, plain};
 use crate::dialect::link::{is_in_mail, safe_url};
 use crate::dialect::literal::{Place, Rules, ZERO_WIDTH};
+use crate::dialect::marks::Marks;
 
 /// What becomes of code where there is none at all, in lines and as blocks.
 pub(super) const CODE_AS_TEXT: &str = "code is written as plain text, a block of it as a quotation";
+
+/// What becomes of a text that would be formatting, where a platform has no escape.
+const LOOK_ALIKE: &str = "a character that would be formatting is replaced by one that looks like it";
 
 /// What surrounds a piece of text.
 #[derive(Clone, Copy, Debug)]
@@ -17,20 +21,34 @@ pub(super) struct Around {
     one_line: bool,
     /// After a mark no text is at the start of a line.
     marked: bool,
+    /// Whether what is written is all of a paragraph.
+    whole: bool,
+    marks: Marks,
 }
 
 impl Around {
-    pub(super) const TEXT: Self =
-        Self { place: Place::Text, strong: false, emphasis: false, one_line: false, marked: false };
-    pub(super) const LINE: Self = Self { one_line: true, ..Self::TEXT };
-    pub(super) const HEADING: Self = Self { marked: true, ..Self::LINE };
+    pub(super) const TEXT: Self = Self {
+        place: Place::Text,
+        strong: false,
+        emphasis: false,
+        one_line: false,
+        marked: false,
+        whole: true,
+        marks: Marks::ANY,
+    };
+    /// A line among others of the same paragraph.
+    pub(super) const LINE: Self = Self { one_line: true, whole: false, ..Self::TEXT };
+    pub(super) const HEADING: Self = Self { one_line: true, marked: true, ..Self::TEXT };
     /// Bold already, for what gets its marks around all of it.
-    pub(super) const BOLD: Self = Self { strong: true, ..Self::HEADING };
+    pub(super) const BOLD: Self = Self { strong: true, whole: false, ..Self::HEADING };
     pub(super) const CELL: Self = Self { place: Place::Cell, ..Self::HEADING };
 }
 
 impl Writer<'_> {
     pub(super) fn inlines(&mut self, inlines: &[Inline], around: Around) -> String {
+        let has_marks = around.whole && self.flavor.literal.has_look_alikes();
+        let marks = if has_marks { Marks::among(inlines) } else { Marks::ANY };
+        let around = Around { whole: false, marks, ..around };
         let mut out = String::new();
         for inline in inlines {
             self.inline(inline, around, &mut out);
@@ -40,9 +58,9 @@ impl Writer<'_> {
 
     fn inline(&mut self, inline: &Inline, around: Around, out: &mut String) {
         match inline {
-            Inline::Text(text) => {
+            Inline::Text(at, text) => {
                 self.gap_after_mark(text, out);
-                self.push_text(text, around, out);
+                self.push_text(*at, text, around, out);
             }
             Inline::Break if around.one_line => out.push(' '),
             Inline::Break => out.push_str(self.flavor.line_end),
@@ -131,21 +149,27 @@ impl Writer<'_> {
         }
         if !self.flavor.code_spans {
             self.notes.add("code_flattened", CODE_AS_TEXT, at);
-            return self.push_text(text, around, out);
+            return self.push_text(at, text, around, out);
         }
         self.part_words(out);
         // Two code spans side by side would join their marks.
         if out.ends_with('`') {
             out.push(ZERO_WIDTH);
         }
-        let text = if around.place == Place::Cell && self.flavor.literal == Rules::Backslash {
+        let in_cell = around.place == Place::Cell && text.contains('|');
+        let has_standard_code = self.flavor.literal.has_standard_code();
+        if (in_cell && self.flavor.literal != Rules::Backslash) || (!has_standard_code && text.contains('`'))
+        {
+            self.note_look_alike(at);
+        }
+        let text = if in_cell && self.flavor.literal == Rules::Backslash {
             text.replace('|', "\\|")
-        } else if around.place == Place::Cell {
+        } else if in_cell {
             text.replace('|', "∣")
         } else {
             text.to_owned()
         };
-        if self.flavor.literal.has_standard_code() {
+        if has_standard_code {
             let text = self.flavor.literal.code(&text);
             let fence = "`".repeat(longest_run(&text, '`') + 1);
             let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
@@ -177,7 +201,7 @@ impl Writer<'_> {
             self.nested(&link.children, around, out);
             let address = url.split_once(':').map_or(url.as_str(), |(_, address)| address);
             if words != address {
-                self.flavor.literal.push(&format!(" ({address})"), around.place, out);
+                self.push_literal(link.at, &format!(" ({address})"), around.place, out);
             }
             return;
         }
@@ -187,11 +211,11 @@ impl Writer<'_> {
         if self.flavor.angle_links {
             // No marks are read in there, and an address needs no text.
             if !is_address {
-                self.flavor.literal.push(&words, Place::Link, &mut text);
+                self.push_literal(link.at, &words, Place::Link, &mut text);
             }
             return self.push_link(text, url, "", out);
         }
-        if is_address && matches!(&link.children[..], [Inline::Text(_)]) {
+        if is_address && matches!(&link.children[..], [Inline::Text(..)]) {
             self.flavor.literal.push_address(&words, Place::Link, &mut text);
             return self.push_link(text, url, "", out);
         }
@@ -199,7 +223,7 @@ impl Writer<'_> {
         for child in &link.children {
             match child {
                 Inline::Image(image) => {
-                    self.flavor.literal.push(&plain(&image.children, " "), Place::Link, &mut text);
+                    self.push_literal(image.at, &plain(&image.children, " "), Place::Link, &mut text);
                 }
                 child => self.inline(child, inner, &mut text),
             }
@@ -209,7 +233,7 @@ impl Writer<'_> {
 
     fn image(&mut self, image: &Link, out: &mut String) {
         let mut text = String::new();
-        self.flavor.literal.push(&plain(&image.children, " "), Place::Link, &mut text);
+        self.push_literal(image.at, &plain(&image.children, " "), Place::Link, &mut text);
         match image.url.as_ref().filter(|url| !is_in_mail(url)) {
             Some(url) if self.flavor.images => self.push_link(text, url, "!", out),
             Some(url) => {
@@ -227,12 +251,27 @@ impl Writer<'_> {
         }
     }
 
-    fn push_text(&self, text: &str, around: Around, out: &mut String) {
-        if around.marked {
-            self.flavor.literal.push(text, around.place, out);
+    fn push_text(&mut self, at: usize, text: &str, around: Around, out: &mut String) {
+        let literal = self.flavor.literal;
+        let is_replaced = if around.marked {
+            literal.push(text, around.place, around.marks, out)
         } else {
-            self.flavor.literal.push_line(text, around.place, out);
+            literal.push_line(text, around.place, around.marks, out)
+        };
+        if is_replaced {
+            self.note_look_alike(at);
         }
+    }
+
+    /// A text beside marks of ours.
+    fn push_literal(&mut self, at: usize, text: &str, place: Place, out: &mut String) {
+        if self.flavor.literal.push(text, place, Marks::ANY, out) {
+            self.note_look_alike(at);
+        }
+    }
+
+    pub(super) fn note_look_alike(&mut self, at: usize) {
+        self.notes.add("character_replaced", LOOK_ALIKE, at);
     }
 
     fn push_link(&self, text: String, url: &str, kind: &str, out: &mut String) {

@@ -7,6 +7,7 @@ use mc_core::ports::Warning;
 use crate::dialect::ast::{Align, Block, Code, Inline, List, Table};
 use crate::dialect::flavor::Flavor;
 use crate::dialect::literal::{Place, Rules, ZERO_WIDTH};
+use crate::dialect::marks::Marks;
 use crate::dialect::notes::Notes;
 use crate::dialect::parse::{parse_clean, prepared};
 use inline::{Around, CODE_AS_TEXT, longest_run, wrap};
@@ -66,7 +67,7 @@ impl Writer<'_> {
     /// What parts two blocks. Without an empty line some would run into each other.
     fn between(&self, previous: &Block, block: &Block, inside: Inside) -> &'static str {
         let can_touch = matches!(previous, Block::Paragraph(_) | Block::Code(_))
-            && matches!(block, Block::List(_) | Block::Code(_) | Block::Quote(_));
+            && matches!(block, Block::List(_) | Block::Code(_) | Block::Quote(..));
         let is_flat = !self.flavor.nested_quotes;
         if inside.tight && (is_flat || can_touch) {
             // Blocks begin on lines of their own, whatever ends a line inside of one.
@@ -82,7 +83,7 @@ impl Writer<'_> {
         match block {
             Block::Heading(level, children) => self.heading(*level, children, inside),
             Block::Paragraph(children) => self.inlines(children, Around::TEXT),
-            Block::Quote(blocks) => self.quote(blocks, inside),
+            Block::Quote(at, blocks) => self.quote(*at, blocks, inside),
             Block::List(list) => self.list(list, inside),
             Block::Code(code) => self.code(code, inside),
             Block::Table(table) => self.table(table),
@@ -114,8 +115,11 @@ impl Writer<'_> {
         format!("{} {text}", "#".repeat(usize::from(level)))
     }
 
-    fn quote(&mut self, blocks: &[Block], inside: Inside) -> String {
+    fn quote(&mut self, at: usize, blocks: &[Block], inside: Inside) -> String {
         let flat = !self.flavor.nested_quotes;
+        if flat && inside.quote {
+            self.notes.add("quote_flattened", "a quotation in a quotation is written as a part of it", at);
+        }
         let inner = self.blocks(blocks, Inside { quote: true, tight: flat, ..inside });
         if flat && inside.quote { inner } else { quoted(&inner) }
     }
@@ -149,11 +153,14 @@ impl Writer<'_> {
             }
             out.push_str(&marker);
             out.push_str(task);
+            let mut in_code = false;
             for (n, line) in inner.split('\n').enumerate() {
                 if n > 0 {
                     out.push('\n');
-                    out.push_str(if line.is_empty() { "" } else { &indent });
+                    out.push_str(if line.is_empty() || in_code { "" } else { &indent });
                 }
+                // Where lists are lines, what moves them to the right would be a part of the code.
+                in_code ^= !self.flavor.lists && self.flavor.fences && is_fence(line);
                 out.push_str(line);
             }
         }
@@ -169,17 +176,24 @@ impl Writer<'_> {
                 CODE_AS_TEXT
             };
             self.notes.add("code_flattened", detail, code.at);
-            let mut out = String::new();
+            let marks = Marks::of(&code.text);
+            let (mut out, mut is_replaced) = (String::new(), false);
             for (i, line) in code.text.split('\n').enumerate() {
                 if i > 0 {
                     out.push_str(self.flavor.line_end);
                 }
                 let mut text = String::new();
-                self.flavor.literal.push_line(line, Place::Text, &mut text);
+                is_replaced |= self.flavor.literal.push_line(line, Place::Text, marks, &mut text);
                 out.push_str(&text);
+            }
+            if is_replaced {
+                self.note_look_alike(code.at);
             }
             let is_quoted = inside.quote && !self.flavor.nested_quotes;
             return if is_quoted { out } else { quoted(&out) };
+        }
+        if self.flavor.literal == Rules::Slack && code.text.contains("```") {
+            self.note_look_alike(code.at);
         }
         let text = self.flavor.literal.code(&code.text);
         let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
@@ -226,10 +240,12 @@ impl Writer<'_> {
 
     /// Two columns are names and values, a line each. More are a line per cell, with an empty line between rows.
     fn flat_table(&mut self, table: &Table) -> String {
-        let heads: Vec<String> = table.head.iter().map(|cell| self.inlines(cell, Around::LINE)).collect();
-        let wide = heads.len() > 2;
+        let wide = table.head.len() > 2;
+        let mut heads = Vec::new();
         let mut blocks = Vec::new();
-        if !wide {
+        if wide {
+            heads.extend(table.head.iter().map(|cell| self.inlines(cell, Around::LINE)));
+        } else {
             let bold: Vec<String> = table.head.iter().map(|c| self.inlines(c, Around::BOLD)).collect();
             let head = bold.into_iter().filter(|h| !h.is_empty()).collect::<Vec<_>>().join(": ");
             blocks.push(wrap(&head, self.flavor.strong, true));
@@ -251,6 +267,12 @@ impl Writer<'_> {
         blocks.retain(|b| !b.is_empty());
         blocks.join(if wide { "\n\n" } else { self.flavor.line_end })
     }
+}
+
+/// Whether a line begins or ends code. No text begins with a backtick where this is asked.
+fn is_fence(line: &str) -> bool {
+    let is_mark = |c: char| c.is_ascii_digit() || "\u{3000}•☑☐. ".contains(c);
+    line.trim_start_matches(is_mark).starts_with("```")
 }
 
 /// Every line as a quotation.

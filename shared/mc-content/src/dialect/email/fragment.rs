@@ -1,0 +1,249 @@
+//! A part of a page in our frame: its blocks look like those of a Markdown body.
+//!
+//! Only what the author left open is said. Ours stands before what an element says itself, so that the author's counts; what
+//! an attribute says (`width`, `align`) is not said again; and a table that says how much room it takes, and has no lines, is
+//! the author's layout, in which no cell gets a line.
+
+use std::ops::Range;
+
+use super::super::html_text::{SILENT, after_element, tag_end};
+use super::style;
+
+/// What Markdown writes as well. A box of the author's is no box of ours.
+const STYLED: [&str; 16] = [
+    "p",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "ul",
+    "ol",
+    "li",
+    "blockquote",
+    "pre",
+    "table",
+    "th",
+    "td",
+    "hr",
+];
+
+/// Attributes by which a table lays out, unless it has lines.
+const LAYOUT: [&str; 7] = ["cellpadding", "cellspacing", "width", "align", "bgcolor", "background", "role"];
+
+/// Attributes, and what of a style they say already.
+const SAID: [(&str, &[&str]); 5] = [
+    ("width", &["width", "min-width"]),
+    ("align", &["text-align"]),
+    ("valign", &["vertical-align"]),
+    ("bgcolor", &["background"]),
+    ("background", &["background"]),
+];
+
+/// HTML with the styles that its blocks lack.
+pub(super) fn styled(html: &str) -> String {
+    let mut out = String::with_capacity(html.len() + html.len() / 2);
+    // Of each table that is open, whether its cells are ours to style.
+    let mut tables = Vec::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let length = length(from);
+        let (tag, after) = from.split_at(length);
+        let name = name(tag);
+        match name.as_str() {
+            "/table" => {
+                tables.pop();
+            }
+            "table" => tables.push(!is_layout(tag)),
+            _ => {}
+        }
+        let is_ours = match name.as_str() {
+            "table" | "th" | "td" => tables.last() == Some(&true),
+            name => STYLED.contains(&name),
+        };
+        if is_ours {
+            push(tag, &name, &mut out);
+        } else {
+            out.push_str(tag);
+        }
+        rest = after;
+        if SILENT.contains(&name.as_str()) && !tag.ends_with("/>") {
+            let behind = after_element(after, &name);
+            out.push_str(&after[..after.len() - behind.len()]);
+            rest = behind;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// How much of what begins with `<` is one piece: a comment, a tag, or the sign alone.
+fn length(from: &str) -> usize {
+    if from.starts_with("<!--") {
+        return from.find("-->").map_or(from.len(), |end| end + 3);
+    }
+    let is_tag = from[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
+    if is_tag { tag_end(from).map_or(from.len(), |end| end + 1) } else { 1 }
+}
+
+/// The name of a tag in lower case, `/` in front of that of an end tag.
+fn name(tag: &str) -> String {
+    let body = &tag[1..];
+    let is_name = |(at, c): &(usize, char)| c.is_ascii_alphanumeric() || (*at == 0 && *c == '/');
+    let length = body.char_indices().take_while(is_name).count();
+    body[..length].to_ascii_lowercase()
+}
+
+fn is_layout(table: &str) -> bool {
+    let attributes = attributes(table);
+    match attributes.iter().find(|a| a.is("border")) {
+        Some(border) => matches!(table[border.value.clone()].trim(), "" | "0"),
+        None => attributes.iter().any(|a| LAYOUT.iter().any(|name| a.is(name))),
+    }
+}
+
+/// Writes a start tag with its style.
+fn push(tag: &str, name: &str, out: &mut String) {
+    let attributes = attributes(tag);
+    let said: Vec<&str> = SAID
+        .iter()
+        .filter(|(attribute, _)| attributes.iter().any(|a| a.is(attribute)))
+        .flat_map(|(_, properties)| *properties)
+        .copied()
+        .collect();
+    let lacks = |property: &&str| {
+        let name = property.split(':').next().unwrap_or_default();
+        !name.is_empty() && !said.contains(&name)
+    };
+    let ours = style::of(name).split(';').filter(lacks).collect::<Vec<_>>().join(";");
+    match attributes.iter().find(|a| a.is("style")) {
+        Some(own) if own.quoted => {
+            out.push_str(&tag[..own.value.start]);
+            out.push_str(&ours);
+            out.push(';');
+            out.push_str(&tag[own.value.start..]);
+        }
+        // Without quotes there is no place for ours.
+        Some(_) => out.push_str(tag),
+        None => {
+            let (start, rest) = tag.split_at(1 + name.len());
+            out.push_str(&format!("{start} style=\"{ours}\"{rest}"));
+        }
+    }
+}
+
+/// An attribute of a tag, and where its value stands in it, without quotes.
+struct Attribute<'h> {
+    name: &'h str,
+    value: Range<usize>,
+    quoted: bool,
+}
+
+impl Attribute<'_> {
+    fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name)
+    }
+}
+
+fn attributes(tag: &str) -> Vec<Attribute<'_>> {
+    let tag = tag.strip_suffix('>').unwrap_or(tag);
+    let end_of =
+        |from: usize, ends: &dyn Fn(char) -> bool| tag[from..].find(ends).map_or(tag.len(), |at| from + at);
+    let skipped = |from: usize| end_of(from, &|c| !c.is_ascii_whitespace());
+    let mut found = Vec::new();
+    let mut at = end_of(0, &|c| c.is_ascii_whitespace() || c == '/');
+    loop {
+        at = end_of(at, &|c| !c.is_ascii_whitespace() && c != '/');
+        if at == tag.len() {
+            return found;
+        }
+        // A name has one character at least, whatever it is.
+        let first = tag[at..].chars().next().map_or(1, char::len_utf8);
+        let name_end = end_of(at + first, &|c| c.is_ascii_whitespace() || matches!(c, '=' | '/'));
+        let name = &tag[at..name_end];
+        let Some(value) = tag[skipped(name_end)..].strip_prefix('=') else {
+            found.push(Attribute { name, value: name_end..name_end, quoted: false });
+            at = name_end;
+            continue;
+        };
+        let start = skipped(tag.len() - value.len());
+        let quote = tag[start..].chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (value, next) = match quote {
+            Some(quote) => {
+                let end = end_of(start + 1, &|c| c == quote);
+                (start + 1..end, (end + 1).min(tag.len()))
+            }
+            None => {
+                let end = end_of(start, &|c| c.is_ascii_whitespace());
+                (start..end, end)
+            }
+        };
+        found.push(Attribute { name, value, quoted: quote.is_some() });
+        at = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_get_the_styles_that_their_author_left_open() {
+        let hr = style::of("hr");
+        for (html, wanted) in [
+            ("a <b>c</b> < d<br>", "a <b>c</b> < d<br>".to_owned()),
+            ("<P>a</P>", "<P style=\"margin:0 0 16px\">a</P>".to_owned()),
+            ("<hr/><hr />", format!("<hr style=\"{hr}\"/><hr style=\"{hr}\" />")),
+            ("<p class=x style='margin:0'>", "<p class=x style='margin:0 0 16px;margin:0'>".to_owned()),
+            ("<p style=margin:0>", "<p style=margin:0>".to_owned()),
+            (
+                "<p title=\"a > style='b'\">",
+                "<p style=\"margin:0 0 16px\" title=\"a > style='b'\">".to_owned(),
+            ),
+            ("<!-- <p> --><div><svg><p></svg>", "<!-- <p> --><div><svg><p></svg>".to_owned()),
+            ("<p", "<p style=\"margin:0 0 16px\"".to_owned()),
+        ] {
+            assert_eq!(styled(html), wanted, "{html}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_values_has_lines_and_one_that_lays_out_has_none() {
+        let cell = style::of("td").trim_end_matches(';');
+        let html = "<table><tr><td>a</td><td valign=top style=\"color:red\">b</td></tr></table>";
+        let open = "min-width:4em;padding:8px 12px;border:1px solid #d1d5db;word-break:normal;overflow-wrap:break-word";
+        assert_eq!(
+            styled(html),
+            format!(
+                "<table style=\"{}\"><tr><td style=\"{cell}\">a</td>\
+                 <td valign=top style=\"{open};color:red\">b</td></tr></table>",
+                style::of("table")
+            )
+        );
+        for layout in ["cellpadding=\"0\"", "border=0 style=\"width:100%\"", "role=presentation"] {
+            let html = format!("<table {layout}><tr><td>a</td></tr></table>");
+            assert_eq!(styled(&html), html);
+        }
+        let lines = "<table border=\"1\" width=\"1400\"><td>a</td></table>";
+        let wanted = format!(
+            "<table style=\"border-collapse:collapse\" border=\"1\" width=\"1400\"><td style=\"{cell}\">a</td></table>"
+        );
+        assert_eq!(styled(lines), wanted, "and it stays as wide as it was");
+        let inside = format!("<table width=600><tr><td>{html}</td></tr></table>");
+        assert_eq!(styled(&inside), format!("<table width=600><tr><td>{}</td></tr></table>", styled(html)));
+    }
+
+    #[test]
+    fn what_is_no_html_stays_what_it_is() {
+        for html in
+            ["<", "a <3", "</", "<p =\"", "<p style=\"x", "<!-- a", "<td style>", "<\u{e9}>", "<p /é='ü'"]
+        {
+            let plain =
+                styled(html).replace(" style=\"margin:0 0 16px\"", "").replace("margin:0 0 16px;", "");
+            assert_eq!(plain, html);
+        }
+    }
+}
