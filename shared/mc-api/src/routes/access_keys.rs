@@ -352,13 +352,13 @@ pub async fn rotate(call: Call) -> Answer {
         let detail = format!("an overlap is at most {MAX_OVERLAP_HOURS} hours, which is a year");
         return Err(ApiError::field("invalid_request", "/overlap_hours", detail));
     }
-    check_alone(&call, &old).await?;
     let before = view(&old, None);
     let now = call.center().clock.now();
     if !old.enabled || old.expires_at.is_some_and(|at| at <= now) {
         let detail = "this key is disabled or expired, and a new one would not be; make another key";
         return Err(ApiError::conflict("key_not_in_force", detail));
     }
+    check_alone(&call, &old).await?;
     let new = NewAccessKey {
         basic: old.basic,
         // A key that was to end does not become one that never does.

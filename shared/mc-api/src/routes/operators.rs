@@ -149,6 +149,29 @@ pub async fn put(call: Call) -> Answer {
     answer::put(put, &after)
 }
 
+/// Takes a project out of everybody's roles: one that is made by the same name later is another one.
+pub(crate) async fn forget_project(call: &Call, project: &str) -> Result<(), ApiError> {
+    let operators = &call.center().operators;
+    let mut cursor = None;
+    loop {
+        let page = operators.list(200, cursor.as_deref()).await?;
+        for (username, before) in page.items {
+            let mut roles = before.roles.clone();
+            if roles.remove(project).is_none() {
+                continue;
+            }
+            let (_, after) = operators.put(&username, Operator { roles, ..before.clone() }).await?;
+            let what = json!({"operator": username, "password_changed": false});
+            let (before, after) = (view(&username, &before), view(&username, &after));
+            call.audit_change("operator.put", what, Some(&before), Some(&after)).await;
+        }
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 async fn check_roles(call: &Call, roles: &BTreeMap<String, OperatorRole>) -> Result<(), ApiError> {
     let named: Vec<&String> = roles.keys().filter(|name| *name != EVERY_PROJECT).collect();
     let place = |name: &str| format!("/roles/{}", escape(name));

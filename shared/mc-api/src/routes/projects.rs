@@ -12,6 +12,7 @@ use crate::auth::caller::{DEFAULT_PROJECT, EVERY_PROJECT, Who};
 use crate::call::Call;
 use crate::problem::ApiError;
 use crate::query::is_place;
+use crate::routes::operators;
 use crate::schema;
 
 /// A project, as it is shown.
@@ -202,7 +203,7 @@ async fn holdings(center: &Center, project: &str) -> Result<Vec<&'static str>, A
 
 /// Delete a project
 ///
-/// 409 `in_use` while it holds anything but access keys, schedules and alarms, which go with it. If it ever sent a message, its
+/// 409 `in_use` while it holds anything but access keys, schedules and alarms, which go with it, as do operators' roles in it. If it ever sent a message, its
 /// name is given to no other project for 90 days, or that one would see them.
 #[utoipa::path(
     delete, path = "/v1/projects/{name}", tag = "projects", operation_id = "delete_project",
@@ -240,6 +241,7 @@ pub async fn delete(call: Call) -> Answer {
             center.access_keys.delete(key).await?;
         }
     }
+    operators::forget_project(&call, name).await?;
     schedules::delete_all(center, name).await?;
     center.alarms.delete_all(name).await?;
     if stats::has_sent(center, name, syslog::LIFE).await? {

@@ -164,6 +164,7 @@ async fn a_rotation_has_two_keys_that_work() {
     let third = rotate(&new_path, json!({"overlap_hours": 0})).await.is(201);
     works(&new).await.is(401);
     works(&as_key(&third)).await.is(200);
+    rotate(&new_path, json!({})).await.refuses(409, "key_not_in_force", "");
     rotate(&new_path, json!({"overlap_hours": 9000})).await.refuses(422, "invalid_request", "/overlap_hours");
     let kinds = app.get("/v1/events").await.items("type");
     assert_eq!(kinds.iter().filter(|kind| *kind == "access_key.rotate").count(), 2);

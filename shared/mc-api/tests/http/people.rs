@@ -224,6 +224,12 @@ async fn operators_are_kept_by_admins_of_everything() {
         "invalid_request",
         "/roles/x",
     );
+    app.call("PUT", "/v1/projects/brief").by(&root).json(json!({})).send().await.is(201);
+    let guest = json!({"password": "hunter2 hunter2", "roles": {"brief": "admin", "default": "viewer"}});
+    call("PUT", "guest").json(guest).send().await.is(201);
+    app.call("DELETE", "/v1/projects/brief").by(&root).send().await.is(204);
+    let left = call("GET", "guest").send().await.is(200).json["roles"].clone();
+    assert_eq!(left, json!({"default": "viewer"}), "another project of that name is not theirs");
     call("DELETE", "root").send().await.refuses(409, "own_account", "");
     call("PUT", "root").json(json!({"roles": {"*": "viewer"}})).send().await.refuses(409, "last_admin", "");
     call("DELETE", "li").send().await.is(204);

@@ -16,6 +16,8 @@ pub struct PlanPart {
     pub channel: Arc<ChannelEntry>,
     /// Whom it begins with.
     pub recipients: Vec<Recipient>,
+    /// Which entry of the request each of them comes from.
+    pub places: Vec<usize>,
     /// Those of them that nothing is sent to, by their place, and why.
     pub suppressed: Vec<(usize, Suppressed)>,
     /// Whether one push reaches everybody.
@@ -37,8 +39,13 @@ impl PlanPart {
         self.count() - self.suppressed.len()
     }
 
+    /// Whom it begins with, and which entry of the request each comes from.
+    pub fn people(&self) -> impl Iterator<Item = (&Recipient, usize)> + Clone {
+        self.recipients.iter().zip(self.places.iter().copied())
+    }
+
     fn add(&mut self, named: Named) {
-        let Named { recipient, suppressed, .. } = named;
+        let Named { recipient, place, suppressed, .. } = named;
         match suppressed {
             // Whoever does not want it is not mentioned either.
             Some(_) if self.broadcast => return,
@@ -46,6 +53,7 @@ impl PlanPart {
             None => {}
         }
         self.recipients.push(recipient);
+        self.places.push(place);
     }
 }
 
@@ -85,6 +93,7 @@ pub(super) fn share_out(
             broadcast: broadcasts(&channel),
             channel,
             recipients: Vec::new(),
+            places: Vec::new(),
             suppressed: Vec::new(),
         })
         .collect();

@@ -324,24 +324,28 @@ impl Plan {
                 self.check(caller, id, index, &part.recipients, &self.request.data)?;
                 continue;
             }
-            let mine = part.recipients.iter();
-            let mut people = mine.chain(self.parts.iter().flat_map(|p| &p.recipients));
+            let mut people = part.people().chain(self.parts.iter().flat_map(PlanPart::people));
             let first = people.clone().next();
-            let Some(sample) = people.find(|r| r.data.is_none()).or(first) else { continue };
+            let Some((sample, entry)) = people.find(|(r, _)| r.data.is_none()).or(first) else { continue };
             let renders = |one: &Recipient| {
                 let own = one.data.as_ref().map(|own| merged(&self.request.data, own));
                 let data = own.as_ref().unwrap_or(&self.request.data);
                 self.check(caller, id, index, std::slice::from_ref(one), data)
             };
-            match renders(sample) {
+            let rendered = renders(sample).map_err(|refusal| match &sample.data {
+                Some(own) => of_own(refusal, own, entry),
+                None => refusal,
+            });
+            match rendered {
                 // Whose own values are too large fails alone, unless the message is too large for everybody.
                 Err(Refusal::Invalid { code: "too_large", .. })
                     if sample.data.is_some() && part.recipients.iter().any(|one| renders(one).is_ok()) => {}
                 rendered => rendered?,
             }
             if self.template.is_some() {
-                for own in part.recipients.iter().filter_map(|r| r.data.as_ref()) {
-                    self.content(&part.channel, &merged(&self.request.data, own))?;
+                for (own, entry) in part.people().filter_map(|(r, entry)| Some((r.data.as_ref()?, entry))) {
+                    let content = self.content(&part.channel, &merged(&self.request.data, own));
+                    content.map_err(|refusal| of_own(refusal, own, entry))?;
                 }
             }
         }
@@ -374,9 +378,10 @@ impl Plan {
         let alone = self.parts.iter().any(|p| p.broadcast || p.recipients.iter().any(|r| r.data.is_none()));
         let mut errors = Vec::new();
         if alone {
-            errors.extend(prefixed(compiled.check_data(&self.request.data)));
+            let faults = compiled.check_data(&self.request.data).into_iter();
+            errors.extend(faults.map(|fault| under("/data", fault)));
         }
-        for recipient in self.parts.iter().filter(|p| !p.broadcast).flat_map(|p| &p.recipients) {
+        for (recipient, entry) in self.parts.iter().filter(|p| !p.broadcast).flat_map(PlanPart::people) {
             if let Some(own) = &recipient.data
                 && errors.len() < 20
             {
@@ -385,15 +390,45 @@ impl Plan {
                     // Who it is is there although it is not declared.
                     data.shift_remove(mc_content::RECIPIENT);
                 }
-                errors.extend(prefixed(compiled.check_data(&data)));
+                errors.extend(compiled.check_data(&data).into_iter().map(|fault| {
+                    let shared = self.is_shared(own, &fault.pointer);
+                    if shared { under("/data", fault) } else { under(&place_of(own, entry), fault) }
+                }));
             }
         }
         if errors.is_empty() { Ok(()) } else { Err(Refusal::fields("invalid_data", errors)) }
     }
+
+    /// Whether a value comes from the message and not from the recipient.
+    fn is_shared(&self, own: &Map<String, Value>, pointer: &str) -> bool {
+        let name = pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let name = name.replace("~1", "/").replace("~0", "~");
+        !own.contains_key(&name) && self.request.data.contains_key(&name)
+    }
 }
 
-fn prefixed(errors: Vec<FieldError>) -> impl Iterator<Item = FieldError> {
-    errors.into_iter().map(|e| FieldError { pointer: format!("/data{}", e.pointer), detail: e.detail })
+/// Where in the request the values of the recipient from this entry stand. Who it is was put among them and is no part of
+/// the request.
+fn place_of(own: &Map<String, Value>, entry: usize) -> String {
+    match own.keys().any(|name| name != mc_content::RECIPIENT) {
+        true => format!("/to/{entry}/data"),
+        false => "/data".to_owned(),
+    }
+}
+
+/// A refusal of a recipient's own values, with their place in the request.
+fn of_own(refusal: Refusal, own: &Map<String, Value>, entry: usize) -> Refusal {
+    let Refusal::Invalid { code, mut errors, .. } = refusal else { return refusal };
+    for error in &mut errors {
+        if let Some(rest) = error.pointer.strip_prefix("/data") {
+            error.pointer = format!("{}{rest}", place_of(own, entry));
+        }
+    }
+    Refusal::fields(code, errors)
+}
+
+fn under(place: &str, fault: FieldError) -> FieldError {
+    FieldError { pointer: format!("{place}{}", fault.pointer), detail: fault.detail }
 }
 
 /// The message's values with a recipient's own over them.

@@ -3,6 +3,7 @@
 //! A column of the file sets its field, and an empty cell empties it; fields without a column stay as they are. So the
 //! same file can be imported twice, and a file of two columns mends one field of everybody.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use mc_content::FieldError;
@@ -200,6 +201,11 @@ fn read(file: &[u8]) -> Result<(Columns, Vec<Given>), Refusal> {
         )
     })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Where nothing else ends a line, a carriage return does.
+    let text = match text.contains('\r') && !text.contains('\n') {
+        true => Cow::Owned(text.replace('\r', "\n")),
+        false => Cow::Borrowed(text),
+    };
     let header = text.lines().next().unwrap_or_default();
     let count = |delimiter: u8| header.bytes().filter(|b| *b == delimiter).count();
     // Spreadsheets write what their country is used to.

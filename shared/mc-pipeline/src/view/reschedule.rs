@@ -33,6 +33,10 @@ pub async fn reschedule(
         _ => return Err(too_late()),
     };
     let new = send_at.map_or(now, |at| at.max(now));
+    if let Some(end) = head.doc.expire_at.filter(|end| *end <= new) {
+        let detail = format!("the message expires at {end}, before it would be sent");
+        return Err(Refusal::field("invalid_request", "/send_at", detail));
+    }
     if let Some(problem) = plan::time_problem(Some(new), head.doc.expire_at, now) {
         return Err(Refusal::fields("invalid_request", vec![problem]));
     }

@@ -290,6 +290,39 @@ async fn no_row_is_lost_in_a_quote_without_a_word() {
     assert!(report.rows[0].errors[0].detail.starts_with("on line 3 "), "{:?}", report.rows[0]);
     let cy = world.center.contacts.get(PROJECT, "u3").await.unwrap().unwrap();
     assert_eq!(cy.name.as_deref(), Some("C\"y"));
+    // Old spreadsheets end lines with a carriage return alone.
+    let report = read("id,opt_outs\ru4,a;b;c\ru5,\"x\"y\ru6,\r").await.unwrap();
+    let rows: Vec<(u64, RowOutcome)> = report.rows.iter().map(|row| (row.line, row.outcome)).collect();
+    assert_eq!(rows, [(2, RowOutcome::Created), (3, RowOutcome::Refused), (4, RowOutcome::Created)]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_somebodys_own_values_is_named_where_it_stands() {
+    let world = World::working().await;
+    for name in ["ann", "bob"] {
+        world.contact(name, mail(name)).await;
+    }
+    let whole = json!({"type": "integer"});
+    let variables = json!({"type": "object", "properties": {"n": whole, "m": whole}, "required": ["n"]});
+    let declared = json!({"title": "{{ n }} {{ recipient.name }}", "body": "b", "variables": variables,
+        "routing": {"channels": ["mail"]}});
+    world.template("declared", declared).await;
+    let open = json!({"title": "{{ n }}", "body": "b", "routing": {"channels": ["mail"]}});
+    world.template("open", open).await;
+    let own =
+        |values: Value| json!([{"contact": "ann", "data": {"n": 1}}, {"contact": "bob", "data": values}]);
+    for (template, values, wanted) in [
+        ("declared", json!({"n": "x"}), ("invalid_data", "/to/1/data/n")),
+        ("declared", json!({}), ("invalid_data", "/data/n")),
+        ("declared", json!({"x": 1}), ("invalid_data", "/to/1/data/n")),
+        ("declared", json!({"n": 2}), ("invalid_data", "/data/m")),
+        ("open", json!({"x": 1}), ("missing_variable", "/to/1/data")),
+    ] {
+        let shared = if wanted.1 == "/data/m" { json!({"m": "x"}) } else { json!({}) };
+        let body = json!({"template": template, "to": own(values.clone()), "data": shared});
+        let refused = world.try_send(body).await.unwrap_err();
+        assert_eq!((code(&refused), pointer(&refused).as_str()), wanted, "{template} {values}");
+    }
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ async fn what_does_not_wait_any_more_is_not_moved() {
     expiring["expire_at"] = json!(in_secs(&world, 7200));
     let expiring = world.send(expiring).await;
     let refusal = move_to(expiring, later).await.unwrap_err();
-    assert_eq!((code(&refusal), pointer(&refusal).as_str()), ("invalid_request", "/expire_at"));
+    assert_eq!((code(&refusal), pointer(&refusal).as_str()), ("invalid_request", "/send_at"));
     let far = Some(in_secs(&world, 6 * 366 * 86_400));
     let scheduled = world.send(at(in_secs(&world, 3600))).await;
     assert_eq!(pointer(&move_to(scheduled, far).await.unwrap_err()), "/send_at");
