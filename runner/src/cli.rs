@@ -25,7 +25,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Write down a project's configuration as YAML; secrets become names of environment variables.
     ///
-    /// Settings are written as they are: a token in a header or in an address is in clear, and a warning names its place.
+    /// Settings are written as they are, but for headers that are called like credentials: a token in an address is in clear, and a warning names its place.
     /// A schedule whose one time has passed is left out.
     Export(ExportArgs),
     /// Make a project's configuration as YAML files say. Doing it again changes nothing.

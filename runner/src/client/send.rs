@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::http::{Client, Failure, block_on};
 use crate::cli::SendArgs;
 
-/// Sends one message and prints the answer, or the final status with `--wait`.
+/// Sends one message and prints the answer; with `--wait` the final status, which is a failure unless it is `completed`.
 pub fn send(args: SendArgs) -> Result<(), Failure> {
     let body = body(&args)?;
     let key = args.idempotency_key;
@@ -23,7 +23,12 @@ pub fn send(args: SendArgs) -> Result<(), Failure> {
         }
     })?;
     println!("{}", serde_json::to_string_pretty(&answer)?);
-    Ok(())
+    match answer["status"].as_str() {
+        Some(status) if wait.is_some() && status != "completed" => {
+            Err(format!("the message is {status}: not everybody was reached").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn wait_for(client: &Client, id: &str, seconds: u64) -> Result<Value, Failure> {
@@ -92,7 +97,12 @@ fn data(pairs: &[String]) -> Result<Map<String, Value>, Failure> {
         let (name, value) =
             pair.split_once('=').ok_or_else(|| format!("--data {pair} is not name=text or name:=JSON"))?;
         match name.strip_suffix(':') {
-            Some(name) => data.insert(name.to_owned(), serde_json::from_str(value)?),
+            Some(name) => {
+                let value = serde_json::from_str(value);
+                let value =
+                    value.map_err(|error| format!("--data {name}:= is followed by no JSON: {error}"))?;
+                data.insert(name.to_owned(), value)
+            }
             None => data.insert(name.to_owned(), json!(value)),
         };
     }
@@ -107,6 +117,8 @@ mod tests {
     fn values_are_text_or_json() {
         let data = data(&["app=pay".into(), "count:=3".into(), "query=a=b".into()]).unwrap();
         assert_eq!(Value::Object(data), json!({"app": "pay", "count": 3, "query": "a=b"}));
+        let broken = super::data(&["name:={bad".into()]).unwrap_err().to_string();
+        assert!(broken.starts_with("--data name:= is followed by no JSON"), "{broken}");
     }
 
     #[test]

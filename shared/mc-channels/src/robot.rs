@@ -246,6 +246,19 @@ pub(crate) fn level_dropped(content: &Content, why: &str) -> Option<Warning> {
     Some(Warning::new("level_dropped", format!("the level \"{level}\" is not seen: {why}")))
 }
 
+/// Whether a content says so little that no form of it comes near a limit of megabytes.
+pub(crate) fn says_little(content: &Content) -> bool {
+    const LITTLE: usize = 64 << 10;
+    // There can be any number of facts and buttons with nothing in them, and each has a form around it.
+    const FRAME: usize = 100;
+    let Content { title, body, url, url_label, facts, buttons, image, level: _ } = content;
+    let texts = [Some(title), Some(&body.text), url.as_ref(), url_label.as_ref(), image.as_ref()];
+    let texts = texts.into_iter().flatten().map(String::len).sum::<usize>();
+    let facts = facts.iter().map(|fact| FRAME + fact.label.len() + fact.value.len()).sum::<usize>();
+    let buttons = buttons.iter().map(|b| FRAME + b.text.len() + b.url.len() + b.action.len()).sum::<usize>();
+    texts + facts + buttons < LITTLE
+}
+
 /// What a button or a link says that leads to more and was given no words.
 pub(crate) const DETAILS: &str = "查看详情";
 
@@ -273,6 +286,7 @@ pub(crate) fn size(used: usize, allowed: usize) -> Size {
 
 #[cfg(test)]
 mod tests {
+    use mc_core::model::{Button, Fact};
     use serde_json::json;
 
     use super::*;
@@ -308,6 +322,27 @@ mod tests {
             assert_eq!(codes, expected, "{url} {image}");
             assert_eq!(left.url.is_some(), url.starts_with("https:"), "{url}");
             assert_eq!(left.image.is_some(), image.starts_with("https:"), "{image}");
+        }
+    }
+
+    #[test]
+    fn little_is_little_of_everything() {
+        let long = || "a".repeat(64 << 10);
+        let short = || Content::new("t", Format::Text, "b");
+        let fact = |label: String| Fact { label, value: String::new() };
+        assert!(says_little(&short()));
+        for (what, much) in [
+            ("title", Content { title: long(), ..short() }),
+            ("body", Content::new("t", Format::Text, long())),
+            ("url", Content { url: Some(long()), ..short() }),
+            ("url_label", Content { url_label: Some(long()), ..short() }),
+            ("image", Content { image: Some(long()), ..short() }),
+            ("fact", Content { facts: vec![fact(long())], ..short() }),
+            ("facts", Content { facts: vec![fact(String::new()); 700], ..short() }),
+            ("button", Content { buttons: vec![Button::link(long(), "")], ..short() }),
+            ("buttons", Content { buttons: vec![Button::link("", "tel:1"); 700], ..short() }),
+        ] {
+            assert!(!says_little(&much), "{what}");
         }
     }
 

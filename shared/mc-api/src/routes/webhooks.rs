@@ -299,7 +299,12 @@ pub(crate) struct Replayed {
 pub async fn replay(call: Call) -> Answer {
     let name = call.name("name", "webhook")?;
     let Replay { from, to } = call.read()?;
-    found(&call, name).await?;
+    let webhook = found(&call, name).await?;
+    if !webhook.enabled {
+        let detail =
+            "this webhook is switched off, and nothing would be told to it; switch it on with a PUT first";
+        return Err(ApiError::conflict("webhook_disabled", detail));
+    }
     let to = to.unwrap_or_else(|| call.center().clock.now());
     if to <= from {
         return Err(ApiError::field("invalid_request", "/to", "to must be after from"));

@@ -57,7 +57,7 @@ words! {
     /// How one try ended.
     AttemptOutcome ["sent", "failed", "in_doubt", "expired", "canceled"]
     /// What a delivery waits for: the message's own time, its condition, the end of somebody's quiet hours, a window of a
-    /// quota, room below the channel's rate, another try after one that failed, or nothing but its turn.
+    /// quota, room below the channel's rate, another try after one that failed, or its turn.
     WaitingReason ["send_at", "condition", "quiet_hours", "quota", "pace", "retry", "turn"]
     /// What to do with a push whose outcome was lost.
     OnDoubt ["resend", "hold"]

@@ -47,6 +47,19 @@ async fn a_message_is_accepted_sent_and_shown() {
 }
 
 #[tokio::test]
+async fn a_link_of_a_content_may_have_a_label() {
+    let app = app().await;
+    let mut body = message();
+    body["dry_run"] = true.into();
+    body["content"]["url"] = "https://x.example".into();
+    body["content"]["url_label"] = "See {{ it }}".into();
+    let shown = app.post("/v1/messages", body.clone()).await.is(200);
+    assert_eq!(shown.json["previews"][0]["payload"]["body"]["url_label"], "See {{ it }}", "it is literal");
+    body["content"]["url_label"] = 1.into();
+    app.post("/v1/messages", body).await.refuses(422, "invalid_request", "/content/url_label");
+}
+
+#[tokio::test]
 async fn a_dry_run_sends_nothing() {
     let app = app().await;
     let mut body = message();

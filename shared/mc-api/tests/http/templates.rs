@@ -56,6 +56,34 @@ async fn a_template_has_versions() {
 }
 
 #[tokio::test]
+async fn a_links_label_is_part_of_a_version() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let labelled = |label: Value| {
+        let mut body = template("hello");
+        body["url"] = "https://x.example".into();
+        body["url_label"] = label;
+        body["channels"] = json!({"im": {"url_label": "Open {{ app }}"}});
+        body
+    };
+    let one = app.put("/v1/templates/deploy", labelled("See {{ app }}".into())).await.is(201);
+    assert_eq!(one.json["url_label"], "See {{ app }}");
+    assert_eq!(one.json["channels"]["im"]["url_label"], "Open {{ app }}");
+    app.put("/v1/templates/deploy", labelled("Look".into())).await.is(200);
+    let diff = app.get("/v1/templates/deploy/versions/1/diff?to=2").await.is(200);
+    let change = &diff.json["changes"][0];
+    assert_eq!(diff.json["changes"].as_array().unwrap().len(), 1);
+    assert_eq!(change["pointer"], "/url_label");
+    assert_eq!((&change["from"], &change["to"]), (&json!("See {{ app }}"), &json!("Look")));
+    let shown = app.post("/v1/templates/deploy/preview", json!({"channels": ["im"]})).await.is(200);
+    assert_eq!(shown.json["previews"][0]["payload"]["body"]["url_label"], "Open pay");
+    let bare = app.put("/v1/templates/deploy", labelled(Value::Null)).await.is(200);
+    assert_eq!((&bare.json["version"], bare.json.get("url_label")), (&json!(3), None));
+    let broken = app.put("/v1/templates/deploy", labelled("{{ oops".into())).await;
+    broken.refuses(422, "invalid_template", "/url_label");
+}
+
+#[tokio::test]
 async fn what_would_not_render_is_refused() {
     let app = App::new().await;
     app.put("/v1/templates/x", json!({"body": "{{ oops"})).await.refuses(422, "invalid_template", "/body");

@@ -75,6 +75,11 @@ async fn what_it_was_told_can_be_seen_and_told_again() {
     let backwards = json!({"from": "2026-11-30T00:00:00Z", "to": "2026-11-29T00:00:00Z"});
     app.post("/v1/webhooks/w/replay", backwards).await.refuses(422, "invalid_request", "/to");
     app.post("/v1/webhooks/w/replay", json!({"from": "x"})).await.refuses(422, "invalid_request", "/from");
+    let mut off = hook();
+    off["enabled"] = json!(false);
+    app.put("/v1/webhooks/w", off).await.is(200);
+    let from = json!({"from": "2026-11-30T00:00:00Z"});
+    app.post("/v1/webhooks/w/replay", from).await.refuses(409, "webhook_disabled", "");
     app.get("/v1/webhooks/w/attempts?cursor=x").await.refuses(422, "invalid_parameter", "/cursor");
     app.get("/v1/webhooks/no/attempts").await.refuses(404, "not_found", "");
     app.post("/v1/webhooks/no/replay", json!({"from": "2026-11-30T00:00:00Z"})).await.refuses(

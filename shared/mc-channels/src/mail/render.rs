@@ -101,13 +101,10 @@ fn has_style_element(html: &str) -> bool {
 
 /// A short mail with a plain subject has nothing that could be refused.
 pub(crate) fn surely(content: &Content, context: &RenderContext<'_>) -> bool {
-    const SHORT: usize = 64 << 10;
-    let title = content.title.trim();
-    let facts = content.facts.iter().map(|fact| fact.label.len() + fact.value.len()).sum::<usize>();
     context.overrides.is_none()
-        && !title.is_empty()
+        && !content.title.trim().is_empty()
         && !content.title.chars().any(char::is_control)
-        && content.body.text.len() + title.len() + facts < SHORT
+        && robot::says_little(content)
 }
 
 /// Refuses what the channel or the mail system itself says.
@@ -267,6 +264,17 @@ mod tests {
         let patch = json!({"html": "<p>\0</p>"});
         let patched = rendered(&content, Some(&patch)).unwrap();
         assert_eq!(patched.parts[0].payload["html"], "<p></p>");
+    }
+
+    #[test]
+    fn only_what_is_short_is_surely_a_mail() {
+        let surely = |content: &Content| surely(content, &testing::context(&[], &[], None));
+        let short = Content::new("t", Format::Text, "b");
+        assert!(surely(&short));
+        // In HTML a quote has six bytes.
+        let url_label = Some("\"".repeat(2 << 20));
+        let long = Content { url: Some("https://x.example".into()), url_label, ..short };
+        assert_eq!((surely(&long), rendered(&long, None).unwrap_err().code), (false, "too_large"));
     }
 
     #[test]

@@ -117,15 +117,10 @@ pub(super) fn render(
 pub(super) fn surely(config: &Config, content: &Content, context: &RenderContext<'_>) -> bool {
     const LITTLE: usize = 64 << 10;
     let fixed = !config.has_templates && matches!(config.body, BodyTemplate::Default);
-    let content_size = content.title.len()
-        + content.body.text.len()
-        + content.image.as_ref().map_or(0, String::len)
-        + content.facts.iter().map(|fact| fact.label.len() + fact.value.len()).sum::<usize>()
-        + content.buttons.iter().map(|b| b.text.len() + b.url.len() + b.action.len()).sum::<usize>();
     fixed
         && context.overrides.is_none()
         && context.to.len() <= 200
-        && content_size < LITTLE
+        && robot::says_little(content)
         && context.data.values().map(weight).sum::<usize>() < LITTLE
 }
 

@@ -343,6 +343,10 @@ mod tests {
         let codes: Vec<&str> = found.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes, ["image_dropped", "file_dropped", "not_shown"]);
         assert!(found[2].1.ends_with("title, the fact 订单, the fact title"), "{}", found[2].1);
+        let url_label = Some("See it".to_owned());
+        let found = notes(&names, &Content { url_label, ..content() }, 0);
+        assert_eq!((found.len(), found[0].0.as_str()), (1, "not_shown"));
+        assert!(found[0].1.ends_with("the link's label"), "{}", found[0].1);
         assert_eq!(notes(&[], &Content::new(" ", Format::Text, ""), 0), []);
     }
 

@@ -163,7 +163,7 @@ pub(super) fn of_text(content: &Content, warnings: &mut Vec<Warning>) -> Option<
     }
     if let Some(card) = &card {
         let shown = card.to_string();
-        let unseen = content.links().filter(|button| !shown.contains(&json!(button.text).to_string()));
+        let unseen = content.links().filter(|button| !is_said(&shown, &button.text));
         warnings.extend(unseen.map(|button| {
             let detail =
                 format!("a click on the card opens what \"{}\" opens; the label is not shown", button.text);
@@ -176,8 +176,13 @@ pub(super) fn of_text(content: &Content, warnings: &mut Vec<Warning>) -> Option<
 
 /// The note on a link's label that a card does not show.
 fn unlabelled(content: &Content, card: &Value) -> Option<Warning> {
-    let is_in_card = |label: &str| card.to_string().contains(&json!(label).to_string());
+    let is_in_card = |label: &str| is_said(&card.to_string(), label);
     robot::unlabelled(content).filter(|_| !content.link_label().is_some_and(is_in_card))
+}
+
+/// Whether a card, as JSON, says a text as a whole. A member that is called so says nothing.
+fn is_said(card: &str, text: &str) -> bool {
+    card.contains(&format!(":{}", json!(text)))
 }
 
 fn textcard(said: &Said<'_>, url: &str) -> Option<Value> {

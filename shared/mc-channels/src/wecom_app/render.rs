@@ -252,6 +252,8 @@ mod tests {
         let long = rendered(&plain(), &content("See it"), None).unwrap();
         assert!(long.parts[0].payload["textcard"].get("btntxt").is_none());
         assert_eq!(codes(&long), ["label_dropped"]);
+        let named = rendered(&plain(), &content("title"), None).unwrap();
+        assert_eq!(codes(&named), ["label_dropped"], "a member of the card is called so");
         let facts = vec![fact("Sum", "12")];
         let told = only(&Content { facts, ..content("See it") });
         let jump = json!([{"type": 1, "title": "See it", "url": URL}]);

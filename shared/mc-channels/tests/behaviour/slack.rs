@@ -35,6 +35,26 @@ async fn a_bot_writes_to_its_channel_and_learns_the_messages_id() {
 }
 
 #[tokio::test]
+async fn a_links_label_stands_for_its_address() {
+    let world = World::start(false).await;
+    let secrets = [("bot_token", TOKEN)];
+    let channel = world.build(Kind::Slack, json!({"channel": "C1"}), &secrets, &world.http_url());
+    let content = |format| Content {
+        url: Some("https://x.example/1".into()),
+        url_label: Some("See & go".into()),
+        ..Content::new("Deploy", format, "done")
+    };
+    let payload = |format| {
+        let rendered = rendered(&*channel, &content(format), &[], &[]).unwrap();
+        rendered.parts[0].payload.to_string()
+    };
+    let blocks = payload(Format::Markdown);
+    assert!(blocks.contains("<https://x.example/1|See &amp; go>"), "{blocks}");
+    let text = payload(Format::Text);
+    assert!(text.contains("See &amp; go: https://x.example/1"), "{text}");
+}
+
+#[tokio::test]
 async fn too_fast_is_waited_out() {
     let world = World::start(true).await;
     let secrets = [("bot_token", TOKEN)];

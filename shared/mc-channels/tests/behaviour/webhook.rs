@@ -7,7 +7,7 @@ use mc_core::ports::{Channel, Push, Receipt, RenderContext, RenderError, Rendere
 use mc_sandbox::{Fault, HmacEncoding, HmacRule, ImExpectation, Platform, RetryAfter, Sigv4Rule};
 use serde_json::{Value, json};
 
-use crate::suite::deliver;
+use crate::suite::{deliver, rendered};
 use crate::world::World;
 
 fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<Rendered, RenderError> {
@@ -119,6 +119,26 @@ async fn a_body_may_be_a_document_or_left_out() {
     );
     assert_eq!(body["message"]["id"], "msg_01HF7YAT31000000000000001A");
     assert_eq!(body.get("format"), None);
+}
+
+#[tokio::test]
+async fn a_links_label_is_handed_over() {
+    let world = World::start(false).await;
+    let body = |settings: Value, label: Option<&str>| {
+        let channel = world.build(Kind::Webhook, settings, &[], "");
+        let content = Content {
+            url: Some("https://x.example".into()),
+            url_label: label.map(str::to_owned),
+            ..Content::new("t", Format::Text, "b")
+        };
+        rendered(&*channel, &content, &[], &[]).unwrap().parts[0].payload["body"].clone()
+    };
+    let plain = json!({"url": "http://127.0.0.1:1/"});
+    assert_eq!(body(plain.clone(), Some(" See it "))["url_label"], "See it");
+    assert_eq!(body(plain, None).get("url_label"), None);
+    let own = json!({"url": "http://127.0.0.1:1/", "body": {"open": "{{ url_label or 'Open' }}"}});
+    assert_eq!(body(own.clone(), Some("See it")), json!({"open": "See it"}));
+    assert_eq!(body(own, None), json!({"open": "Open"}));
 }
 
 #[tokio::test]

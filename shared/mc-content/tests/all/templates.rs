@@ -275,6 +275,34 @@ fn a_channel_goes_over_its_kind_and_that_over_the_template() {
 }
 
 #[test]
+fn a_links_label_is_overridden_like_its_link() {
+    let template = compiled(&stored(json!({
+        "body": "b", "url": "https://u.example", "url_label": "See {{ v }}",
+        "channels": {
+            "webhook": {"url_label": "Open {{ v }}"},
+            "hook-1": {"url_label": null},
+            "hook-2": {"url": "https://other.example"},
+        },
+    })));
+    let label = |kind, channel| {
+        let values = object(json!({"v": "*it*"}));
+        template.render(Target { kind, channel }, &values, &Map::new()).expect("renders").url_label
+    };
+    assert_eq!(label(Kind::Slack, None).as_deref(), Some("See *it*"), "a value is text");
+    assert_eq!(label(Kind::Webhook, None).as_deref(), Some("Open *it*"));
+    assert_eq!(label(Kind::Webhook, Some("hook-1")), None);
+    assert_eq!(label(Kind::Webhook, Some("hook-2")).as_deref(), Some("Open *it*"));
+    for (broken, pointer) in [
+        (json!({"body": "b", "url_label": "{{"}), "/url_label"),
+        (json!({"body": "b", "channels": {"slack": {"url_label": "{{"}}}), "/channels/slack/url_label"),
+        (json!({"body": "b", "channels": {"slack": {"url_label": 1}}}), "/channels/slack/url_label"),
+    ] {
+        let faults = CompiledTemplate::compile(&stored(broken), &Library::new()).expect_err("refused");
+        assert_eq!((faults.len(), faults[0].pointer.as_str()), (1, pointer), "{faults:?}");
+    }
+}
+
+#[test]
 fn literal_texts_end_as_jinja_ends_them() {
     for (source, text) in
         [("a\n", "a"), ("a\n\n", "a\n"), ("{{ 'a' }}\n", "a"), ("a\r\n", "a"), ("a { % b", "a { % b")]

@@ -66,7 +66,11 @@ impl Deliverer {
         match (&entry, way) {
             _ if doc.expire_at.is_some_and(|at| at <= began) => {
                 let open = claim.share.open();
-                expire(&mut claim.share, &open, began);
+                if claim.in_doubt || is_in_doubt(&claim.share, &tally) {
+                    doubt(&mut claim.share, &open);
+                } else {
+                    expire(&mut claim.share, &open, began);
+                }
             }
             (Some(entry), Way::Open(_) | Way::Full(_)) if entry.doc.enabled => {
                 let hold = entry.doc.on_doubt == OnDoubt::Hold && entry.channel.capability().dedupe.is_none();
@@ -354,6 +358,10 @@ impl Deliverer {
                 }
                 Some(at)
             }
+            Next::GiveUp if is_in_doubt(share, tally) => {
+                doubt(share, &awake);
+                None
+            }
             Next::GiveUp if doc.expire_at.is_some_and(|at| at <= give_up) => {
                 expire(share, &awake, now);
                 None
@@ -419,6 +427,19 @@ fn lost(job: &Job, now: Timestamp, error: WriteError) -> Result<Step> {
             tracing::warn!(message.id = %job.message, "a lease ran out during a push; the outcome is the next holder's");
             Ok(Step::Again(now.after(Duration::from_secs(1))))
         }
+    }
+}
+
+/// Whether an outcome of a push of this share was lost: then nobody knows whether somebody has it already.
+fn is_in_doubt(share: &Share, tally: &Tally) -> bool {
+    let lost = |outcome: &Outcome| *outcome == Outcome::InDoubt;
+    tally.outcome.iter().any(|(outcome, ..)| lost(outcome)) || share.log.iter().any(|a| lost(&a.outcome))
+}
+
+fn doubt(share: &mut Share, units: &[usize]) {
+    for i in units {
+        share.decide(*i, State::InDoubt);
+        share.note_error(*i, "gave_up", "given up after a push whose outcome was lost");
     }
 }
 

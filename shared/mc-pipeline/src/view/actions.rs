@@ -166,7 +166,7 @@ async fn send_again(
     let shares = message::shares(center, project, id, &head).await?;
     let mut parts: Vec<DraftPart> = Vec::new();
     for share in &shares {
-        if let Some(part) = unreached(center, project, id, &head, share).await? {
+        if let Some(part) = unreached(center, project, id, &head, &shares, share).await? {
             match parts.iter_mut().find(|p| p.delivery == part.delivery) {
                 Some(same) => same.recipients.extend(part.recipients),
                 None => parts.push(part),
@@ -244,6 +244,7 @@ async fn unreached(
     project: &str,
     id: MessageId,
     head: &Head,
+    shares: &[Share],
     share: &Share,
 ) -> Result<Option<DraftPart>, Refusal> {
     if share.phase != Phase::Final {
@@ -252,15 +253,24 @@ async fn unreached(
     let failed: Vec<usize> = (0..share.letters.len())
         .filter(|i| matches!(share.state_of(*i), State::Failed | State::InDoubt))
         .collect();
-    // Those who went on are counted where they went; they are repeated from there.
-    let went_on = head.finals.iter().any(|f| f.share == share.index && f.next.1 > 0);
-    if failed.is_empty() || went_on {
-        return Ok(None);
-    }
     let plan = &head.doc.deliveries[share.delivery];
     let broadcast = crate::repo::Channels::capability(plan.kind).batching == Batching::Broadcast;
+    // Those who went on are counted where they went; they are repeated from there.
+    let (first, count) = head.finals.iter().find(|f| f.share == share.index).map_or((0, 0), |f| f.next);
+    if failed.is_empty() || (broadcast && count > 0) {
+        return Ok(None);
+    }
     let people = load::recipients(center, project, id, share, &head.doc).await?;
-    let recipients: Vec<Recipient> =
-        if broadcast { people } else { failed.iter().filter_map(|i| people.get(*i).cloned()).collect() };
-    Ok(Some(DraftPart { delivery: share.delivery, broadcast, recipients, suppressed: Vec::new() }))
+    let recipients = if broadcast {
+        people
+    } else {
+        let mut elsewhere = Vec::new();
+        for next in shares.iter().filter(|next| (first..first + count).contains(&next.index)) {
+            elsewhere.extend(load::recipients(center, project, id, next, &head.doc).await?);
+        }
+        let stayed = failed.into_iter().filter_map(|i| people.get(i)).filter(|who| !elsewhere.contains(who));
+        stayed.cloned().collect::<Vec<Recipient>>()
+    };
+    let part = DraftPart { delivery: share.delivery, broadcast, recipients, suppressed: Vec::new() };
+    Ok((broadcast || !part.recipients.is_empty()).then_some(part))
 }

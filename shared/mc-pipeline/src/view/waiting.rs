@@ -35,7 +35,7 @@ pub enum Reason {
     Pace,
     /// Another try, after one that failed.
     Retry,
-    /// Nothing but its turn.
+    /// Its turn in the channel's queue, or room below the channel's rate.
     Turn,
 }
 
@@ -93,9 +93,11 @@ fn of_share(head: &Head, share: &Share, now: Timestamp) -> Waiting {
         (None, Some(due)) => {
             waits(Reason::Pace, Some(due), "a limit of the channel leaves no room for the rest before")
         }
-        (None, None) => {
-            waits(Reason::Turn, None, "it may be sent, and waits for its turn in the channel's queue")
-        }
+        (None, None) => waits(
+            Reason::Turn,
+            None,
+            "it is due, and waits for its turn or for room below the channel's rate",
+        ),
     }
 }
 

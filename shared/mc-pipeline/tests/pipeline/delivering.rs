@@ -235,6 +235,24 @@ async fn a_retry_reaches_those_who_were_not_reached() {
 }
 
 #[tokio::test]
+async fn a_retry_leaves_out_only_those_who_went_on_to_another_channel() {
+    let world = World::working().await;
+    world.ding_app().await;
+    let to = json!([{"email": "nobody@example.com", "dingtalk": "user1"}, {"email": "nobody@example.org"}]);
+    let body = json!({
+        "content": {"title": "T", "body": "B"}, "to": to,
+        "routing": {"mode": "first", "channels": ["mail", "ding-app"]},
+    });
+    let id = world.send(body).await;
+    assert_eq!(world.finished(id).await.status, MessageStatus::Partial);
+    assert_eq!(world.sandbox.accepted(Platform::DingtalkApp).len(), 1);
+    let again = world.again(id).await.unwrap();
+    let view = world.finished(again).await;
+    assert_eq!((view.counts.total(), view.status), (1, MessageStatus::Failed), "it is tried by mail");
+    assert_eq!(world.sandbox.accepted(Platform::DingtalkApp).len(), 1, "and who was reached gets no more");
+}
+
+#[tokio::test]
 async fn without_time_nothing_is_begun_and_everything_comes_again() {
     let world = World::quiet().await;
     let id = world.send(inline("im", json!([]))).await;

@@ -69,6 +69,25 @@ async fn a_lost_answer_is_doubted_and_sent_again() {
 }
 
 #[tokio::test]
+async fn whoever_may_have_it_is_in_doubt_when_it_is_given_up() {
+    let world = World::working().await;
+    world.sandbox.push_fault(Fault { times: 1000, cut: true, ..Fault::on(Platform::Im) });
+    let mut body = inline("im", json!([]));
+    body["expire_at"] = json!(world.clock.now().after(Duration::from_secs(5)));
+    let id = world.send(body).await;
+    world.retrying(id).await;
+    for _ in 0..8 {
+        world.advance(Duration::from_secs(1)).await;
+    }
+    let view = world.finished(id).await;
+    assert_eq!(view.counts.get(State::InDoubt), 1, "it is neither expired nor failed");
+    assert!(view.deliveries[0].attempts.iter().any(|attempt| attempt.outcome == Outcome::InDoubt));
+    world.sandbox.clear_faults();
+    let again = world.again(id).await.unwrap();
+    assert_eq!(world.finished(again).await.status, COMPLETED);
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_held_where_the_channel_says_so() {
     let world = World::working().await;
     let url = json!({"url": format!("{}/im/payments", world.base)});
