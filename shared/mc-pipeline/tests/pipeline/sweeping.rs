@@ -20,6 +20,8 @@ async fn sweep_for(world: &World, minutes: u32) -> usize {
     for _ in 0..minutes / 5 {
         world.clock.advance(5 * MINUTE);
         queued += sweep(&world.center).await.unwrap();
+        // The next turn of the clock would end the leases of what is being pushed.
+        world.settle().await;
     }
     queued
 }

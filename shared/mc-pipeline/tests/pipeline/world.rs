@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mc_channels::http::{EgressPolicy, GuardedHttp};
@@ -38,6 +39,8 @@ pub struct World {
     pub base: String,
     pub ring: KeyRing,
     build: Option<Build>,
+    /// Whether somebody works.
+    consumers: AtomicBool,
     pub queue: EmbeddedQueue,
     _data: Arc<Embedded>,
     _folder: tempfile::TempDir,
@@ -95,6 +98,7 @@ impl World {
             base,
             ring,
             build,
+            consumers: AtomicBool::new(false),
             queue: data.queue(),
             _data: data,
             _folder: folder,
@@ -120,6 +124,7 @@ impl World {
 
     /// Starts the consumers.
     pub fn work(&self) {
+        self.consumers.store(true, Ordering::Relaxed);
         let deliverer = Arc::new(Deliverer::new(self.center.clone()));
         let drive = Drive { concurrency: 64, grace: Duration::from_secs(1) };
         for family in Family::ALL {
@@ -156,6 +161,14 @@ impl World {
     pub async fn advance(&self, by: Duration) {
         self.clock.advance(by);
         due::promote(&self.center).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Waits until the consumers, if there are any, have done what is due.
+    pub async fn settle(&self) {
+        if !self.consumers.load(Ordering::Relaxed) {
+            return;
+        }
         self.queue.wake();
         // Quiet is what stays quiet: what is done in one family may give another one work.
         let mut quiet = 0;
