@@ -137,6 +137,15 @@ templates: {ops-alarm: {title: "{{ alarm }} is {{ state }}", body: "{{ metric }}
     assert code == 0 and "0 changed, 8 as they should be" in told, told + said
 
 
+def test_an_override_for_a_channel_that_is_not_there_is_warned_of(centers, tmp_path):
+    one, _ = centers
+    file = tmp_path / "odd.yaml"
+    file.write_text("templates: {odd: {body: x, channels: {wecom_robto: {title: y}, slack: {title: z}}}}")
+    code, told, said = run(one, "apply", "-f", str(file))
+    assert code == 0 and "made templates/odd" in told, told + said
+    assert "warning: templates/odd/channels/wecom_robto: there is no channel" in said and "slack" not in said
+
+
 def test_a_mistake_is_named_and_ends_with_an_error(centers, tmp_path):
     one, _ = centers
     wrong = tmp_path / "wrong.yaml"
@@ -219,6 +228,22 @@ def test_a_template_that_waits_for_approval_is_not_changed_again(centers, tmp_pa
     assert code == 0 and "0 changed, 0 as they should be, 1 waiting for approval" in told, said
 
 
+def test_a_key_applies_its_project_with_the_limits_as_they_are(centers, tmp_path):
+    one, _ = centers
+    key = project(one, "limited", limits={"messages_per_day": 1000})
+    file = tmp_path / "limited.yaml"
+    file.write_text(run(one, "export", key=key)[1])
+    assert "messages_per_day: 1000" in file.read_text()
+    assert "0 changed" in run(one, "apply", "-f", str(file), key=key)[1]
+    file.write_text("project: {display_name: Shop, limits: {messages_per_day: 1000}}")
+    code, told, said = run(one, "apply", "-f", str(file), key=key)
+    assert code == 0 and "changed projects/limited" in told, told + said
+    file.write_text("project: {display_name: Shop, limits: {messages_per_day: 2000}}")
+    code, _, said = run(one, "apply", "-f", str(file), key=key)
+    assert code == 1 and "admin in all projects" in said
+    assert "messages_per_day: 1000" in run(one, "export", key=key)[1]
+
+
 def test_a_secret_in_a_file_is_named_and_neither_shown_nor_sent_again(centers, tmp_path):
     one, _ = centers
     file, secret = tmp_path / "clear.yaml", SECRETS["OPS_KEY"]
@@ -281,8 +306,8 @@ def secrets_of(exported):
     return {name: SECRETS["RESULTS_SECRET" if name.startswith("WEBHOOK") else "OPS_KEY"] for name in names}
 
 
-def project(center, name):
-    """Makes a project and gives its admin key."""
+def project(center, name, **fields):
+    """Makes a project with these fields and gives its admin key."""
     token = None
 
     def ask(method, path, body, **headers):
@@ -294,7 +319,7 @@ def project(center, name):
             return json.load(answer)
 
     token = ask("POST", "/v1/session", {"username": "admin", "password": "a long password"})["token"]
-    ask("PUT", f"/v1/projects/{name}", {})
+    ask("PUT", f"/v1/projects/{name}", fields)
     key = ask("POST", "/v1/access-keys", {"name": name, "role": "admin"}, x_project=name)
     return key["access_key_id"], key["secret_access_key"]
 

@@ -186,6 +186,9 @@ const TAIL: &str = "
   two writes more.
 - **Pace and ledger**: a channel with a limit takes one write more per invocation and channel, not per message.
 - **Looking after what got lost** between the table and the queue reads each message once more, a fifth of a read unit.
+- **An alarm on `oldest_queued_age`** reads each message of its project once or twice more, a third of a read unit, and asks 16 partitions a minute, about 12
+  cents a month; so does each further channel that is watched. A message that becomes due more than 30 seconds after it was accepted is noted for that, one
+  write more, with or without alarms.
 - **Also charged**: what is stored (0.25 dollars a gigabyte and month in the table, 0.20 more for point-in-time recovery; 600 bytes of a message become
   about a kilobyte), what goes out to the internet, each custom metric of CloudWatch that gets data (0.30 dollars a month each; at most ten, and six more
   for each family in use), and the NAT gateway of `FixedAddress` (about 33 dollars a month).

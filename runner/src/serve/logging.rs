@@ -1,16 +1,11 @@
-//! Log lines and metrics.
+//! Log lines.
 
 use std::io::IsTerminal;
 
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
 use super::{Failure, context};
 use crate::config::{Log, LogFormat};
-
-/// The boundaries of every duration's histogram, in seconds.
-const BUCKETS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Starts logging to standard error.
 pub fn start(log: &Log) -> Result<(), Failure> {
@@ -23,12 +18,4 @@ pub fn start(log: &Log) -> Result<(), Failure> {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     Ok(())
-}
-
-/// Starts counting.
-pub fn metrics() -> Result<PrometheusHandle, Failure> {
-    let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
-        .map_err(context("metrics"))?;
-    builder.install_recorder().map_err(context("metrics"))
 }

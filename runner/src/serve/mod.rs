@@ -5,6 +5,7 @@ mod bootstrap;
 mod http;
 mod key_file;
 mod logging;
+mod meters;
 mod sandbox;
 mod work;
 
@@ -73,7 +74,7 @@ async fn serve(config: Config) -> Result<(), Failure> {
         center.channels = center.channels.built_by(build);
     }
     let center = Arc::new(center);
-    let metrics = logging::metrics()?;
+    let metrics = meters::start()?;
     let first = bootstrap::first_start(&center).await?;
     let mut router = mc_api::router(Arc::new(Api::new(
         center.clone(),

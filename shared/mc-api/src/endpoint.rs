@@ -15,7 +15,7 @@ use crate::body;
 use crate::call::Call;
 use crate::problem::ApiError;
 use crate::query::Query;
-use crate::routes::{self, Route};
+use crate::routes::Route;
 use crate::state::Api;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,10 +68,7 @@ async fn enter(
         Err(error) => return Err(body::abandon(body, error)),
     };
     let identity = caller::identify(&api, &parts, &body, route.need).await?;
-    let query = match route.query {
-        routes::ANY => Query::default(),
-        known => Query::parse(parts.uri.query(), known)?,
-    };
+    let query = Query::parse(parts.uri.query(), route.query)?;
     let path = match route.path.contains('{') {
         true => RawPathParams::from_request_parts(&mut parts, &()).await.ok(),
         false => None,

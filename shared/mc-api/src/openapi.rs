@@ -13,7 +13,7 @@ use utoipa::openapi::{
 use crate::access::{Need, operator_role_word};
 use crate::auth::session;
 use crate::problem::{Problem, ProblemField};
-use crate::routes::{self, Documented, Route};
+use crate::routes::{self, Documented, OTHERS, Route};
 
 /// What every document begins with.
 const DESCRIPTION: &str = "Sends messages through many platforms. Callers sign with AWS Signature Version 4 (service \
@@ -118,6 +118,7 @@ fn add_parameters(operation: &mut Operation, route: &Route) {
                 add("limit", ParameterIn::Query, "At most this many items", number);
             }
             "cursor" => add("cursor", ParameterIn::Query, "The next_cursor of the page before", text()),
+            OTHERS => {}
             other => add(other, ParameterIn::Query, "", text()),
         }
     }
@@ -133,8 +134,8 @@ fn add_problems(operation: &mut Operation, route: &Route) {
     if route.need != Need::Nothing {
         problems.extend([("401", "The credentials are missing or wrong"), ("403", "The role is too low")]);
     }
-    // An address or a link is one thing that may not be there, though it is named in the query.
-    let names_one = route.query.iter().any(|name| matches!(*name, "address" | "t"));
+    // An address is one thing that may not be there, though it is named in the query.
+    let names_one = route.query.contains(&"address");
     if route.path.contains('{') || names_one || route.need == Need::Local {
         problems.push(("404", "There is no such thing in this project"));
     }
@@ -145,7 +146,8 @@ fn add_problems(operation: &mut Operation, route: &Route) {
             ("415", "The body has a Content-Encoding"),
         ]);
     }
-    if takes_body || !route.query.is_empty() || route.path.contains('{') {
+    let refuses_parameters = !route.query.is_empty() && !route.query.contains(&OTHERS);
+    if takes_body || refuses_parameters || route.path.contains('{') {
         problems.push(("422", "A field or a parameter is wrong; `errors` says which"));
     }
     if !matches!(route.method.as_str(), "GET") && route.need != Need::Nothing {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use mc_content::FieldError;
+use mc_content::{FieldError, words};
 use mc_core::{Error, ErrorKind, Retry};
-use mc_pipeline::accept::{Refusal, words};
+use mc_pipeline::accept::{Refusal, RefusedAs, RefusedBefore};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -253,11 +253,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Invalid { code, detail, errors } => {
-                let status = match code {
-                    "invalid_json" => StatusCode::BAD_REQUEST,
-                    _ => StatusCode::UNPROCESSABLE_ENTITY,
-                };
-                Self::new(status, code, detail).with_errors(errors)
+                Self::new(of_invalid(code), code, detail).with_errors(errors)
             }
             Refusal::NotFound(what) => Self::not_found(what),
             Refusal::Conflict { code, detail } => Self::conflict(code, detail),
@@ -271,6 +267,28 @@ impl From<Refusal> for ApiError {
             }
             Refusal::Failed(error) => error.into(),
         }
+    }
+}
+
+impl From<RefusedBefore> for ApiError {
+    /// The same answer as to the [`Refusal`] that it was the first time.
+    fn from(before: RefusedBefore) -> Self {
+        let RefusedBefore { kind, code, detail, errors } = before;
+        let status = match kind {
+            RefusedAs::Invalid => of_invalid(&code),
+            RefusedAs::NotFound => return Self::not_found(&detail),
+            RefusedAs::Conflict => StatusCode::CONFLICT,
+            RefusedAs::Forbidden => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, code, detail).with_errors(errors)
+    }
+}
+
+/// The status of a request that is wrong itself.
+fn of_invalid(code: &str) -> StatusCode {
+    match code {
+        "invalid_json" => StatusCode::BAD_REQUEST,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

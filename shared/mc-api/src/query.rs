@@ -1,13 +1,15 @@
-//! Query parameters: known ones only, each at most once, and a mistake names its parameter.
+//! Query parameters: known ones only, each at most once, and a mistake names its parameter. What others than the caller
+//! may have added is passed over where the route says so.
 
+use mc_content::{escape_member, words};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
-use mc_pipeline::accept::words;
 pub(crate) use mc_pipeline::repo::is_place;
 use serde::Deserialize;
 use serde::de::value::{Error as WordError, StrDeserializer};
 
 use crate::problem::ApiError;
+use crate::routes::OTHERS;
 
 /// The largest page.
 const MAX_LIMIT: usize = 200;
@@ -20,23 +22,36 @@ const USUAL_LIMIT: usize = 50;
 pub(crate) struct Query(Vec<(&'static str, String)>);
 
 impl Query {
-    /// Reads the part behind the `?`, of which only `known` parameters may be there.
+    /// Reads the part behind the `?`, of which only `known` parameters may be there. Where [`OTHERS`] are known too,
+    /// every parameter that is wrong is passed over.
     pub(crate) fn parse(raw: Option<&str>, known: &'static [&'static str]) -> Result<Self, ApiError> {
-        let mut read: Vec<(&'static str, String)> = Vec::new();
+        let mut read = Self::default();
         for (name, value) in url::form_urlencoded::parse(raw.unwrap_or_default().as_bytes()) {
-            let Some(name) = known.iter().find(|k| **k == name) else {
-                return Err(bad(&name, unknown(known)));
-            };
-            if read.iter().any(|(n, _)| n == name) {
-                return Err(bad(name, format!("{name} is given twice")));
+            match read.check(&name, &value, known) {
+                Ok(name) => read.0.push((name, value.into_owned())),
+                Err(_) if known.contains(&OTHERS) => {}
+                Err(error) => return Err(error),
             }
-            // This is what stands in a decoded value for bytes that are no text.
-            if value.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(bad(name, format!("the value of {name} is not UTF-8")));
-            }
-            read.push((name, value.into_owned()));
         }
-        Ok(Self(read))
+        Ok(read)
+    }
+
+    /// The name of one more parameter, if it may be there.
+    fn check(
+        &self,
+        name: &str,
+        value: &str,
+        known: &'static [&'static str],
+    ) -> Result<&'static str, ApiError> {
+        let Some(&name) = known.iter().find(|k| **k == name) else { return Err(bad(name, unknown(known))) };
+        if self.0.iter().any(|(n, _)| *n == name) {
+            return Err(bad(name, format!("{name} is given twice")));
+        }
+        // This is what stands in a decoded value for bytes that are no text.
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(bad(name, format!("the value of {name} is not UTF-8")));
+        }
+        Ok(name)
     }
 
     /// The value of a parameter. One that is empty counts as not given.
@@ -95,11 +110,7 @@ impl Query {
 }
 
 fn bad(name: &str, detail: impl Into<String>) -> ApiError {
-    ApiError::field(
-        "invalid_parameter",
-        format!("/{}", mc_pipeline::accept::request::escape(name)),
-        detail.into(),
-    )
+    ApiError::field("invalid_parameter", format!("/{}", escape_member(name)), detail.into())
 }
 
 fn unknown(known: &[&str]) -> String {
@@ -153,5 +164,12 @@ mod tests {
         let turned = "from=2026-12-02T00:00:00Z&to=2026-12-01T00:00:00Z";
         assert_eq!(pointer(parse(turned).range()), "/from");
         assert_eq!(pointer(Query::parse(Some("limit=1&status=%FF"), KNOWN)), "/status");
+    }
+
+    #[test]
+    fn what_others_added_is_passed_over_where_they_may() {
+        let query = Query::parse(Some("utm=1&t=mine&t=again&x=%FF&t"), &["t", OTHERS]).unwrap();
+        assert_eq!(query.get("t"), Some("mine"));
+        assert_eq!(query.0.len(), 1);
     }
 }

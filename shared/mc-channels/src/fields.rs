@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mc_content::FieldError;
+use mc_content::{FieldError, escape_member, words};
 use mc_core::Secret;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -27,10 +27,16 @@ impl<'a> Fields<'a> {
         match serde_json::from_value(value.clone()) {
             Ok(read) => Some(read),
             Err(error) => {
-                self.problem(name, error.to_string());
+                self.problems.push(words::unreadable(format!("{}/{name}", self.base), value, &error));
                 None
             }
         }
+    }
+
+    /// The field as it stands, where JSON null is a value like any other.
+    pub(crate) fn as_given(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.push(name);
+        self.map.get(name)
     }
 
     /// A field that was read already, if it is a text.
@@ -58,6 +64,11 @@ impl<'a> Fields<'a> {
         self.problems.push(FieldError::new(format!("{}/{place}", self.base), detail));
     }
 
+    /// Takes over all problems of an object within, which has a reader of its own.
+    pub(crate) fn adopt(&mut self, within: Fields<'_>) {
+        self.problems.extend(within.finish());
+    }
+
     /// All problems, those of unknown fields included.
     pub(crate) fn finish(mut self) -> Vec<FieldError> {
         let known = self.known.join(", ");
@@ -67,16 +78,11 @@ impl<'a> Fields<'a> {
                     [] => "this kind has no settings; remove it".to_owned(),
                     _ => format!("there is no such setting; there are {known}"),
                 };
-                self.problems.push(FieldError::new(format!("{}/{}", self.base, escape(name)), detail));
+                self.problems.push(FieldError::new(format!("{}/{}", self.base, escape_member(name)), detail));
             }
         }
         self.problems
     }
-}
-
-/// Escapes a name for a JSON pointer (RFC 6901).
-pub(crate) fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// A secret that is set and not empty.

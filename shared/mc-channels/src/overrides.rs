@@ -3,7 +3,7 @@
 use mc_core::ports::RenderError;
 use serde_json::{Map, Value};
 
-use crate::fields::escape;
+use mc_content::escape_member;
 
 /// Applies a patch, refusing one that touches a protected place.
 ///
@@ -42,9 +42,9 @@ fn touched(patch: &Map<String, Value>, place: &str) -> Option<String> {
     };
     match (patch.get(head)?, rest) {
         (Value::Object(inner), Some(rest)) => {
-            touched(inner, rest).map(|member| format!("{}/{member}", escape(head)))
+            touched(inner, rest).map(|member| format!("{}/{member}", escape_member(head)))
         }
-        _ => Some(escape(head)),
+        _ => Some(escape_member(head)),
     }
 }
 

@@ -15,8 +15,9 @@ mod snippet;
 pub mod split;
 mod template;
 mod value;
+pub mod words;
 
-pub use error::FieldError;
+pub use error::{FieldError, escape_member};
 pub use inline::inline;
 pub use snippet::{Escape, Snippet};
 pub use template::{CompiledTemplate, Library, RECIPIENT, Target, included_names, names_in_body};

@@ -119,6 +119,7 @@ async fn ask(center: &Center, condition: &Condition, about: &Value) -> Result<bo
         timeout: TIMEOUT,
         redirects,
         max_answer: MAX_ANSWER,
+        body_optional: false,
     };
     let answer = center.http.call(&Route::default(), request).await.map_err(|error| error.text)?;
     read(&answer, condition.pointer.as_deref())

@@ -11,6 +11,8 @@
 //! | press of a button | `act#project#channel` | hash |
 //! | message by reference | `r#project#reference` | ulid |
 //! | scheduled message | `sched#project#spread` | ulid |
+//! | message that is due out of the order of ids | `waiting#project#spread` | `millis#ulid` |
+//! | how far waiting messages were looked for | `waiting-mark#project` | channel, or `*` for all |
 //! | idempotency record | `i#project#key` | `i` |
 //! | event | `e#project#day` of the message | event id |
 //! | event by time | `el#project#day` of the event | `millis#event id` |
@@ -118,6 +120,22 @@ pub fn scheduled_partition(project: &str, shard: u8) -> String {
 pub fn scheduled_item(project: &str, id: MessageId, spread: u8, send_at: Timestamp) -> Item {
     let key = Key::new(scheduled_partition(project, shard_of(id, spread)), id.ulid().to_string());
     Item::new(key, Attrs::new()).expiring(send_at)
+}
+
+/// One of the partitions of a project's messages of which something is due long after the time in their ids.
+pub fn waiting_partition(project: &str, shard: u8) -> String {
+    format!("waiting#{project}#{shard:02}")
+}
+
+/// What finds a message of which something is due at `at`.
+pub fn waiting(project: &str, id: MessageId, spread: u8, at: Timestamp) -> Key {
+    let sort = format!("{}#{}", millis(at), id.ulid());
+    Key::new(waiting_partition(project, shard_of(id, spread)), sort)
+}
+
+/// How far the looks for messages that wait for a channel came, or of those for any.
+pub fn waiting_mark(project: &str, channel: Option<&str>) -> Key {
+    Key::new(format!("waiting-mark#{project}"), channel.unwrap_or("*"))
 }
 
 fn shard_of(id: MessageId, spread: u8) -> u8 {

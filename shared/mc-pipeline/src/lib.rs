@@ -11,6 +11,7 @@ pub mod deliver;
 pub mod due;
 pub mod keys;
 pub mod limits;
+mod oldest;
 pub mod pace;
 pub mod people;
 pub mod quota;

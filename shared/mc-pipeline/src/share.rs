@@ -301,6 +301,11 @@ pub fn summary(counts: &Counts) -> State {
     BY_WEIGHT.into_iter().find(|s| counts.get(*s) > 0).unwrap_or(State::Sent)
 }
 
+/// Whether these are the attributes of a share that nobody has claimed yet.
+pub fn is_unclaimed(attrs: &Attrs) -> bool {
+    attrs.text(attr::PHASE) == Some(Phase::Queued.as_str()) && attrs.num(attr::ATTEMPT) == Some(0)
+}
+
 /// Reads a JSON attribute.
 pub fn json<T: serde::de::DeserializeOwned>(attrs: &Attrs, name: &str) -> Result<Option<T>> {
     let read = attrs.bytes(name).map(|bytes| serde_json::from_slice(bytes)).transpose();

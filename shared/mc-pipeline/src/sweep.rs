@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mc_core::id::MessageId;
-use mc_core::ports::{Attr, Attrs, Group, Item, Key, Op, Outgoing, Query, Task};
+use mc_core::ports::{Attrs, Group, Item, Key, Op, Outgoing, Query, Task};
 use mc_core::{Result, Timestamp};
 use ulid::Ulid;
 
 use crate::center::Center;
 use crate::condition;
-use crate::share::{Head, Phase, Share, attr};
+use crate::share::{Head, Share, is_unclaimed};
 use crate::{keys, pace};
 
 /// One of the looks.
@@ -240,8 +240,7 @@ impl Look {
 
 /// The share of an item, if it was due and nobody ever claimed it.
 fn unclaimed(project: &Arc<str>, item: &Item, now: Timestamp) -> Option<Unclaimed> {
-    let queued = item.attrs.get(attr::PHASE) == Some(&Attr::from(Phase::Queued.as_str()));
-    if !queued || item.attrs.num(attr::ATTEMPT) != Some(0) {
+    if !is_unclaimed(&item.attrs) {
         return None;
     }
     let message = message_of(item)?;
@@ -255,12 +254,12 @@ fn unclaimed(project: &Arc<str>, item: &Item, now: Timestamp) -> Option<Unclaime
 }
 
 /// The message that a head or a share belongs to.
-fn message_of(item: &Item) -> Option<MessageId> {
+pub(crate) fn message_of(item: &Item) -> Option<MessageId> {
     Some(MessageId::new(Ulid::from_string(item.key.sk.split('#').nth(1)?).ok()?))
 }
 
 /// A time divided at midnight, as the partitions are.
-fn days(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+pub(crate) fn days(from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
     const DAY: i64 = 86_400_000;
     let mut days = Vec::new();
     let mut from = from;

@@ -48,6 +48,7 @@ pub async fn all_but<P: PlaceUnderTest>(make: impl AsyncFn() -> P, faults: &[Fau
         quotas::two_pollers_at_once_ask_once,
         quotas::a_poller_that_dies_holds_nobody_up_for_long,
         alarms::two_watchers_at_once_tell_once,
+        alarms::how_long_the_oldest_message_waits_is_seen_by_any_watcher,
     );
     cases.finish();
 }

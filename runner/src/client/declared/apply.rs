@@ -64,7 +64,10 @@ async fn run(client: &Client, steps: &[Step]) -> Result<(), Failure> {
             let mut answers = std::pin::pin!(answers);
             while let Some((step, answer)) = answers.next().await {
                 match answer {
-                    Ok(_) => println!("{} {}", if step.new { "made" } else { "changed" }, step.name),
+                    Ok(answer) => {
+                        println!("{} {}", if step.new { "made" } else { "changed" }, step.name);
+                        warn(&step.name, &answer);
+                    }
                     Err(error) => refused.push((step, error)),
                 }
             }
@@ -76,6 +79,14 @@ async fn run(client: &Client, steps: &[Step]) -> Result<(), Failure> {
         waiting = refused.into_iter().map(|(step, _)| step).collect();
     }
     Ok(())
+}
+
+/// Tells what the center took, and takes for a mistake.
+fn warn(name: &str, answer: &Value) {
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        let text = |field: &str| warning[field].as_str().unwrap_or_default();
+        eprintln!("warning: {name}{}: {}", text("at"), text("detail"));
+    }
 }
 
 async fn put<'a>(client: &Client, step: &'a Step) -> (&'a Step, Result<Value, Failure>) {

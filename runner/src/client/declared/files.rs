@@ -51,9 +51,11 @@ fn add(declared: &mut Declared, file: &str, text: &str) -> Result<(), Failure> {
 }
 
 fn add_documents(declared: &mut Declared, text: &str) -> Result<(), Failure> {
+    // In YAML 1.2 `no` and `y` are texts.
+    let options = serde_saphyr::options! { strict_booleans: true };
     // The library's usual words are for programmers and name its own functions.
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|e| e.render_with_formatter(&UserMessageFormatter))?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|e| e.render_with_formatter(&UserMessageFormatter))?;
     let shape = || "a file is a map of collections, each a map of names to resources";
     for document in documents {
         for (word, resources) in as_object(document).ok_or_else(shape)? {
@@ -189,6 +191,13 @@ mod tests {
         assert_eq!(declared["projects"][OWN], json!({}));
         let twice = add(&mut declared, "b.yaml", "channels: {c: {}}\n---\nchannels: {a: {}}").unwrap_err();
         assert_eq!(twice.to_string(), "b.yaml: channels/a is there twice");
+    }
+
+    #[test]
+    fn words_that_only_old_yaml_takes_for_true_and_false_are_texts() {
+        let mut declared = Declared::new();
+        add(&mut declared, "a.yaml", "contacts: {ole: {locale: no, email: true}}").unwrap();
+        assert_eq!(declared["contacts"]["ole"], json!({"locale": "no", "email": true}));
     }
 
     #[test]

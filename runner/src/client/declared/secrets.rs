@@ -200,7 +200,7 @@ fn fill(
             // What a channel sends is made of settings, and a secret may be anywhere in those.
             let is_free = |field: &str| FREE.contains(&field) && !at.starts_with("/settings");
             for (field, inner) in fields.iter_mut().filter(|(field, _)| !is_free(field)) {
-                let at = format!("{at}/{}", field.replace('~', "~0").replace('/', "~1"));
+                let at = format!("{at}/{}", mc_content::escape_member(field));
                 fill(inner, &at, stored, read, resolved);
             }
             // A secret that is not named stays as it is, but among the settings only one that has its mark.

@@ -1,11 +1,11 @@
 //! The body of a channel's `PUT`: which secrets stay, which go, and what is sealed.
 
+use mc_content::escape_member;
 use std::collections::BTreeMap;
 
 use mc_channels::secret_settings;
 use mc_core::model::{ChannelDoc, Kind, Limits, OnDoubt};
 use mc_core::{Secret, Timestamp};
-use mc_pipeline::accept::request::escape;
 use mc_pipeline::repo::{setting_field, setting_of, with_settings};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -119,7 +119,7 @@ impl ChannelBody {
         }
         for (field, value) in &self.secrets {
             if setting_of(field).is_some() {
-                let pointer = format!("/secrets/{}", escape(field));
+                let pointer = format!("/secrets/{}", escape_member(field));
                 return Err(ApiError::field(
                     "invalid_channel",
                     pointer,
@@ -132,7 +132,7 @@ impl ChannelBody {
                 Value::String(text) => text.clone(),
                 Value::Array(_) | Value::Object(_) if !is_mask(value) => value.to_string(),
                 _ => {
-                    let pointer = format!("/secrets/{}", escape(field));
+                    let pointer = format!("/secrets/{}", escape_member(field));
                     let detail = match is_mask(value) {
                         true => NOT_SET,
                         false => "a secret is a text, a list or an object; null takes it away",

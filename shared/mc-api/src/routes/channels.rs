@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use mc_content::FieldError;
 use mc_core::model::{ChannelDoc, InlineContent, Kind, Limits, Mode, OnDoubt, Routing};
 use mc_core::ports::{CheckStep, Family};
 use mc_core::{ErrorKind, Secret};
 use mc_pipeline::accept::commit::Outcome;
-use mc_pipeline::accept::request::{To, escape};
-use mc_pipeline::accept::{self, SendRequest, words};
+use mc_pipeline::accept::request::To;
+use mc_pipeline::accept::{self, SendRequest};
 use mc_pipeline::repo::setting_of;
 use mc_pipeline::{schedules, view as messages};
 use serde::{Deserialize, Serialize};
@@ -148,20 +147,14 @@ fn secrets_changed(call: &Call, name: &str, stored: Option<&ChannelDoc>, opened:
 async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result<(), ApiError> {
     let Opened { doc, secrets, proxy } = opened;
     let center = call.center();
-    center.channels.build(call.project(), name, doc.clone(), secrets, proxy.clone()).map_err(|errors| {
-        ApiError::fields("invalid_channel", errors.into_iter().map(in_plain_words).collect())
-    })?;
+    center
+        .channels
+        .build(call.project(), name, doc.clone(), secrets, proxy.clone())
+        .map_err(|errors| ApiError::fields("invalid_channel", errors))?;
     let base_url = doc.base_url.as_deref();
     let forbidden =
         mc_channels::admit(doc.kind, &doc.settings, base_url, proxy.as_ref(), &*center.http).await;
     if forbidden.is_empty() { Ok(()) } else { Err(ApiError::fields("forbidden_address", forbidden)) }
-}
-
-/// A kind tells of a value that it cannot read in its reader's words.
-fn in_plain_words(error: FieldError) -> FieldError {
-    let (field, detail) = words::plain(&error.detail);
-    let inner = field.map(|field| format!("/{}", escape(field))).unwrap_or_default();
-    FieldError::new(format!("{}{inner}", error.pointer), detail)
 }
 
 /// Delete a channel

@@ -4,9 +4,9 @@ use http::StatusCode;
 use mc_core::Timestamp;
 use mc_core::model::{Addresses, ContactDoc, QuietHours};
 use mc_pipeline::people::{check, import};
-use mc_pipeline::syslog::Entry;
+use mc_pipeline::syslog::{self, Entry};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::groups;
@@ -226,6 +226,26 @@ pub async fn delete(call: Call) -> Answer {
 /// An import is noted with the names of so many contacts that it made or changed.
 const MOST_NOTED: usize = 1000;
 
+/// An import is noted with the fields of what it made and changed up to this size, as JSON.
+const MOST_FIELDS: usize = 65_536;
+
+/// The fields that an import changed, by contact, as they were and as they are.
+fn changes(changed: &[import::Changed]) -> [Option<Value>; 2] {
+    let (mut before, mut after, mut room) = (Map::new(), Map::new(), MOST_FIELDS);
+    for contact in changed {
+        let id = &contact.id;
+        let shown = |doc: &ContactDoc| serde_json::to_value(view(id, doc.clone())).ok();
+        let was = contact.before.as_ref().and_then(shown);
+        let (was, is) = syslog::changes(was.as_ref(), shown(&contact.after).as_ref());
+        let size: usize = was.iter().chain(&is).map(|fields| fields.to_string().len()).sum();
+        let Some(left) = room.checked_sub(size) else { break };
+        room = left;
+        before.extend(was.map(|fields| (id.clone(), fields)));
+        after.extend(is.map(|fields| (id.clone(), fields)));
+    }
+    [before, after].map(|fields| (!fields.is_empty()).then_some(Value::Object(fields)))
+}
+
 /// What became of a file.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes mc_pipeline's Report, which knows nothing of OpenAPI")]
@@ -273,15 +293,17 @@ pub async fn import_csv(call: Call) -> Answer {
     let dry_run = call.query.word::<Word>("dry_run")?.is_some_and(|word| word == Word::True);
     let report = import::import(call.center(), call.project(), &call.body, dry_run).await?;
     if !dry_run {
-        let changed = report.changed().take(MOST_NOTED);
+        let names = report.changed.iter().take(MOST_NOTED).map(|contact| contact.id.as_str());
         let what = json!({
             "created": report.created, "replaced": report.replaced,
             "unchanged": report.unchanged, "refused": report.refused,
-            "contacts": changed.collect::<Vec<_>>(),
+            "contacts": names.collect::<Vec<_>>(),
         });
+        let [before, after] = changes(&report.changed);
         // It is about no contact alone, so its path names none.
         let resource = Some("contacts".to_owned());
-        call.note(call.project(), Entry { resource, ..call.entry("contacts.import", what) }).await;
+        let entry = Entry { resource, before, after, ..call.entry("contacts.import", what) };
+        call.note(call.project(), entry).await;
     }
     Ok(answer::json(StatusCode::OK, &report))
 }

@@ -61,7 +61,7 @@ pub(super) fn accepted(mut answer: accept::commit::Answer) -> Answer {
             Ok(limits::tell(response, &answer.limits))
         }
         Some(Outcome::Refused(refusal)) => Err(refusal.into()),
-        Some(Outcome::RefusedBefore { code, detail }) => Err(refused_before(code, detail)),
+        Some(Outcome::RefusedBefore(before)) => Err(before.into()),
         None => Err(ApiError::internal("a message has no outcome")),
     }
 }
@@ -123,7 +123,7 @@ pub async fn send_batch(call: Call) -> Answer {
                 continue;
             }
             Outcome::Refused(refusal) => refusal.into(),
-            Outcome::RefusedBefore { code, detail } => refused_before(code, detail),
+            Outcome::RefusedBefore(before) => before.into(),
         };
         let refused = named(refused, index);
         errors.extend_from_slice(refused.errors());
@@ -145,14 +145,6 @@ fn named(refused: ApiError, index: usize) -> ApiError {
         refused
     };
     refused.under(&format!("/messages/{index}"))
-}
-
-fn refused_before(code: String, detail: String) -> ApiError {
-    let status = match code.as_str() {
-        "channel_not_allowed" => StatusCode::FORBIDDEN,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    ApiError::new(status, code, detail)
 }
 
 fn replayed(mut response: Response, replayed: bool) -> Response {

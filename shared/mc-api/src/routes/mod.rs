@@ -50,7 +50,7 @@ pub struct Route {
     pub path: &'static str,
     /// What it asks of its caller.
     pub need: Need,
-    /// The query parameters it takes.
+    /// The query parameters it takes; with `*` among them, whatever else comes is passed over.
     pub query: &'static [&'static str],
 }
 
@@ -111,8 +111,11 @@ macro_rules! routes {
     };
 }
 
+/// Stands for all parameters that a route does not know and passes over.
+pub(crate) const OTHERS: &str = "*";
+
 /// Whatever a platform likes: its callbacks read their query themselves.
-pub(crate) const ANY: &[&str] = &["*"];
+const ANY: &[&str] = &[OTHERS];
 
 /// What a listing of messages may be filtered by.
 const MESSAGES_QUERY: &[&str] =
@@ -136,8 +139,8 @@ const DIFF_QUERY: &[&str] = &["to"];
 const SUPPRESSIONS_QUERY: &[&str] = &["limit", "cursor", "address"];
 /// The one address that is meant.
 const ADDRESS: &[&str] = &["address"];
-/// The token of a link.
-const TOKEN: &[&str] = &["t"];
+/// The token of a link. Between the mail and the browser others add their own parameters to it.
+const TOKEN: &[&str] = &["t", OTHERS];
 
 routes! {
     MESSAGES, add_messages {

@@ -1,10 +1,10 @@
 //! Operators: people who sign in with a password.
 
+use mc_content::escape_member;
 use std::collections::BTreeMap;
 
 use mc_core::model::{Operator, OperatorRole};
 use mc_core::{Secret, Timestamp};
-use mc_pipeline::accept::request::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -174,7 +174,7 @@ pub(crate) async fn forget_project(call: &Call, project: &str) -> Result<(), Api
 
 async fn check_roles(call: &Call, roles: &BTreeMap<String, OperatorRole>) -> Result<(), ApiError> {
     let named: Vec<&String> = roles.keys().filter(|name| *name != EVERY_PROJECT).collect();
-    let place = |name: &str| format!("/roles/{}", escape(name));
+    let place = |name: &str| format!("/roles/{}", escape_member(name));
     if let Some(name) = named.iter().find(|name| !is_resource_name(name)) {
         let detail = "this is neither the name of a project nor *";
         return Err(ApiError::field("invalid_request", place(name), detail));

@@ -2,6 +2,7 @@
 
 use mc_core::Timestamp;
 use mc_core::model::{OperatorRole, ProjectDoc, ProjectLimits, ProjectSettings, Role};
+use mc_pipeline::repo::Put;
 use mc_pipeline::{Center, schedules, stats, syslog};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -135,9 +136,24 @@ pub(crate) struct ProjectBody {
     settings: ProjectSettings,
 }
 
+/// What only an admin of all projects may change is as it was: a project's own would lift what protects everybody else from it.
+fn check_kept(before: &ProjectDoc, limits: ProjectLimits, settings: ProjectSettings) -> Result<(), ApiError> {
+    if before.limits != limits {
+        let detail = "to change limits needs the role admin in all projects (*); send them as GET shows them";
+        return Err(ApiError::forbidden(detail));
+    }
+    if before.settings.template_approval && !settings.template_approval {
+        // Else whoever needs a second person would switch that off first.
+        let detail = "to end the approval of templates needs the role admin in all projects (*)";
+        return Err(ApiError::forbidden(detail));
+    }
+    Ok(())
+}
+
 /// Make or replace a project
 ///
-/// A new one needs an admin of all projects (`*`).
+/// A new one, other `limits` and an end of `settings.template_approval` need an admin of all projects (`*`). A body without
+/// `limits` means none.
 #[utoipa::path(
     put, path = "/v1/projects/{name}", tag = "projects", operation_id = "put_project",
     params(("name" = String, Path)),
@@ -163,10 +179,13 @@ pub async fn put(call: Call) -> Answer {
         return Err(ApiError::field("invalid_request", "/display_name", detail));
     }
     let projects = &call.center().projects;
-    if power < Power::Own && projects.get(name).await?.is_none() {
-        return Err(ApiError::forbidden("a new project needs the role admin in all projects (*)"));
+    // Not from the cache: limits that another process has just lowered are not to be put back.
+    let before = projects.stored(name).await?;
+    if power < Power::Own {
+        let needs_more = || ApiError::forbidden("a new project needs the role admin in all projects (*)");
+        check_kept(before.as_ref().ok_or_else(needs_more)?, limits, settings)?;
     }
-    if projects.get(name).await?.is_none()
+    if before.is_none()
         && let Some(until) = projects.retired_until(name).await?
     {
         let detail = format!(
@@ -176,15 +195,13 @@ pub async fn put(call: Call) -> Answer {
     }
     let (created_at, updated_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
     let doc = ProjectDoc { display_name, params, limits, settings, created_at, updated_at };
-    let before = projects.get(name).await?.map(|doc| view(name, (*doc).clone()));
-    let approved = before.as_ref().is_some_and(|before| before.settings.template_approval);
-    if approved && !settings.template_approval && power < Power::Own {
-        // Else whoever needs a second person would switch that off first.
-        let detail = "to end the approval of templates needs the role admin in all projects (*)";
-        return Err(ApiError::forbidden(detail));
-    }
-    let (put, doc) = projects.put(name, doc).await?;
-    let after = view(name, doc);
+    let (put, doc) = if power == Power::Own {
+        projects.put(name, doc).await?
+    } else {
+        let replaced = projects.replace_by_its_admin(name, &doc).await?;
+        (Put::Replaced, replaced.ok_or_else(|| ApiError::not_found("project"))?)
+    };
+    let (before, after) = (before.map(|doc| view(name, doc)), view(name, doc));
     call.audit_change_in(name, "project.put", json!({"project": name}), before.as_ref(), Some(&after)).await;
     answer::put(put, &after)
 }

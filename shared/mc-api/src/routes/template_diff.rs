@@ -1,7 +1,7 @@
 //! What is different between two versions of a template.
 
+use mc_content::escape_member;
 use mc_core::model::{TemplateBody, TemplateDoc};
-use mc_pipeline::accept::request::escape;
 use serde::Serialize;
 use serde_json::Value;
 use similar::TextDiff;
@@ -94,7 +94,7 @@ fn compare(pointer: &str, from: Option<&Value>, to: Option<&Value>, changes: &mu
         (Some(Value::Object(from)), Some(Value::Object(to))) => {
             let added = to.keys().filter(|key| !from.contains_key(*key));
             for key in from.keys().chain(added) {
-                compare(&format!("{pointer}/{}", escape(key)), from.get(key), to.get(key), changes);
+                compare(&format!("{pointer}/{}", escape_member(key)), from.get(key), to.get(key), changes);
             }
         }
         (Some(Value::Array(from)), Some(Value::Array(to))) => {

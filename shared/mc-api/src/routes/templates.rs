@@ -1,7 +1,9 @@
 //! Templates and their versions.
 
 use http::StatusCode;
-use mc_core::model::{Approval, ApprovalState, TemplateBody, TemplateDoc};
+use mc_content::escape_member;
+use mc_core::model::{Approval, ApprovalState, Kind, TemplateBody, TemplateDoc};
+use mc_core::ports::Warning;
 use mc_pipeline::repo::{Deleted, Put, PutError, Review, Reviewed};
 use mc_pipeline::{accept, schedules};
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,15 @@ struct TemplateView<'a> {
     name: &'a str,
     #[serde(flatten)]
     doc: &'a TemplateDoc,
+}
+
+/// A version as it was put, and what may be a mistake in it.
+#[derive(Serialize)]
+struct PutTemplate<'a> {
+    #[serde(flatten)]
+    template: TemplateView<'a>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 /// List templates
@@ -51,7 +62,8 @@ pub async fn get(call: Call) -> Answer {
 /// Make or replace a template
 ///
 /// Makes a new version the current one; the same body again changes nothing. Messages keep the version they were
-/// accepted with. Where the project wants an approval, the version waits for it.
+/// accepted with. Where the project wants an approval, the version waits for it. The answer warns of what in `channels` is
+/// neither a kind nor a channel that is there.
 #[utoipa::path(
     put, path = "/v1/templates/{name}", tag = "templates", operation_id = "put_template",
     params(("name" = String, Path)),
@@ -65,8 +77,28 @@ pub async fn put(call: Call) -> Answer {
     let name = call.new_name("name")?;
     let body: TemplateBody = call.read()?;
     let approval = approval(&call).await?;
+    let warnings = warnings(&call, &body).await?;
     let (put, doc) = store(&call, name, body, approval).await?;
-    answer::put(put, &TemplateView { name, doc: &doc })
+    answer::put(put, &PutTemplate { template: TemplateView { name, doc: &doc }, warnings })
+}
+
+/// What is said otherwise for a channel that is not there. It may come yet, so that is no error.
+async fn warnings(call: &Call, body: &TemplateBody) -> Result<Vec<Warning>, ApiError> {
+    let named: Vec<&String> =
+        body.channels.keys().filter(|name| !Kind::WORDS.contains(&name.as_str())).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let channels = call.center().channels.all(call.project()).await?;
+    let unknown = named.into_iter().filter(|name| !channels.iter().any(|(channel, _)| channel == *name));
+    let warning = |name: &String| {
+        let detail = format!("there is no channel {name:?} in this project, and no kind is called so");
+        Warning {
+            at: Some(format!("/channels/{}", escape_member(name))),
+            ..Warning::new("unknown_channel", detail)
+        }
+    };
+    Ok(unknown.map(warning).collect())
 }
 
 /// What a new version waits for, if the project wants a second person to look at it.

@@ -1,14 +1,15 @@
 //! The page behind a mail's `List-Unsubscribe`: one button for people, one call for mail programs (RFC 8058).
 //!
-//! `GET` changes nothing, because scanners of mail systems follow every link.
+//! `GET` changes nothing, because scanners of mail systems follow every link. People see what is answered, so a link that
+//! is not whole has its page too.
 
+use axum::response::Response;
 use http::StatusCode;
 use mc_pipeline::suppress;
 use serde_json::json;
 
 use crate::answer::{Answer, bytes_of};
 use crate::call::Call;
-use crate::problem::ApiError;
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -35,16 +36,32 @@ const DONE: [Words; 2] = [
     Words { title: "Done", text: "You will not get these mails any more.", button: None },
 ];
 
+const DAMAGED: [Words; 2] = [
+    Words {
+        title: "链接无效",
+        text: "这个退订链接不完整，或者已经失效。请从邮件中重新打开它，或者联系发件人。",
+        button: None,
+    },
+    Words {
+        title: "This link does not work",
+        text: "It is incomplete or no longer valid. Please open it from the mail again, or ask the sender.",
+        button: None,
+    },
+];
+
 /// Ask whether to unsubscribe
 ///
-/// A small page with one button, for the person who followed the link in a mail.
+/// A small page with one button, for the person who followed the link in a mail. Other parameters are passed over.
 #[utoipa::path(
     get, path = "/v1/unsubscribe", tag = "suppressions", operation_id = "ask_to_unsubscribe",
-    responses((status = 200, description = "The page", body = String, content_type = "text/html"))
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        (status = 404, description = "A page that says that the link is not whole", body = String,
+            content_type = "text/html"),
+    )
 )]
 pub async fn ask(call: Call) -> Answer {
-    link(&call)?;
-    Ok(bytes_of(StatusCode::OK, HTML, page(&ASK)))
+    Ok(link(&call).map_or_else(damaged, |_| shown(StatusCode::OK, &ASK)))
 }
 
 /// Unsubscribe
@@ -52,19 +69,30 @@ pub async fn ask(call: Call) -> Answer {
 /// What the page's button does, and what mail programs call by themselves. Doing it again changes nothing.
 #[utoipa::path(
     post, path = "/v1/unsubscribe", tag = "suppressions", operation_id = "unsubscribe",
-    responses((status = 200, description = "A page that says so", body = String, content_type = "text/html"))
+    responses(
+        (status = 200, description = "A page that says so", body = String, content_type = "text/html"),
+        (status = 404, description = "A page that says that the link is not whole", body = String,
+            content_type = "text/html"),
+    )
 )]
 pub async fn carry_out(call: Call) -> Answer {
-    let (project, address) = link(&call)?;
+    let Some((project, address)) = link(&call) else { return Ok(damaged()) };
     suppress::unsubscribe(call.center(), &project, &address).await?;
     let entry = call.entry("address.unsubscribed", json!({"address": address}));
     call.note(&project, entry).await;
-    Ok(bytes_of(StatusCode::OK, HTML, page(&DONE)))
+    Ok(shown(StatusCode::OK, &DONE))
 }
 
-fn link(call: &Call) -> Result<(String, String), ApiError> {
-    let token = call.query.get("t").unwrap_or_default();
-    suppress::read_link(call.center(), token).ok_or_else(|| ApiError::not_found("link"))
+fn link(call: &Call) -> Option<(String, String)> {
+    suppress::read_link(call.center(), call.query.get("t")?)
+}
+
+fn damaged() -> Response {
+    shown(StatusCode::NOT_FOUND, &DAMAGED)
+}
+
+fn shown(status: StatusCode, words: &[Words; 2]) -> Response {
+    bytes_of(status, HTML, page(words))
 }
 
 fn page(words: &[Words; 2]) -> String {

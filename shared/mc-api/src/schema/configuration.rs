@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::message::Routing;
+use super::preview::PreviewWarning;
 use super::words::{Format, Kind, Level, OnDoubt};
 
 /// What a template says. Every text in it is a Jinja template.
@@ -107,6 +108,9 @@ pub struct Template {
     /// When this version was made.
     #[schema(format = DateTime)]
     pub created_at: String,
+    /// What may be a mistake; only in the answer of a `PUT`.
+    #[schema(required = false)]
+    pub warnings: Vec<PreviewWarning>,
 }
 
 /// A label and its value, both templates.

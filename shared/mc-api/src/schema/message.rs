@@ -395,6 +395,12 @@ pub struct RecipientStatus {
     pub channel: String,
     /// The address, or the channel's name where one push reaches everybody.
     pub address: String,
+    /// The contact it was when the message was accepted.
+    #[schema(nullable = false)]
+    pub contact: Option<String>,
+    /// The place in `to`, counted from 0, of an entry with `data` of its own: several may have one address.
+    #[schema(nullable = false)]
+    pub entry: Option<u32>,
     /// Where it stands.
     pub status: State,
     /// The platform's code, if it failed.

@@ -37,13 +37,17 @@ pub struct Preview {
     pub parts: Vec<Value>,
     /// The content as plain text.
     pub text: String,
+    /// Of a mail, the payload's HTML in a form that is safe to show on a page. Scripts, forms, frames, style sheets, classes and
+    /// whatever else could act are left away; pictures of the web stay and are fetched by whoever looks. It is never sent.
+    #[schema(nullable = false)]
+    pub html: Option<String>,
     /// What was degraded.
     pub warnings: Vec<PreviewWarning>,
     /// How close it comes to the platform's limit.
     pub size: PreviewSize,
 }
 
-/// Something that was degraded.
+/// Something that was degraded, or may be a mistake.
 #[derive(ToSchema)]
 pub struct PreviewWarning {
     /// Stable, snake_case.

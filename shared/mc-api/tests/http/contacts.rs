@@ -149,3 +149,41 @@ async fn a_file_is_imported_with_a_report() {
         json!({"created": 1, "replaced": 0, "unchanged": 0, "refused": 1, "contacts": ["u1"]})
     );
 }
+
+#[tokio::test]
+async fn an_import_is_written_down_with_what_it_changed() {
+    let app = App::new().await;
+    let import = |file: String| app.call("POST", "/v1/contacts/import").bytes(file).send();
+    app.put("/v1/contacts/u1", json!({"name": "Ann", "email": "ann@example.com"})).await.is(201);
+    app.put("/v1/contacts/u2", json!({"email": "ben@example.com"})).await.is(201);
+    let file = "id,email\nu1,ann@example.net\nu2,ben@example.com\nu3,cy@example.com\nu4,nobody\n";
+    import(file.to_owned()).await.is(200);
+    import("id,email\nu3,\n".to_owned()).await.is(200);
+    import("id,email\nu4,nobody\n".to_owned()).await.is(200);
+    let log = app.get("/v1/events?type=contacts.import").await.is(200);
+    let [refused, emptied, mixed] = [0_usize, 1, 2].map(|at| &log.json["items"][at]);
+    let counts = json!({"created": 1, "replaced": 1, "unchanged": 1, "refused": 1, "contacts": ["u1", "u3"]});
+    assert_eq!(mixed["data"], counts);
+    assert_eq!(mixed["before"], json!({"u1": {"email": "ann@example.com"}}));
+    assert_eq!(mixed["after"]["u1"], json!({"email": "ann@example.net"}));
+    assert_eq!(mixed["after"]["u3"]["email"], "cy@example.com");
+    assert_eq!(mixed["after"].as_object().unwrap().len(), 2);
+    assert_eq!(emptied["before"]["u3"], json!({"email": "cy@example.com"}));
+    assert_eq!(emptied["after"]["u3"], json!({}));
+    assert_eq!((&refused["before"], &refused["after"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_large_import_is_written_down_within_bounds() {
+    let app = App::new().await;
+    let rows = (0..1200).map(|n| format!("u{n:04},{}\n", "x".repeat(200)));
+    let file = format!("id,name\n{}", rows.collect::<String>());
+    app.call("POST", "/v1/contacts/import").bytes(file).send().await.is(200);
+    let log = app.get("/v1/events?type=contacts.import").await.is(200);
+    let entry = &log.json["items"][0];
+    assert_eq!(entry["data"]["created"], 1200);
+    assert_eq!(entry["data"]["contacts"].as_array().unwrap().len(), 1000);
+    let shown = entry["after"].as_object().unwrap();
+    assert_eq!(shown["u0000"]["name"], "x".repeat(200));
+    assert!(shown.len() < 400 && entry["after"].to_string().len() < 80_000, "{}", shown.len());
+}

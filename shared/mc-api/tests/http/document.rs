@@ -23,7 +23,9 @@ impl Document {
     pub fn check(&self, method: &str, path: &str, answer: &Answer) {
         let whose = format!("{method} {path} {}: {}", answer.status, answer.text);
         let media = answer.header("content-type");
-        if answer.status >= 400 {
+        // This one is seen by people, who get a page.
+        let is_page = path == "/v1/unsubscribe" && answer.status == 404;
+        if answer.status >= 400 && !is_page {
             assert_eq!(media, "application/problem+json", "{whose}");
             assert_eq!(answer.json["status"], answer.status, "{whose}");
             self.check_schema(&json!({"$ref": "#/components/schemas/Problem"}), answer, &whose);
@@ -34,7 +36,7 @@ impl Document {
         };
         let response = &operation["responses"][answer.status.to_string()];
         assert!(response.is_object(), "a status that is not in the document: {whose}");
-        if answer.status < 400 {
+        if answer.status < 400 || is_page {
             let content = response["content"].as_object();
             let essence = media.split(';').next().unwrap_or_default();
             let answered = |(declared, _): &(&String, &Value)| essence == declared.as_str();

@@ -96,10 +96,16 @@ async fn a_key_sends_through_its_channels_only() {
     dry["dry_run"] = true.into();
     send("/v1/messages", dry).await.refuses(403, "channel_not_allowed", "/routing/channels/0");
     let batch = json!({"messages": [through(json!(["theirs"])), through(json!(["mine"]))]});
-    let results = send("/v1/messages/batch", batch).await.is(202).json["results"].clone();
+    let results = send("/v1/messages/batch", batch.clone()).await.is(202).json["results"].clone();
     assert_eq!(results[0]["status"], 403);
     assert_eq!(results[0]["errors"][0]["pointer"], "/messages/0/routing/channels/0");
     assert_eq!(results[1]["status"], "queued");
+    let again = || {
+        let call = app.call("POST", "/v1/messages/batch").by(&key).json(batch.clone());
+        call.header("idempotency-key", "b").send()
+    };
+    let (first, second) = (again().await.is(202), again().await.is(202));
+    assert_eq!((second.header("idempotent-replayed"), &second.json), ("true", &first.json));
     let another = json!({"allowed_channels": ["mine", "nowhere"]});
     let refused = app.call("PATCH", &path).json(another.clone()).send().await;
     refused.refuses(422, "unknown_channel", "/allowed_channels/1");
@@ -108,6 +114,62 @@ async fn a_key_sends_through_its_channels_only() {
     app.post("/v1/access-keys", new).await.refuses(422, "unknown_channel", "/allowed_channels/1");
     app.call("PATCH", &path).json(json!({"allowed_channels": []})).send().await.is(200);
     send("/v1/messages", json!({"template": "t"})).await.is(202);
+}
+
+#[tokio::test]
+async fn a_key_neither_moves_nor_stops_what_goes_through_another_channel() {
+    let app = App::new().await;
+    for channel in ["mine", "theirs"] {
+        app.channel(channel).await;
+    }
+    let (key, _) = made(&app, json!({"allowed_channels": ["mine"]})).await;
+    let scheduled = async |channels: Value| {
+        let message = json!({
+            "content": {"body": "x"}, "routing": {"channels": channels}, "send_at": "2026-12-20T00:00:00Z",
+        });
+        format!("/v1/messages/{}", app.post("/v1/messages", message).await.is(202).text_at("/id"))
+    };
+    let moved = |path: &str| {
+        let later = json!({"send_at": "2026-12-21T00:00:00Z"});
+        app.call("PATCH", path).by(&key).json(later).send()
+    };
+    let post = |path: &str, what: &str| app.call("POST", &format!("{path}/{what}")).by(&key).send();
+    for channels in [json!(["theirs"]), json!(["mine", "theirs"])] {
+        let path = scheduled(channels).await;
+        let before = app.get(&path).await.is(200);
+        moved(&path).await.refuses(403, "channel_not_allowed", "");
+        for what in ["cancel", "recall"] {
+            post(&path, what).await.refuses(403, "channel_not_allowed", "");
+        }
+        assert_eq!(app.call("GET", &path).by(&key).send().await.is(200).json, before.json, "it may be seen");
+    }
+    let path = scheduled(json!(["mine"])).await;
+    assert_eq!(moved(&path).await.is(200).json["send_at"], "2026-12-21T00:00:00.000Z");
+    assert_eq!(post(&path, "cancel").await.is(200).json["status"], "canceled");
+}
+
+#[tokio::test]
+async fn a_key_does_not_retry_what_may_go_on_through_another_channel() {
+    let app = App::new().await;
+    for channel in ["mine", "theirs"] {
+        app.channel(channel).await;
+    }
+    let (key, _) = made(&app, json!({"allowed_channels": ["mine"]})).await;
+    app.platform.status.store(400, std::sync::atomic::Ordering::SeqCst);
+    let failed = async |routing: Value| {
+        let message = json!({"content": {"body": "x"}, "routing": routing});
+        let id = app.post("/v1/messages", message).await.is(202).text_at("/id");
+        app.deliver().await;
+        app.call("POST", &format!("/v1/messages/{id}/retry")).by(&key).send().await
+    };
+    failed(json!({"channels": ["mine"]})).await.is(202);
+    for routing in [
+        json!({"channels": ["mine", "theirs"]}),
+        json!({"mode": "first", "channels": ["theirs", "mine"]}),
+        json!({"mode": "first", "channels": ["mine", "theirs"]}),
+    ] {
+        failed(routing).await.refuses(403, "channel_not_allowed", "");
+    }
 }
 
 #[tokio::test]

@@ -1,16 +1,23 @@
 //! A project's limits: what callers are told, and what is refused.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use mc_core::model::OperatorRole;
+use mc_pipeline::repo::Projects;
 use serde_json::{Value, json};
 
-use crate::app::{Answer, App};
+use crate::app::{Answer, App, As};
 
 async fn with_limits(limits: Value) -> App {
     let app = App::new().await;
     app.channel("im").await;
-    app.put("/v1/projects/default", json!({"limits": limits})).await.is(200);
+    put(&app, &app.root().await, json!({"limits": limits})).await.is(200);
     app
+}
+
+async fn put(app: &App, who: &As, project: Value) -> Answer {
+    app.call("PUT", "/v1/projects/default").by(who).json(project).send().await
 }
 
 fn message() -> Value {
@@ -91,4 +98,39 @@ async fn wrong_limits_are_refused_with_their_place() {
         let answer = app.put("/v1/projects/default", json!({"limits": limits})).await;
         answer.refuses(422, "invalid_request", pointer);
     }
+}
+
+#[tokio::test]
+async fn a_projects_own_admins_keep_its_limits_as_they_are() {
+    let limits = json!({"messages_per_minute": 3, "messages_per_day": 100});
+    let app = with_limits(limits.clone()).await;
+    let chief = app.operator("chief", &[("default", OperatorRole::Admin)]).await;
+    // Who may look at every project rules none but their own.
+    let roles = [("default", OperatorRole::Admin), ("*", OperatorRole::Viewer)];
+    let auditor = app.operator("auditor", &roles).await;
+    for who in [&app.admin, &chief, &auditor] {
+        let wider = json!({"messages_per_minute": 4, "messages_per_day": 100});
+        let narrower = json!({"messages_per_minute": 3, "messages_per_day": 99});
+        for other in [wider, narrower, json!({"messages_per_minute": 3}), json!({})] {
+            put(&app, who, json!({"limits": other})).await.refuses(403, "forbidden", "");
+        }
+        put(&app, who, json!({"display_name": "Shop"})).await.refuses(403, "forbidden", "");
+        let same = json!({"display_name": "Shop", "limits": limits});
+        assert_eq!(put(&app, who, same).await.is(200).json["display_name"], "Shop");
+        assert_eq!(app.get("/v1/projects/default").await.json["limits"], limits);
+    }
+    let root = app.root().await;
+    assert_eq!(put(&app, &root, json!({})).await.is(200).json["limits"], json!({}));
+}
+
+#[tokio::test]
+async fn limits_that_another_process_changed_a_moment_ago_are_not_put_back() {
+    let app = with_limits(json!({"messages_per_day": 100})).await;
+    let seen = app.get("/v1/projects/default").await.is(200);
+    let other = Projects::new(app.center.store.clone(), app.center.clock.clone());
+    let mut lowered = other.stored("default").await.unwrap().unwrap();
+    lowered.limits.messages_per_day = NonZeroU32::new(10);
+    other.put("default", lowered).await.unwrap();
+    put(&app, &app.admin, json!({"limits": seen.json["limits"]})).await.refuses(403, "forbidden", "");
+    put(&app, &app.admin, json!({"limits": {"messages_per_day": 10}})).await.is(200);
 }

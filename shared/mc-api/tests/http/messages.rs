@@ -101,6 +101,19 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn a_value_that_the_channels_own_templates_lack_is_no_fault_of_the_content() {
+    let app = App::new().await;
+    let settings = json!({"url": "https://im.example.com/{{ data.room }}", "body": {"say": "{{ text }}"}});
+    app.put("/v1/channels/im", json!({"kind": "webhook", "settings": settings})).await.is(201);
+    let refused = app.post("/v1/messages", message()).await.refuses(422, "missing_variable", "/data");
+    let detail = refused.text_at("/detail");
+    assert!(detail.contains("/settings/url") && detail.ends_with("(channel im)"), "{detail}");
+    let mut whole = message();
+    whole["data"] = json!({"room": "ops"});
+    app.post("/v1/messages", whole).await.is(202);
+}
+
+#[tokio::test]
 async fn the_same_key_sends_once() {
     let app = app().await;
     let send = async |body: Value, key: &str| {
@@ -179,14 +192,17 @@ async fn a_batch_of_nothing_good_is_refused() {
 #[tokio::test]
 async fn a_batch_is_replayed_as_a_whole() {
     let app = app().await;
-    let body = json!({"messages": [message(), {"template": "nope"}]});
+    let mut both = message();
+    both["tags"] = json!(["", "\n"]);
+    let body = json!({"messages": [message(), {"template": "nope"}, both, {"to": [{"email": 1}]}, 7]});
     let send =
         || app.call("POST", "/v1/messages/batch").json(body.clone()).header("idempotency-key", "b").send();
     let first = send().await.is(202);
     let again = send().await.is(202);
     assert_eq!(again.header("idempotent-replayed"), "true");
-    assert_eq!(again.json["results"][0], first.json["results"][0]);
+    assert_eq!(again.json, first.json);
     assert_eq!(again.json["results"][1]["code"], "unknown_template");
+    assert_eq!(again.json["results"][2]["errors"][1]["pointer"], "/messages/2/tags/1");
 }
 
 #[tokio::test]

@@ -57,9 +57,38 @@ async fn one_click_unsubscribes_and_looking_does_not() {
         assert!(done.text.contains("已退订"), "{}", done.text);
     }
     assert_eq!(listed().await, ["unsubscribed"]);
-    let broken = &path[..path.len() - 3];
-    app.call("POST", broken).by(&As::Nobody).send().await.refuses(404, "not_found", "");
-    let foreign = app.center.sealer.seal("webhook", "default\nb@example.com").unwrap();
-    let foreign = format!("/v1/unsubscribe?t={foreign}");
-    app.call("GET", &foreign).by(&As::Nobody).send().await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn what_mail_systems_add_to_a_link_or_take_from_it_is_met_with_a_page() {
+    let app = App::new().await;
+    let sealed = |context: &str| app.center.sealer.seal(context, "default\na@example.com").unwrap();
+    let token = sealed("unsubscribe");
+    let call = async |method: &str, query: &str| {
+        app.call(method, &format!("/v1/unsubscribe{query}")).by(&As::Nobody).send().await
+    };
+    let broken = &token[..token.len() - 3];
+    let damaged = [
+        String::new(),
+        "?t=".to_owned(),
+        "?t=%FF".to_owned(),
+        format!("?t={broken}"),
+        format!("?t={}", sealed("webhook")),
+    ];
+    for query in &damaged {
+        for method in ["GET", "POST"] {
+            let page = call(method, query.as_str()).await.is(404);
+            assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{query}");
+            let said = ["链接无效", "This link does not work"];
+            assert!(said.iter().all(|words| page.text.contains(words)), "{query}: {}", page.text);
+            assert!(!page.text.contains("<button>"), "{query}");
+        }
+    }
+    assert!(app.get("/v1/suppressions").await.is(200).items("address").is_empty());
+    for query in [format!("?t={token}&utm_source=mail"), format!("?gateway=1&t={token}&t={broken}&x=%FF")] {
+        let asked = call("GET", query.as_str()).await.is(200);
+        let done = call("POST", query.as_str()).await.is(200);
+        assert!(asked.text.contains("确认退订") && done.text.contains("已退订"), "{query}");
+    }
+    assert_eq!(app.get("/v1/suppressions").await.is(200).items("address"), ["a@example.com"]);
 }

@@ -84,10 +84,42 @@ async fn a_links_label_is_part_of_a_version() {
 }
 
 #[tokio::test]
+async fn an_override_that_no_channel_takes_is_warned_of() {
+    let app = App::new().await;
+    app.channel("im").await;
+    let with = |channels: Value| app.put("/v1/templates/t", json!({"body": "x", "channels": channels}));
+    let title = json!({"title": "y"});
+    let known = with(json!({"im": title, "webhook": title})).await.is(201);
+    assert_eq!(known.json["warnings"], Value::Null);
+    let unknown = with(json!({"im": title, "wecom_robto": title})).await.is(200);
+    let warnings = &unknown.json["warnings"];
+    assert_eq!(warnings.as_array().unwrap().len(), 1);
+    assert_eq!(warnings[0]["code"], "unknown_channel");
+    assert_eq!(warnings[0]["at"], "/channels/wecom_robto");
+    assert_eq!(app.get("/v1/templates/t").await.json["warnings"], Value::Null);
+    // As soon as there is one, it is what was meant.
+    app.channel("wecom_robto").await;
+    let known = with(json!({"im": title, "wecom_robto": title})).await.is(200);
+    assert_eq!((&known.json["version"], &known.json["warnings"]), (&json!(2), &Value::Null));
+    with(json!({"no name": title})).await.refuses(422, "invalid_template", "/channels/no name");
+}
+
+#[tokio::test]
 async fn what_would_not_render_is_refused() {
     let app = App::new().await;
     app.put("/v1/templates/x", json!({"body": "{{ oops"})).await.refuses(422, "invalid_template", "/body");
+    // Also what stands where no sample would come by.
+    let seldom = "a\n{% if alarm is defined %}{{ alarm | nope }}{% endif %}";
+    let refused = app.put("/v1/templates/x", json!({"title": "x", "body": seldom, "sample": {}})).await;
+    let refused = refused.refuses(422, "invalid_template", "/body");
+    assert!(refused.text_at("/detail").ends_with("line 2: there is no filter \"nope\""), "{}", refused.json);
+    let named = json!({"body": "x", "channels": {"im": {"title": "{{ now() }}"}}});
+    app.put("/v1/templates/x", named).await.refuses(422, "invalid_template", "/channels/im/title");
     app.put("/v1/templates/x", json!({"body": 1})).await.refuses(422, "invalid_request", "/body");
+    let typed = json!({"body": "x", "channels": {"im": {"title": true}}});
+    let refused = app.put("/v1/templates/x", typed).await;
+    let refused = refused.refuses(422, "invalid_template", "/channels/im/title");
+    assert_eq!(refused.text_at("/detail"), "/channels/im/title is true, but must be a text");
     app.put("/v1/templates/x", json!({"body": "x", "variables": 1})).await.refuses(
         422,
         "invalid_template",
@@ -140,6 +172,31 @@ async fn a_draft_is_previewed_for_every_kind() {
         "invalid_request",
         "/kinds/0",
     );
+}
+
+#[tokio::test]
+async fn a_mails_html_is_shown_as_it_is_sent_and_once_more_so_that_it_is_safe_to_show() {
+    let app = App::new().await;
+    let body = "<p onclick=\"x\">hello <b>{{ app }}</b></p>\n<script>alert(1)</script>";
+    let template = json!({"title": "Hi", "body": body, "format": "html", "sample": {"app": "pay"}});
+    let kinds = ["email_smtp", "email_ses", "webhook"];
+    let shown = app.post("/v1/preview", json!({"template": template, "kinds": kinds})).await.is(200);
+    for mail in &shown.json["previews"].as_array().unwrap()[..2] {
+        let (sent, safe) = (mail["payload"]["html"].as_str().unwrap(), mail["html"].as_str().unwrap());
+        assert!(sent.contains("<script>alert(1)</script>") && sent.contains("onclick"), "{sent}");
+        assert!(safe.contains(">hello <b>pay</b></p>"), "{safe}");
+        assert!(!safe.contains("alert") && !safe.contains("onclick") && !safe.contains("<style"), "{safe}");
+        let told: Vec<_> = mail["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|warning| (&warning["code"], &warning["at"]))
+            .collect();
+        let wanted =
+            [(json!("event_attribute"), json!("line 1")), (json!("script_element"), json!("line 2"))];
+        assert_eq!(told, wanted.each_ref().map(|(code, at)| (code, at)));
+    }
+    assert!(shown.json["previews"][2].get("html").is_none(), "a webhook's payload is no page");
 }
 
 #[tokio::test]

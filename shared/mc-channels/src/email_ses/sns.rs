@@ -221,6 +221,7 @@ async fn fetch(http: &dyn Http, url: &str) -> Result<ports::HttpResponse, HttpEr
         timeout: TIMEOUT,
         redirects: 0,
         max_answer: 64 << 10,
+        body_optional: false,
     };
     http.call(&Route::default(), request).await
 }

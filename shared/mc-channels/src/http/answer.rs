@@ -7,15 +7,18 @@ use http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use jiff::fmt::rfc2822;
 use mc_core::Timestamp;
 use mc_core::ports::{Clock, HttpError, HttpResponse};
+use tokio::time::{Instant, timeout_at};
 
 use super::failure;
 
 /// No wait named by the other side is taken to be longer than this.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
 
+/// Reads an answer whose head is there. With `optional_until` its body is left away if it cannot be had by then.
 pub(super) async fn read(
-    mut answer: reqwest::Response,
+    answer: reqwest::Response,
     limit: usize,
+    optional_until: Option<Instant>,
     host: &str,
     clock: &dyn Clock,
 ) -> Result<HttpResponse, HttpError> {
@@ -23,6 +26,15 @@ pub(super) async fn read(
     let retry_after = retry_after(answer.headers(), clock);
     let content_type =
         answer.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+    let body = read_body(answer, limit, host);
+    let body = match optional_until {
+        None => body.await?,
+        Some(deadline) => timeout_at(deadline, body).await.ok().and_then(Result::ok).unwrap_or_default(),
+    };
+    Ok(HttpResponse { status, retry_after, content_type, body })
+}
+
+async fn read_body(mut answer: reqwest::Response, limit: usize, host: &str) -> Result<Bytes, HttpError> {
     if answer.content_length().is_some_and(|length| length > limit as u64) {
         return Err(failure::too_large(limit, host));
     }
@@ -42,8 +54,7 @@ pub(super) async fn read(
         }
         rest.extend_from_slice(&chunk);
     }
-    let body = if rest.is_empty() { first } else { rest.freeze() };
-    Ok(HttpResponse { status, retry_after, content_type, body })
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
 /// `Retry-After` in seconds or as a date; Feishu says the seconds under a name of its own.

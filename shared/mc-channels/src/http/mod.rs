@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mc_core::ports::{Clock, Http, HttpError, HttpErrorKind, HttpRequest, HttpResponse, Route};
+use tokio::time::Instant;
 
 pub use policy::{BadEgressPolicy, EgressPolicy};
 pub use resolve::{Lookup, SystemLookup};
@@ -61,7 +62,12 @@ impl GuardedHttp {
         Self { clients: Clients::new(Arc::clone(&gate)), gate, clock }
     }
 
-    async fn follow(&self, route: &Route, hops: &mut Hops) -> Result<HttpResponse, HttpError> {
+    async fn follow(
+        &self,
+        route: &Route,
+        hops: &mut Hops,
+        optional_until: Option<Instant>,
+    ) -> Result<HttpResponse, HttpError> {
         let client = self.clients.get(route)?;
         loop {
             self.gate.check_literal(hops.target().host(), route.proxy.is_some())?;
@@ -70,7 +76,8 @@ impl GuardedHttp {
                 .await
                 .map_err(|error| failure::of_request(&error, hops.target().host(), hops.maybe_sent()))?;
             if !hops.advance(&answer)? {
-                return answer::read(answer, hops.max_answer(), hops.target().host(), &*self.clock).await;
+                let (limit, host) = (hops.max_answer(), hops.target().host());
+                return answer::read(answer, limit, optional_until, host, &*self.clock).await;
             }
         }
     }
@@ -80,8 +87,10 @@ impl GuardedHttp {
 impl Http for GuardedHttp {
     async fn call(&self, route: &Route, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let limit = request.timeout;
+        // It is over before the limit of the whole call is, so that it is the one that counts.
+        let optional_until = request.body_optional.then(|| Instant::now() + limit);
         let mut hops = Hops::new(request)?;
-        match tokio::time::timeout(limit, self.follow(route, &mut hops)).await {
+        match tokio::time::timeout(limit, self.follow(route, &mut hops, optional_until)).await {
             Ok(result) => result,
             Err(_) => Err(failure::of_timeout(limit, hops.target().host(), hops.maybe_sent())),
         }

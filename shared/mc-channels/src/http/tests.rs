@@ -21,7 +21,7 @@ struct Server {
 }
 
 impl Server {
-    /// An empty answer closes the connection without one; `hang` never answers.
+    /// An empty answer closes the connection without one, and one that says so after it; `hang` never answers.
     async fn start(answers: Vec<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -41,6 +41,9 @@ impl Server {
                             None | Some("") => return,
                             Some("hang") => std::future::pending::<()>().await,
                             Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                        }
+                        if answer.is_some_and(|answer| answer.contains("connection: close")) {
+                            return;
                         }
                     }
                 });
@@ -265,6 +268,29 @@ async fn large_answers_stop_early() {
         let request = HttpRequest { max_answer: 1000, ..post(server.url("/path?token=secret")) };
         assert_eq!(failure(&local(), request).await, HttpErrorKind::TooLarge);
     }
+}
+
+#[tokio::test]
+async fn where_the_body_is_optional_the_status_is_an_answer() {
+    let head = |line: &str| format!("HTTP/1.1 {line}\r\ncontent-length: 9\r\n");
+    let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n400\r\n".to_owned();
+    for (status, answer) in [
+        (200, ok(&"x".repeat(2000))),
+        (200, chunked + &"x".repeat(1024)),
+        (201, head("201 Created") + "connection: close\r\n\r\nabc"),
+        (503, head("503 Busy") + "\r\nabc"),
+    ] {
+        let server = Server::start(vec![answer]).await;
+        let request = HttpRequest { max_answer: 1000, body_optional: true, ..post(server.url("/path")) };
+        let request = HttpRequest { timeout: Duration::from_secs(1), ..request };
+        let answer = call(&local(), request).await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (status, &b""[..]));
+    }
+    let server = Server::start(vec![ok("all of it"), "hang".into()]).await;
+    let optional = HttpRequest { body_optional: true, ..post(server.url("/path?token=secret")) };
+    let request = |timeout| HttpRequest { timeout, ..optional.clone() };
+    assert_eq!(call(&local(), request(Duration::from_secs(15))).await.unwrap().body, "all of it");
+    assert_eq!(failure(&local(), request(Duration::from_millis(50))).await, HttpErrorKind::Unknown);
 }
 
 #[tokio::test]

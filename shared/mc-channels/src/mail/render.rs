@@ -6,9 +6,9 @@ use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit,
 use serde_json::{Map, Value, json};
 
 use super::Sender;
-use crate::fields::escape;
 use crate::overrides::{self, bad_override};
 use crate::robot;
+use mc_content::escape_member;
 
 /// Servers commonly take 10 MB and more; a body alone is never near that on purpose.
 const LARGEST: usize = 10 << 20;
@@ -49,10 +49,7 @@ pub(crate) fn render(
             format!("{} bytes of HTML; Gmail shows the first 102 KB and a link to the rest", html.len());
         warnings.push(Warning::new("long_mail", detail));
     }
-    if content.body.format == Format::Html && has_style_element(&content.body.text) {
-        let detail = "the body has a style element; some mail readers only believe styles on the elements";
-        warnings.push(Warning::new("style_element", detail));
-    }
+    warnings.extend(taken_out(content, context.overrides));
     let mut payload = json!({"subject": subject, "html": html, "text": text, "headers": headers});
     if let Some(patch) = context.overrides {
         check_override(patch)?;
@@ -95,8 +92,20 @@ fn clean(text: &mut Value) -> bool {
     true
 }
 
-fn has_style_element(html: &str) -> bool {
-    html.as_bytes().windows(6).any(|window| window.eq_ignore_ascii_case(b"<style"))
+/// The notes on what mail programs take out of the HTML that somebody wrote, be it the body or an override's in its place.
+fn taken_out(content: &Content, patch: Option<&Value>) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    match patch.and_then(|patch| patch.get("html")).and_then(Value::as_str) {
+        Some(html) => {
+            dialect::taken_out(html, &mut warnings);
+            for warning in &mut warnings {
+                warning.at = warning.at.take().map(|line| format!("html of the override, {line}"));
+            }
+        }
+        None if content.body.format == Format::Html => dialect::taken_out(&content.body.text, &mut warnings),
+        None => {}
+    }
+    warnings
 }
 
 /// A short mail with a plain subject has nothing that could be refused.
@@ -123,7 +132,7 @@ fn check_override(patch: &Value) -> Result<(), RenderError> {
             }
             _ => {
                 let detail = format!("a mail has no {name}; it has subject, html, text and headers");
-                return Err(bad_override(detail).at(escape(name)));
+                return Err(bad_override(detail).at(escape_member(name)));
             }
         }
     }
@@ -132,7 +141,7 @@ fn check_override(patch: &Value) -> Result<(), RenderError> {
 
 /// Where a header stands in an override.
 fn header(name: &str) -> String {
-    format!("headers/{}", escape(name))
+    format!("headers/{}", escape_member(name))
 }
 
 /// Headers of senders and recipients, of the mail system, and of the mail's form.
@@ -176,16 +185,17 @@ fn check_payload(payload: &Value) -> Result<(), RenderError> {
             return Err(bad_override(format!("{name} is a text")).at(name));
         }
     }
-    let subject = [("subject", &payload["subject"])];
-    let headers =
-        payload["headers"].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value));
-    for (name, value) in subject.into_iter().chain(headers) {
-        let no_text = || bad_override(format!("the header {name} is a text")).at(header(name));
-        let value = value.as_str().ok_or_else(no_text)?;
-        check_header(name, value)?;
+    let subject = [("subject".to_owned(), "subject", &payload["subject"])];
+    let headers = payload["headers"].as_object().into_iter().flatten();
+    let headers = headers.map(|(name, value)| (header(name), name.as_str(), value));
+    for (place, name, value) in subject.into_iter().chain(headers) {
+        let Some(value) = value.as_str() else {
+            return Err(bad_override(format!("the header {name} is a text")).at(place));
+        };
         if !name.bytes().all(|b| (33..=126).contains(&b) && b != b':') {
-            return Err(bad_override(format!("{name:?} is not the name of a header")).at(header(name)));
+            return Err(bad_override(format!("{name:?} is not the name of a header")).at(place));
         }
+        check_header(name, value).map_err(|error| error.at(place))?;
     }
     Ok(())
 }
@@ -228,6 +238,18 @@ mod tests {
         assert_eq!(codes(Content::new("t", Format::Html, "<p style='margin:0'>hi</p>")), none);
         assert_eq!(codes(Content::new("t", Format::Html, "<STYLE>p{}</STYLE><p>hi</p>")), ["style_element"]);
         assert_eq!(codes(Content::new("t", Format::Text, "long ".repeat(30_000))), ["long_mail"]);
+        let acts = "<p onclick=\"x\"><script>x</script></p>";
+        assert_eq!(codes(Content::new("t", Format::Html, acts)), ["event_attribute", "script_element"]);
+        assert_eq!(codes(Content::new("t", Format::Markdown, acts)), none, "it is a text there");
+    }
+
+    #[test]
+    fn what_an_override_brings_is_told_in_place_of_the_body() {
+        let content = Content::new("t", Format::Html, "<style>p{}</style><p>hi</p>");
+        let patch = json!({"html": "<p>\n<iframe src=x></iframe></p>"});
+        let warnings = rendered(&content, Some(&patch)).unwrap().warnings;
+        let told: Vec<_> = warnings.iter().map(|warning| (&*warning.code, warning.at.as_deref())).collect();
+        assert_eq!(told, [("embedded_element", Some("html of the override, line 2"))]);
     }
 
     #[test]
@@ -245,7 +267,7 @@ mod tests {
         assert_eq!(rendered(&bad, Some(&other)).unwrap().parts[0].payload["subject"], "other");
         let worse = json!({"subject": "o\0ther"});
         let error = rendered(&bad, Some(&worse)).unwrap_err();
-        assert_eq!((error.code, error.field), ("header_injection", None), "the title is not what is wrong");
+        assert_eq!((error.code, error.field.as_deref()), ("header_injection", Some("subject")));
         assert!(rendered(&Content::new("a\tb", Format::Text, "b"), None).is_ok());
         let rendered = rendered(&Content::new("", Format::Text, "first\nsecond"), None).unwrap();
         assert_eq!(rendered.parts[0].payload["subject"], "first");
@@ -307,7 +329,8 @@ mod tests {
             assert_eq!(rendered(&content, Some(&patch)).unwrap_err().code, "bad_override", "{patch}");
         }
         let smuggled = json!({"headers": {"X-A": "a\r\nBcc: x@example.com"}});
-        assert_eq!(rendered(&content, Some(&smuggled)).unwrap_err().code, "header_injection");
+        let error = rendered(&content, Some(&smuggled)).unwrap_err();
+        assert_eq!((error.code, error.field.as_deref()), ("header_injection", Some("headers/X-A")));
         let patch = json!({"headers": {"X-Priority": "1"}, "subject": "other"});
         let rendered = rendered(&content, Some(&patch)).unwrap();
         assert_eq!(rendered.parts[0].payload["headers"]["X-Priority"], "1");

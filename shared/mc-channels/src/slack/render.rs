@@ -1,7 +1,7 @@
 //! From a content to Slack's messages.
 
 use mc_content::dialect;
-use mc_content::split::split;
+use mc_content::split::{split, split_mrkdwn};
 use mc_core::model::{Content, Format};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
 use serde_json::{Value, json};
@@ -54,7 +54,8 @@ pub(super) fn render(content: &Content, context: &RenderContext<'_>) -> Result<R
     }
     let only_text = content.facts.is_empty() && content.buttons.is_empty() && content.image.is_none();
     let payloads: Vec<Value> = if content.body.format == Format::Text && only_text {
-        let texts = pieces(&escaped(&plain), TEXT_LIMIT)?;
+        let texts = split(&escaped(&plain), TEXT_LIMIT, SizeUnit::Characters)
+            .map_err(|used| too_large(used, TEXT_LIMIT))?;
         // Without marks a text is shown as it is.
         texts.into_iter().map(|text| json!({"text": text, "mrkdwn": false})).collect()
     } else {
@@ -141,7 +142,9 @@ fn sections(source: &str) -> Result<Vec<String>, RenderError> {
     if source.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let pieces = pieces(source, SECTION_LIMIT - ROOM)?;
+    let allowed = SECTION_LIMIT - ROOM;
+    let pieces =
+        split_mrkdwn(source, allowed, SizeUnit::Characters).map_err(|used| too_large(used, allowed))?;
     if pieces.len() == 1 {
         return Ok(pieces);
     }
@@ -232,10 +235,6 @@ fn is_page(url: &str) -> bool {
 /// Slack's three escapes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn pieces(text: &str, allowed: usize) -> Result<Vec<String>, RenderError> {
-    split(text, allowed, SizeUnit::Characters).map_err(|used| too_large(used, allowed))
 }
 
 fn too_large(used: usize, allowed: usize) -> RenderError {
@@ -368,6 +367,18 @@ mod tests {
         let numbers = messages.concat().iter().filter(|section| section.starts_with('(')).count();
         assert_eq!(numbers, 2);
         assert!(two.size.used <= TOTAL);
+    }
+
+    #[test]
+    fn bold_text_stays_bold_in_every_section() {
+        let body = format!("**{}end**", "word ".repeat(1_500));
+        let one = rendered(&Content::new("Log", Format::Markdown, body), None).unwrap();
+        let sections = &sections_of(&one)[0][1..];
+        assert!(sections.len() > 2, "{}", sections.len());
+        for section in sections {
+            assert!(section.starts_with("*word") && section.ends_with("d*"), "{section}");
+            assert_eq!(section.matches('*').count(), 2, "{section}");
+        }
     }
 
     #[test]

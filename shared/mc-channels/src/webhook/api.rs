@@ -81,7 +81,9 @@ fn request(config: &Config, ports: &Ports, push: &Push<'_>, token: Option<&Secre
     let (id, now) = (push.push_id, ports.clock.now());
     let what = ToSign { id, now, method: config.method, url: url.expose(), body: &body };
     config.signer.sign(&what, &mut headers)?;
-    Some(HttpRequest { method: config.method, headers, ..HttpRequest::post_json(url, body) })
+    // Where no rule reads the body, the status alone decides; where one does, it misses what it looks for.
+    let request = HttpRequest::post_json(url, body);
+    Some(HttpRequest { method: config.method, headers, body_optional: true, ..request })
 }
 
 fn body_escape(body: &BodyTemplate) -> Escape {
@@ -144,7 +146,8 @@ pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt,
     if let Some((pointer, expected)) = &config.success.answer {
         let Some(answer) = &answer else {
             // Something between us answered in the receiver's place, or it broke off: nobody knows.
-            return Err(failure(SendFailure::Doubt, format!("http_{status}"), "the answer is not JSON"));
+            let text = "the answer is not JSON, is too large or broke off";
+            return Err(failure(SendFailure::Doubt, format!("http_{status}"), text));
         };
         let found = answer.pointer(pointer).unwrap_or(&Value::Null);
         if !same(found, expected) {

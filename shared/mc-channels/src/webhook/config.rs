@@ -1,18 +1,17 @@
 //! Settings and secret of a webhook.
 
-use http::{HeaderName, StatusCode};
-use mc_content::{Escape, FieldError, Snippet};
+use http::StatusCode;
+use mc_content::{Escape, FieldError, Snippet, escape_member};
 use mc_core::Secret;
 use ring::hmac;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::callback;
-use super::credentials::{is_literal, is_secretive, spoken};
+use super::credentials::spoken;
+use super::headers::{HeaderTemplate, Headers};
 use super::login::{self, Login};
 use super::sign::Signer;
-use super::sigv4;
-use crate::fields::{Fields, escape, secret};
+use crate::fields::{Fields, secret};
 use crate::http::check_url;
 use crate::registry::Setup;
 
@@ -20,7 +19,7 @@ use crate::registry::Setup;
 pub(super) struct Config {
     pub(super) method: &'static str,
     pub(super) url: UrlTemplate,
-    pub(super) headers: Vec<(String, Snippet)>,
+    pub(super) headers: Vec<HeaderTemplate>,
     /// Headers that are put in when a push leaves, so that nothing that is rendered shows them.
     pub(super) credentials: Vec<(String, Secret)>,
     pub(super) body: BodyTemplate,
@@ -88,7 +87,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let mut fields = Fields::new("/settings", setup.settings);
     let url = read_url(&mut fields, setup.base_url);
     let method = read_method(&mut fields);
-    let Headers { templates, credentials, content_type } = read_headers(&mut fields);
+    let Headers { templates, credentials, content_type, places } = Headers::read(&mut fields);
     let body = read_body(&mut fields, content_type.as_deref());
     let success = read_success(&mut fields);
     let message_id = read_pointer(&mut fields, "message_id_pointer");
@@ -99,19 +98,17 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     if names_token && !setup.settings.contains_key("login") {
         fields.problem("login", "is required: a template names login.token");
     }
-    let of_templates = templates.iter().map(|(name, _)| name.as_str());
-    let of_credentials = credentials.iter().map(|(name, _)| name.as_str());
-    let own_headers: Vec<&str> = of_templates.chain(of_credentials).collect();
-    if let Some(login) = &login
-        && own_headers.iter().any(|name| login.uses_header(name))
-    {
+    let login_uses = |header: &str| login.as_ref().is_some_and(|login| login.uses_header(header));
+    if places.keys().any(|header| login_uses(header)) {
         fields.problem("login/header", "is among headers already; remove it there");
     }
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
-    let of_login = |name: &str| login.as_ref().is_some_and(|login| login.uses_header(name));
-    let is_taken = |name: &str| own_headers.contains(&name) || of_login(name);
-    if let Some(name) = sigv4::HEADERS.iter().find(|name| signer.writes(name) && is_taken(name)) {
-        fields.problem("sign", format!("writes the header {name}, which headers or login write too"));
+    for header in signer.headers() {
+        if let Some(at) = places.get(&header) {
+            fields.problem(at, "is written by sign; remove it here");
+        } else if login_uses(&header) {
+            fields.problem("login/header", "is written by sign; name another one");
+        }
     }
     let wants_receipts: bool = fields.or_default("receipts");
     let mut problems = fields.finish();
@@ -195,60 +192,6 @@ fn read_method(fields: &mut Fields<'_>) -> &'static str {
     })
 }
 
-/// Headers that say how the request itself is carried, which are not a message's to set.
-pub(super) const OWN_HEADERS: [&str; 9] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "te",
-    "upgrade",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
-];
-
-/// The headers of a push.
-#[derive(Default)]
-struct Headers {
-    templates: Vec<(String, Snippet)>,
-    credentials: Vec<(String, Secret)>,
-    /// As far as it is one of them.
-    content_type: Option<String>,
-}
-
-fn read_headers(fields: &mut Fields<'_>) -> Headers {
-    let given: std::collections::BTreeMap<String, String> = fields.or_default("headers");
-    let mut headers = Headers::default();
-    for (name, value) in given {
-        let at = format!("headers/{}", escape(&name));
-        let lower = name.to_ascii_lowercase();
-        if HeaderName::from_bytes(name.as_bytes()).is_err() {
-            fields.problem(&at, "is not the name of a header");
-            continue;
-        }
-        if OWN_HEADERS.contains(&lower.as_str()) {
-            fields.problem(&at, "is set by Message Center itself; remove it");
-            continue;
-        }
-        if lower == "content-type" {
-            headers.content_type = Some(value.to_ascii_lowercase());
-        }
-        if is_secretive(&name) && is_literal(&value) {
-            if value.contains(|c: char| c.is_control() && c != '\t') {
-                fields.problem(&at, "holds a line break or another control character");
-            }
-            headers.credentials.push((lower, Secret::new(value)));
-            continue;
-        }
-        match Snippet::compile(&value, Escape::None) {
-            Ok(snippet) => headers.templates.push((lower, snippet)),
-            Err(error) => fields.problem(&at, error.detail),
-        }
-    }
-    headers
-}
-
 fn read_body(fields: &mut Fields<'_>, content_type: Option<&str>) -> BodyTemplate {
     match fields.optional::<Value>("body") {
         None => BodyTemplate::Default,
@@ -299,7 +242,10 @@ impl JsonTemplate {
             Value::Object(members) => {
                 let members = members
                     .into_iter()
-                    .map(|(name, item)| Ok((name.clone(), under(name, Self::compile(item))?)))
+                    .map(|(name, item)| {
+                        let item = under(escape_member(&name), Self::compile(item))?;
+                        Ok((name, item))
+                    })
                     .collect::<Result<_, FieldError>>()?;
                 Self::Object(members)
             }
@@ -313,47 +259,46 @@ fn under<T>(at: impl std::fmt::Display, result: Result<T, FieldError>) -> Result
 }
 
 fn read_success(fields: &mut Fields<'_>) -> Success {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Statuses {
-        One(u16),
-        Many(Vec<u16>),
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Given {
-        status: Option<Statuses>,
-        pointer: Option<String>,
-        equals: Option<Value>,
-    }
-    let given: Given = fields.or_default("success");
-    let statuses = match given.status {
-        None => Vec::new(),
-        Some(Statuses::One(status)) => vec![status],
-        Some(Statuses::Many(statuses)) => statuses,
-    };
-    if statuses.iter().any(|status| StatusCode::from_u16(*status).is_err()) {
-        fields.problem("success/status", "is a list of HTTP statuses, like [200, 202]");
-    }
-    let answer = match (given.pointer, given.equals) {
-        (None, None) => None,
+    let given: Map<String, Value> = fields.or_default("success");
+    let mut within = Fields::new("/settings/success", &given);
+    let statuses = read_statuses(&mut within);
+    let pointer: Option<String> = within.optional("pointer");
+    // A null is a value as any other: it is what some write where there was no error.
+    let answer = match (pointer, within.as_given("equals")) {
         (Some(pointer), Some(equals)) => {
             if !is_pointer(&pointer) {
-                fields.problem("success/pointer", POINTER_HINT);
+                within.problem("pointer", POINTER_HINT);
             }
-            Some((pointer, equals))
+            Some((pointer, equals.clone()))
         }
         (Some(_), None) => {
-            fields.problem("success/equals", "is required with pointer: the value that means success");
+            within.problem("equals", "is required with pointer: the value that means success");
             None
         }
-        (None, Some(_)) => {
-            fields
-                .problem("success/pointer", "is required with equals: where the value stands, like /errcode");
+        (None, Some(equals)) if !equals.is_null() && given.get("pointer").is_none_or(Value::is_null) => {
+            within.problem("pointer", "is required with equals: where the value stands, like /errcode");
             None
         }
+        (None, _) => None,
     };
+    fields.adopt(within);
     Success { statuses, answer }
+}
+
+fn read_statuses(success: &mut Fields<'_>) -> Vec<u16> {
+    let given = match success.optional::<Value>("status") {
+        None => return Vec::new(),
+        Some(Value::Array(several)) => several,
+        Some(one) => vec![one],
+    };
+    let status = |given: &Value| {
+        let status = u16::try_from(given.as_u64()?).ok()?;
+        StatusCode::from_u16(status).is_ok().then_some(status)
+    };
+    given.iter().map(status).collect::<Option<_>>().unwrap_or_else(|| {
+        success.problem("status", "is an HTTP status, like 200, or a list of them, like [200, 202]");
+        Vec::new()
+    })
 }
 
 const POINTER_HINT: &str = "is a JSON pointer, like /data/id";

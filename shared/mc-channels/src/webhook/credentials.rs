@@ -4,7 +4,7 @@ use mc_core::Secret;
 use serde_json::{Map, Value};
 
 use super::config::is_template;
-use crate::fields::escape;
+use mc_content::escape_member;
 
 /// What a preview shows in place of a credential.
 pub(super) const HIDDEN: &str = "***";
@@ -24,7 +24,7 @@ pub(crate) fn in_settings(settings: &Map<String, Value>) -> Vec<(String, &Value)
     let each = headers.into_iter().filter_map(|(at, headers)| Some((at, headers?.as_object()?)));
     each.flat_map(|(at, headers)| {
         let found = headers.iter().filter(|(name, value)| is_secretive(name) && may_hold_one(value));
-        found.map(move |(name, value)| (format!("{at}/{}", escape(name)), value))
+        found.map(move |(name, value)| (format!("{at}/{}", escape_member(name)), value))
     })
     .collect()
 }

@@ -1,10 +1,10 @@
 //! Signing in before sending: one call that gives a token, which then goes into a header, the query or wherever the
 //! templates of every push name it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderName;
 use mc_content::{Escape, Snippet};
 use mc_core::Secret;
 use mc_core::ports::{Fetching, Http, HttpRequest, HttpResponse, Route, SendError, SendFailure, Token};
@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::config::{JsonTemplate, OWN_HEADERS, is_pointer, split_origin};
+use super::config::{JsonTemplate, is_pointer, split_origin};
 use super::credentials::{is_secretive, spoken};
+use super::headers::{name_problem, read_given};
 use super::render::render_json;
-use crate::fields::{Fields, escape};
+use crate::fields::Fields;
 use crate::http::check_url;
 use crate::outcome::{failure, unanswered, words};
 
@@ -76,7 +77,7 @@ struct Given {
     url: String,
     method: Option<String>,
     #[serde(default)]
-    headers: std::collections::BTreeMap<String, String>,
+    headers: BTreeMap<String, Value>,
     body: Option<Value>,
     token_pointer: String,
     expires_pointer: Option<String>,
@@ -122,18 +123,12 @@ impl Login {
         let rest = text(fields, "login/url", rest, Escape::Url, &view);
         let url = format!("{origin}{rest}");
         let mut headers = Vec::new();
-        for (name, value) in &given.headers {
-            let at = format!("login/headers/{}", escape(name));
-            let lower = name.to_ascii_lowercase();
-            if HeaderName::from_bytes(name.as_bytes()).is_err() || OWN_HEADERS.contains(&lower.as_str()) {
-                fields.problem(&at, "is not a header that may be set");
-                continue;
-            }
-            let value = text(fields, &at, value, Escape::None, &view);
+        for header in read_given(fields, "login/headers", given.headers) {
+            let value = text(fields, &header.at, &header.value, Escape::None, &view);
             if value.contains(|c: char| c.is_control() && c != '\t') {
-                fields.problem(&at, "would hold a line break or another control character");
+                fields.problem(&header.at, "would hold a line break or another control character");
             }
-            headers.push((lower, Secret::new(value)));
+            headers.push((header.name, Secret::new(value)));
         }
         let credentials = headers.iter().filter(|(name, _)| is_secretive(name));
         let repeatable: Vec<Secret> = credentials.flat_map(|(_, value)| spoken(value)).collect();
@@ -341,8 +336,8 @@ fn read_place(
     let prefix =
         prefix.unwrap_or_else(|| if header.is_none() { "Bearer ".to_owned() } else { String::new() });
     let name = header.unwrap_or_else(|| "authorization".to_owned()).to_ascii_lowercase();
-    if HeaderName::from_bytes(name.as_bytes()).is_err() || OWN_HEADERS.contains(&name.as_str()) {
-        fields.problem("login/header", "is not a header that may be set");
+    if let Some(problem) = name_problem(&name) {
+        fields.problem("login/header", problem);
     }
     if prefix.contains(|c: char| c.is_control()) {
         fields.problem("login/prefix", "cannot be put into a header");

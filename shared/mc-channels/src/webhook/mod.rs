@@ -4,6 +4,7 @@ mod api;
 mod callback;
 mod config;
 mod credentials;
+mod headers;
 mod login;
 mod render;
 mod sign;

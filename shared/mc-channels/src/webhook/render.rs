@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::config::{BodyTemplate, Config, JsonTemplate};
 use super::credentials::HIDDEN;
-use crate::fields::escape;
+use super::headers::HeaderTemplate;
 use crate::overrides::{self, bad_override};
 use crate::robot;
+use mc_content::escape_member;
 
 /// A request larger than this is not made.
 const LARGEST_BODY: usize = 4 << 20;
@@ -135,23 +136,24 @@ fn weight(value: &Value) -> usize {
 }
 
 fn render_url(config: &Config, view: &View<'_>) -> Result<String, RenderError> {
-    let rest = config.url.rest.render(view)?;
+    let at = "/settings/url";
+    let rest = config.url.rest.render(view).map_err(|error| error.in_settings(at))?;
     let path = rest.split(['?', '#']).next().unwrap_or_default();
     if config.url.varies && path.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return Err(RenderError::new("bad_url", "a value put into the URL's path is \".\" or \"..\""));
+        let error = RenderError::new("bad_url", "a value put into the URL's path is \".\" or \"..\"");
+        return Err(error.in_settings(at));
     }
     Ok(format!("{}{rest}", config.url.origin))
 }
 
 fn render_headers(config: &Config, view: &View<'_>) -> Result<Map<String, Value>, RenderError> {
     let mut headers = Map::new();
-    for (name, template) in &config.headers {
-        let value = template.render(view)?;
+    for HeaderTemplate { at, name, value } in &config.headers {
+        let in_settings = |error: RenderError| error.in_settings(&format!("/settings/{at}"));
+        let value = value.render(view).map_err(in_settings)?;
         if value.contains(|c: char| c.is_control() && c != '\t') {
-            return Err(RenderError::new(
-                "bad_header",
-                format!("the header {name} would hold a line break or another control character"),
-            ));
+            let detail = "the value would hold a line break or another control character";
+            return Err(in_settings(RenderError::new("bad_header", detail)));
         }
         headers.insert(name.clone(), value.into());
     }
@@ -161,25 +163,26 @@ fn render_headers(config: &Config, view: &View<'_>) -> Result<Map<String, Value>
     Ok(headers)
 }
 
+/// Where the body's template stands.
+const BODY: &str = "/settings/body";
+
 /// A text is sent as it is, anything else as its JSON.
 fn render_body(template: &BodyTemplate, view: &View<'_>) -> Result<Value, RenderError> {
     match template {
         BodyTemplate::Default => Ok(default_body(view)),
         BodyTemplate::Text { template, escape } => {
-            let text = template.render(view)?;
+            let text = template.render(view).map_err(|error| error.in_settings(BODY))?;
             if *escape == Escape::Json
                 && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text)
             {
-                return Err(RenderError::new(
-                    "bad_body",
-                    format!(
-                        "the body template does not give JSON: {error}; `{{{{ value | tojson }}}}` writes a whole value"
-                    ),
-                ));
+                let detail =
+                    format!("it gives no JSON: {error}; `{{{{ value | tojson }}}}` writes a whole value");
+                return Err(RenderError::new("bad_body", detail).in_settings(BODY));
             }
             Ok(Value::String(text))
         }
-        BodyTemplate::Json(template) => render_json(template, view),
+        BodyTemplate::Json(template) => render_json(template, view)
+            .map_err(|failed| failed.error.in_settings(&format!("{BODY}{}", failed.at))),
     }
 }
 
@@ -208,19 +211,39 @@ fn default_body(view: &View<'_>) -> Value {
     body
 }
 
-pub(super) fn render_json<V: Serialize>(template: &JsonTemplate, view: &V) -> Result<Value, RenderError> {
+/// A text of a document that could not be rendered.
+pub(super) struct Failed {
+    /// Where in the document it stands, as a JSON pointer.
+    at: String,
+    error: RenderError,
+}
+
+impl Failed {
+    fn below(self, member: &str) -> Self {
+        Self { at: format!("/{}{}", escape_member(member), self.at), error: self.error }
+    }
+}
+
+pub(super) fn render_json<V: Serialize>(template: &JsonTemplate, view: &V) -> Result<Value, Failed> {
     Ok(match template {
         JsonTemplate::Fixed(value) => value.clone(),
-        JsonTemplate::Text(text) => Value::String(text.render(view)?),
-        JsonTemplate::List(items) => {
-            Value::Array(items.iter().map(|item| render_json(item, view)).collect::<Result<_, _>>()?)
+        JsonTemplate::Text(text) => {
+            let rendered = text.render(view);
+            Value::String(rendered.map_err(|error| Failed { at: String::new(), error })?)
         }
-        JsonTemplate::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(name, item)| Ok((name.clone(), render_json(item, view)?)))
-                .collect::<Result<_, RenderError>>()?,
-        ),
+        JsonTemplate::List(items) => {
+            let items = items.iter().enumerate().map(|(place, item)| {
+                render_json(item, view).map_err(|failed| failed.below(&place.to_string()))
+            });
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        JsonTemplate::Object(members) => {
+            let members = members.iter().map(|(name, item)| {
+                let item = render_json(item, view).map_err(|failed| failed.below(name))?;
+                Ok((name.clone(), item))
+            });
+            Value::Object(members.collect::<Result<_, Failed>>()?)
+        }
     })
 }
 
@@ -276,9 +299,9 @@ fn own_place(patch: &Value, one: &Value, other: &Value) -> Option<String> {
         let (one, other) = (one.get(name), other.get(name));
         match (patch, one, other) {
             (Value::Object(_), Some(one @ Value::Object(_)), Some(other @ Value::Object(_))) => {
-                own_place(patch, one, other).map(|place| format!("{}/{place}", escape(name)))
+                own_place(patch, one, other).map(|place| format!("{}/{place}", escape_member(name)))
             }
-            _ => (one != other).then(|| escape(name)),
+            _ => (one != other).then(|| escape_member(name)),
         }
     })
 }

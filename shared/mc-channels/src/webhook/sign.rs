@@ -2,12 +2,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderName;
 use mc_content::FieldError;
 use mc_core::{Secret, Timestamp};
 use ring::hmac;
-use serde::Deserialize;
+use serde_json::Value;
 
+use super::headers::name_problem;
 use super::sigv4;
 use crate::fields::Fields;
 
@@ -34,8 +34,7 @@ pub(super) struct ToSign<'a> {
     pub(super) body: &'a [u8],
 }
 
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Default)]
 enum Scheme {
     #[default]
     None,
@@ -44,17 +43,23 @@ enum Scheme {
     AwsSigv4,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Given {
-    Name(Scheme),
-    Full(Full),
+const SCHEMES: &str = "is one of none, standard_webhooks, hmac_sha256, aws_sigv4";
+
+impl Scheme {
+    fn named(name: &Value) -> Option<Self> {
+        match name.as_str()? {
+            "none" => Some(Self::None),
+            "standard_webhooks" => Some(Self::StandardWebhooks),
+            "hmac_sha256" => Some(Self::HmacSha256),
+            "aws_sigv4" => Some(Self::AwsSigv4),
+            _ => None,
+        }
+    }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Full {
-    #[serde(rename = "type")]
+/// What `sign` says.
+#[derive(Default)]
+struct Given {
     scheme: Scheme,
     header: Option<String>,
     prefix: Option<String>,
@@ -63,27 +68,55 @@ struct Full {
     service: Option<String>,
 }
 
+impl Given {
+    /// A scheme alone, or an object with one and what belongs to it; nothing where the scheme is none that there is.
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let given = match fields.optional::<Value>("sign") {
+            None => return Some(Self::default()),
+            Some(Value::Object(given)) => given,
+            Some(name) => {
+                let scheme = Scheme::named(&name);
+                if scheme.is_none() {
+                    fields.problem("sign", format!("{SCHEMES}, or an object with one as its type"));
+                }
+                return Some(Self { scheme: scheme?, ..Self::default() });
+            }
+        };
+        let mut within = Fields::new("/settings/sign", &given);
+        let scheme = within.as_given("type").and_then(Scheme::named);
+        if scheme.is_none() {
+            within.problem("type", SCHEMES);
+        }
+        let read = Self {
+            scheme: scheme.unwrap_or_default(),
+            header: within.optional("header"),
+            prefix: within.optional("prefix"),
+            access_key_id: within.optional("access_key_id"),
+            region: within.optional("region"),
+            service: within.optional("service"),
+        };
+        fields.adopt(within);
+        scheme.is_some().then_some(read)
+    }
+}
+
 impl Signer {
     /// Reads `sign`; answers a problem of the secret, which has a place of its own.
     pub(super) fn read(fields: &mut Fields<'_>, secret: Option<&Secret>) -> (Self, Option<FieldError>) {
-        let full = match fields.optional::<Given>("sign") {
-            None => Full::default(),
-            Some(Given::Name(scheme)) => Full { scheme, ..Full::default() },
-            Some(Given::Full(full)) => full,
-        };
-        if !matches!(full.scheme, Scheme::HmacSha256) && (full.header.is_some() || full.prefix.is_some()) {
+        let Some(given) = Given::read(fields) else { return (Self::None, None) };
+        if !matches!(given.scheme, Scheme::HmacSha256) && (given.header.is_some() || given.prefix.is_some()) {
             fields.problem("sign", "only hmac_sha256 has a header and a prefix");
         }
-        let of_aws = [&full.access_key_id, &full.region, &full.service];
-        if !matches!(full.scheme, Scheme::AwsSigv4) && of_aws.iter().any(|given| given.is_some()) {
+        let of_aws = [&given.access_key_id, &given.region, &given.service];
+        if !matches!(given.scheme, Scheme::AwsSigv4) && of_aws.iter().any(|one| one.is_some()) {
             fields.problem("sign", "only aws_sigv4 has an access_key_id, a region and a service");
         }
-        if matches!(full.scheme, Scheme::None) {
+        if matches!(given.scheme, Scheme::None) {
             return (Self::None, None);
         }
         let problem = |detail: &str| (Self::None, Some(FieldError::new("/secrets/secret", detail)));
         let Some(secret) = secret else { return problem("is required to sign") };
-        if matches!(full.scheme, Scheme::StandardWebhooks) {
+        if matches!(given.scheme, Scheme::StandardWebhooks) {
             let text = secret.expose();
             return match STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)) {
                 Ok(key) if key.len() >= 16 => {
@@ -92,7 +125,7 @@ impl Signer {
                 _ => problem("is whsec_ and the base64 of 24 to 64 random bytes"),
             };
         }
-        if matches!(full.scheme, Scheme::AwsSigv4) {
+        if matches!(given.scheme, Scheme::AwsSigv4) {
             let mut required = |name: &str, given: Option<String>, what: &str| {
                 let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
                 given.filter(|text| plain(text)).unwrap_or_else(|| {
@@ -100,18 +133,18 @@ impl Signer {
                     String::new()
                 })
             };
-            let id = required("access_key_id", full.access_key_id, "is required: the key's id, like AKIA…");
-            let region = required("region", full.region, "is required, like eu-central-1");
-            let service = full.service.unwrap_or_else(|| "execute-api".to_owned());
+            let id = required("access_key_id", given.access_key_id, "is required: the key's id, like AKIA…");
+            let region = required("region", given.region, "is required, like eu-central-1");
+            let service = given.service.unwrap_or_else(|| "execute-api".to_owned());
             let service = required("service", Some(service), "is a service's name, like execute-api");
             let key = sigv4::Key { id, secret: secret.clone(), region, service };
             return (Self::AwsSigv4(key), None);
         }
-        let header = full.header.unwrap_or_else(|| "x-signature-256".to_owned());
-        if HeaderName::from_bytes(header.as_bytes()).is_err() {
-            fields.problem("sign/header", "is not the name of a header");
+        let header = given.header.unwrap_or_else(|| "x-signature-256".to_owned());
+        if let Some(problem) = name_problem(&header) {
+            fields.problem("sign/header", problem);
         }
-        let prefix = full.prefix.unwrap_or_else(|| "sha256=".to_owned());
+        let prefix = given.prefix.unwrap_or_else(|| "sha256=".to_owned());
         if prefix.contains(|c: char| c.is_control()) {
             fields.problem("sign/prefix", "cannot be put into a header");
         }
@@ -119,12 +152,12 @@ impl Signer {
         (Self::HmacSha256 { key, header, prefix }, None)
     }
 
-    /// Whether the signature stands in this header.
-    pub(super) fn writes(&self, header: &str) -> bool {
+    /// The headers in which the signature stands, in small letters, as far as the settings could set them too.
+    pub(super) fn headers(&self) -> Vec<String> {
         match self {
-            Self::None | Self::StandardWebhooks(_) => false,
-            Self::HmacSha256 { header: own, .. } => own.eq_ignore_ascii_case(header),
-            Self::AwsSigv4(_) => sigv4::HEADERS.contains(&header),
+            Self::None | Self::StandardWebhooks(_) => Vec::new(),
+            Self::HmacSha256 { header, .. } => vec![header.to_ascii_lowercase()],
+            Self::AwsSigv4(_) => sigv4::HEADERS.map(str::to_owned).to_vec(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which of our values fill which keywords of a platform template, and filling them.
 
+use mc_content::escape_member;
 use std::borrow::Cow;
 
 use mc_content::dialect;
@@ -8,7 +9,7 @@ use mc_core::ports::{RenderContext, RenderError, Size, SizeUnit, Warning};
 use serde_json::{Map, Value, json};
 
 use super::values::{Table, Wrong};
-use crate::fields::{Fields, escape};
+use crate::fields::Fields;
 use crate::robot;
 
 /// One line of the setting `fields`: our name and the keyword it fills.
@@ -23,7 +24,7 @@ pub(crate) fn read(fields: &mut Fields<'_>) -> Vec<Field> {
     let given: Map<String, Value> = fields.or_default("fields");
     let mut read: Vec<Field> = Vec::with_capacity(given.len());
     for (name, keyword) in given {
-        let at = format!("fields/{}", escape(&name));
+        let at = format!("fields/{}", escape_member(&name));
         let Some(keyword) = keyword.as_str() else {
             fields.problem(&at, "is the keyword that this value fills, as a text: \"thing1\"");
             continue;
@@ -101,8 +102,14 @@ pub(crate) fn not_shown(fields: &[Field], content: &Content, files: usize) -> Ve
     }
     for fact in &content.facts {
         let label = fact.label.trim();
-        if !filled(label) && !filled(&format!("facts.{label}")) {
-            hidden.push(format!("the fact {label}"));
+        let by_label = filled(label) && !is_own(label);
+        if !by_label && !filled(&format!("facts.{label}")) {
+            let nameless = label.is_empty();
+            hidden.push(if nameless {
+                "a fact without a label".to_owned()
+            } else {
+                format!("the fact {label}")
+            });
         }
     }
     if content.link_label().is_some() {
@@ -137,7 +144,7 @@ pub(crate) fn check(table: Table, payload: &Value, fields: &[Field]) -> Result<S
         let from = fields.iter().find(|field| field.keyword == *keyword);
         let from = from.map(|field| format!(" (filled by {})", field.name)).unwrap_or_default();
         let Some(value) = member.get("value").and_then(Value::as_str) else {
-            let place = format!("data/{}", escape(keyword));
+            let place = format!("data/{}", escape_member(keyword));
             let detail = format!("data.{keyword} is {{\"value\": \"…\"}} with a text");
             return refuse("bad_override", detail).map_err(|error| error.at(place));
         };
@@ -170,6 +177,11 @@ pub(crate) fn lines(payload: &Value) -> String {
 
 fn is_body(name: &str) -> bool {
     matches!(name, "text" | "body")
+}
+
+/// Whether a name always means the content's own, whatever its facts are called.
+fn is_own(name: &str) -> bool {
+    is_body(name) || matches!(name, "title" | "url")
 }
 
 /// The value behind one of our names.
@@ -343,6 +355,14 @@ mod tests {
         let codes: Vec<&str> = found.iter().map(|(code, _)| code.as_str()).collect();
         assert_eq!(codes, ["image_dropped", "file_dropped", "not_shown"]);
         assert!(found[2].1.ends_with("title, the fact 订单, the fact title"), "{}", found[2].1);
+        let nameless = Fact { label: " ".into(), value: "alone".into() };
+        let facts = vec![nameless, Fact { label: "title".into(), value: "x".into() }];
+        let found = notes(&[field("title"), field("text")], &Content { facts, ..content() }, 0);
+        assert!(
+            found[0].1.ends_with("no keyword for a fact without a label, the fact title"),
+            "{}",
+            found[0].1
+        );
         let url_label = Some("See it".to_owned());
         let found = notes(&names, &Content { url_label, ..content() }, 0);
         assert_eq!((found.len(), found[0].0.as_str()), (1, "not_shown"));

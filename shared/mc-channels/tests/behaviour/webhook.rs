@@ -27,7 +27,9 @@ fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<R
 
 fn problems(world: &World, settings: Value, secrets: &[(&str, &str)]) -> Vec<String> {
     let problems = world.try_build(Kind::Webhook, settings, secrets, "").err().unwrap();
-    assert!(problems.iter().all(|problem| !problem.detail.is_empty()));
+    // In words for somebody who writes settings, not for somebody who writes Rust.
+    let in_words = |detail: &str| !detail.is_empty() && !detail.contains("variant");
+    assert!(problems.iter().all(|problem| in_words(&problem.detail)), "{problems:?}");
     problems.into_iter().map(|problem| problem.pointer).collect()
 }
 
@@ -158,11 +160,40 @@ async fn what_cannot_be_sent_is_refused_when_rendered() {
 }
 
 #[tokio::test]
+async fn a_template_of_the_settings_that_fails_is_named_by_its_place() {
+    let world = World::start(false).await;
+    let url = "http://127.0.0.1:1/send";
+    let cases = [
+        (json!({"url": "http://127.0.0.1:1/{{ data.no }}"}), "missing_variable", "/settings/url"),
+        (json!({"url": "http://127.0.0.1:1/{{ data.up }}"}), "bad_url", "/settings/url"),
+        (
+            json!({"url": url, "headers": {"X-A": "{{ data.no }}"}}),
+            "missing_variable",
+            "/settings/headers/X-A",
+        ),
+        (json!({"url": url, "headers": {"X-A": "{{ text }}"}}), "bad_header", "/settings/headers/X-A"),
+        (json!({"url": url, "body": "{{ data.no }}"}), "missing_variable", "/settings/body"),
+        (json!({"url": url, "body": "[{{ text }}]"}), "bad_body", "/settings/body"),
+        (
+            json!({"url": url, "body": {"a/b": ["fixed", {"c": "{{ data.no }}"}]}}),
+            "missing_variable",
+            "/settings/body/a~1b/1/c",
+        ),
+    ];
+    for (settings, code, place) in cases {
+        let channel = world.build(Kind::Webhook, settings.clone(), &[], "");
+        let error = render(&*channel, json!({"up": ".."}), None).unwrap_err();
+        assert_eq!((error.code, error.of_settings), (code, true), "{settings}");
+        assert!(error.detail.starts_with(&format!("the channel's {place}: ")), "{settings}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn every_problem_has_its_place() {
     type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let world = World::start(false).await;
     let url = "https://im.example.com/send";
-    let cases: [Case<'_>; 20] = [
+    let cases: [Case<'_>; 25] = [
         (json!({}), &[], &["/settings/url"]),
         (json!({"url": "https://{{ data.host }}/x"}), &[], &["/settings/url"]),
         (json!({"url": "ftp://h/x"}), &[], &["/settings/url"]),
@@ -174,7 +205,7 @@ async fn every_problem_has_its_place() {
             &[],
             &["/settings/headers/a b", "/settings/headers/host"],
         ),
-        (json!({"url": url, "body": {"a": ["{{ x"]}}), &[], &["/settings/body/a/0"]),
+        (json!({"url": url, "body": {"a/b": ["{{ x"]}}), &[], &["/settings/body/a~1b/0"]),
         (json!({"url": url, "success": {"pointer": "/a"}}), &[], &["/settings/success/equals"]),
         (
             json!({"url": url, "success": {"equals": 0, "status": [200, 42]}}),
@@ -182,7 +213,7 @@ async fn every_problem_has_its_place() {
             &["/settings/success/status", "/settings/success/pointer"],
         ),
         (json!({"url": url, "message_id_pointer": "id"}), &[], &["/settings/message_id_pointer"]),
-        (json!({"url": url, "login": {"url": "x"}}), &[], &["/settings/login"]),
+        (json!({"url": url, "login": {"url": "x"}}), &[], &["/settings/login/token_pointer"]),
         (
             json!({"url": url, "login": {"url": "x", "token_pointer": "t", "body": "{{ nobody }}", "method": "HEAD", "header": "a b", "over": {}}}),
             &[],
@@ -209,8 +240,21 @@ async fn every_problem_has_its_place() {
         (
             json!({"url": url, "headers": {"Authorization": "x"}, "sign": {"type": "aws_sigv4", "access_key_id": "A", "region": "r"}}),
             &[("secret", "s")],
-            &["/settings/sign"],
+            &["/settings/headers/Authorization"],
         ),
+        (json!({"url": url, "sign": "md5"}), &[], &["/settings/sign"]),
+        (json!({"url": url, "sign": 256}), &[], &["/settings/sign"]),
+        (
+            json!({"url": url, "sign": {"type": "md5", "heder": "X-Sig"}}),
+            &[],
+            &["/settings/sign/type", "/settings/sign/heder"],
+        ),
+        (
+            json!({"url": url, "success": {"status": "ok", "equal": 0}}),
+            &[],
+            &["/settings/success/status", "/settings/success/equal"],
+        ),
+        (json!({"url": url, "success": {"pointer": 7, "equals": 0}}), &[], &["/settings/success/pointer"]),
         (json!({"url": url, "body": {"t": "{{ login.token }}"}}), &[], &["/settings/login"]),
         (
             json!({"url": url, "body": "{{ login.token }}", "login": {"url": "https://h/l", "token_pointer": "/t", "query": "t"}}),
@@ -222,6 +266,39 @@ async fn every_problem_has_its_place() {
     for (settings, secrets, expected) in cases {
         assert_eq!(problems(&world, settings.clone(), secrets), expected, "{settings}");
     }
+}
+
+#[tokio::test]
+async fn a_header_is_written_once_and_the_one_that_is_too_many_is_named() {
+    let world = World::start(false).await;
+    let sign = |header: &str| json!({"type": "hmac_sha256", "header": header});
+    let login = |more: Value| {
+        let mut login = json!({"url": "https://h/l", "token_pointer": "/t"});
+        login.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        login
+    };
+    let cases = [
+        (json!({"headers": {"X-Sig": "a"}, "sign": sign("x-sig")}), "/settings/headers/X-Sig"),
+        (
+            json!({"headers": {"X-Signature-256": "a"}, "sign": "hmac_sha256"}),
+            "/settings/headers/X-Signature-256",
+        ),
+        (json!({"login": login(json!({"header": "X-S"})), "sign": sign("x-s")}), "/settings/login/header"),
+        (json!({"headers": {"X": "a"}, "login": login(json!({"header": "x"}))}), "/settings/login/header"),
+        (json!({"sign": sign("Webhook-Id")}), "/settings/sign/header"),
+        (json!({"headers": {"X-A": "a", "x-a": "{{ title }}"}}), "/settings/headers/x-a"),
+        (json!({"headers": {"Api-Key": "a", "api-key": "b"}}), "/settings/headers/api-key"),
+        (json!({"login": login(json!({"headers": {"X": "a", "x": "b"}}))}), "/settings/login/headers/x"),
+        (json!({"headers": {"X-A": "a", "X-B": 2}}), "/settings/headers/X-B"),
+        (json!({"headers": {"X-B": null}}), "/settings/headers/X-B"),
+        (json!({"login": login(json!({"headers": {"X-B": 2}}))}), "/settings/login/headers/X-B"),
+    ];
+    for (mut settings, expected) in cases {
+        settings["url"] = json!("https://im.example.com/send");
+        assert_eq!(problems(&world, settings.clone(), &[("secret", "s")]), [expected], "{settings}");
+    }
+    let both = json!({"url": "https://h/x", "headers": {"X-Sig": "a"}, "sign": sign("X-Other")});
+    world.build(Kind::Webhook, both, &[("secret", "s")], "");
 }
 
 #[tokio::test]
@@ -332,6 +409,7 @@ async fn answers_mean_what_the_settings_say() {
     let after = Some(std::time::Duration::from_secs(7));
     let wait = |fault: Fault| Fault { retry_after: Some(RetryAfter::Seconds(7)), ..fault };
     let answer = |body: Value| Fault { body: Some(body), ..status(201) };
+    let large = |fault: Fault| Fault { body: Some(json!("x".repeat(2 << 20))), ..fault };
     let cases = [
         (&plain, status(400), Err(SendFailure::Permanent)),
         (&plain, status(401), Err(SendFailure::Channel)),
@@ -343,6 +421,10 @@ async fn answers_mean_what_the_settings_say() {
         (&plain, wait(status(503)), Err(SendFailure::Transient { after })),
         (&plain, wait(status(429)), Err(SendFailure::Throttled { after })),
         (&plain, status(204), Ok(())),
+        (&plain, large(status(200)), Ok(())),
+        (&plain, large(status(503)), Err(SendFailure::Transient { after: None })),
+        (&picky, large(status(503)), Err(SendFailure::Transient { after: None })),
+        (&picky, large(status(201)), Err(SendFailure::Doubt)),
         (&picky, status(200), Err(SendFailure::Permanent)),
         (&picky, answer(json!({"r": {"code": "ok"}})), Ok(())),
         (&picky, answer(json!({"r": {"code": "E17"}})), Err(SendFailure::Permanent)),

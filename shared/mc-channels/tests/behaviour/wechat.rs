@@ -452,7 +452,7 @@ async fn every_problem_of_a_configuration_has_its_place() {
         (
             json!({"app_id": "wxa", "miniprogram": {"pagepath": "x"}}),
             vec![secret],
-            vec!["/settings/miniprogram"],
+            vec!["/settings/miniprogram/appid"],
         ),
         (json!({"app_id": "wxa", "fields": ["thing1"]}), vec![secret], vec!["/settings/fields"]),
         (

@@ -27,6 +27,8 @@ pub(super) struct Flavor {
     pub(super) web_links: bool,
     /// Whether links are written `<address|text>`, and not `[text](address)`.
     pub(super) angle_links: bool,
+    /// Whether an address that is its own text is written `<address>`.
+    pub(super) autolinks: bool,
     /// Whether headings exist; without them they are bold lines.
     pub(super) headings: bool,
     /// Whether quotations nest and hold paragraphs of their own.
@@ -60,6 +62,7 @@ pub(super) const WECOM: Flavor = Flavor {
     images: false,
     web_links: false,
     angle_links: false,
+    autolinks: false,
     headings: true,
     nested_quotes: false,
     nested_headings: false,
@@ -84,6 +87,7 @@ pub(super) const WECOM_V2: Flavor = Flavor {
     images: true,
     web_links: false,
     angle_links: false,
+    autolinks: false,
     headings: true,
     nested_quotes: true,
     nested_headings: true,
@@ -108,6 +112,7 @@ pub(super) const DINGTALK: Flavor = Flavor {
     images: true,
     web_links: false,
     angle_links: false,
+    autolinks: false,
     headings: true,
     nested_quotes: true,
     nested_headings: true,
@@ -133,6 +138,7 @@ pub(super) const FEISHU: Flavor = Flavor {
     images: false,
     web_links: true,
     angle_links: false,
+    autolinks: false,
     headings: true,
     nested_quotes: true,
     nested_headings: true,
@@ -157,6 +163,7 @@ pub(super) const COMMONMARK: Flavor = Flavor {
     images: true,
     web_links: false,
     angle_links: false,
+    autolinks: true,
     headings: true,
     nested_quotes: true,
     nested_headings: true,
@@ -181,6 +188,7 @@ pub(super) const SLACK: Flavor = Flavor {
     images: false,
     web_links: false,
     angle_links: true,
+    autolinks: true,
     headings: false,
     nested_quotes: false,
     nested_headings: false,

@@ -3,6 +3,7 @@
 use pulldown_cmark::{Event, Parser};
 
 use super::link::{safe_url, says};
+use super::tags::{Piece, Tag, UNREAD, pieces};
 
 /// Elements that begin and end on a line of their own; those that also keep an empty line around them come first.
 const PARAGRAPHS: [&str; 13] =
@@ -13,18 +14,19 @@ const LINES: [&str; 14] = [
 ];
 /// What is open beyond this begins no line: each line begins with all of it.
 const MAX_DEPTH: usize = 40;
-/// Elements whose content is nothing to read.
-pub(super) const SILENT: [&str; 6] = ["script", "style", "head", "title", "template", "svg"];
 
 /// Readable text of HTML.
 pub(super) fn write(html: &str) -> String {
     let mut reader = Reader::default();
-    let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        reader.text(&rest[..start]);
-        rest = reader.tag(&rest[start..]);
+    for piece in pieces(html, &UNREAD) {
+        match piece {
+            Piece::Text(text) => reader.text(text),
+            Piece::Tag(tag) if !tag.is_whole() => {}
+            Piece::Tag(tag) if tag.closes() => reader.close(&tag.name()),
+            Piece::Tag(tag) => reader.open(&tag.name(), tag),
+            Piece::Silent(_) => {}
+        }
     }
-    reader.text(rest);
     reader.finish()
 }
 
@@ -59,43 +61,15 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads what begins with `<`, and returns what follows it.
-    fn tag<'h>(&mut self, html: &'h str) -> &'h str {
-        if let Some(comment) = html.strip_prefix("<!--") {
-            return comment.split_once("-->").map_or("", |(_, rest)| rest);
-        }
-        let body = html[1..].trim_start_matches('/');
-        if !body.starts_with(|c: char| c.is_ascii_alphabetic() || c == '!' || c == '?') {
-            self.text("<");
-            return &html[1..];
-        }
-        let Some(end) = tag_end(html) else { return "" };
-        let (tag, rest) = (&html[1..end], &html[end + 1..]);
-        let closes = tag.starts_with('/');
-        let tag = tag.trim_start_matches('/');
-        let name_end = tag.find(|c: char| c.is_whitespace() || c == '/').unwrap_or(tag.len());
-        let name = tag[..name_end].to_ascii_lowercase();
-        if SILENT.contains(&name.as_str()) && !closes && !tag.ends_with('/') {
-            return after_element(rest, &name);
-        }
-        if closes {
-            self.close(&name);
-        } else {
-            self.open(&name, &tag[name_end..]);
-        }
-        rest
-    }
-
-    fn open(&mut self, name: &str, attributes: &str) {
+    fn open(&mut self, name: &str, tag: Tag<'_>) {
         match name {
             "br" => self.line_end(),
             "a" => {
-                let url = attribute(attributes, "href").and_then(|u| safe_url(&decode(&u)));
+                let url = tag.value("href").and_then(|address| safe_url(&decode(address)));
                 self.links.push(Anchor { url, start: None });
             }
             "img" => {
-                let alt = attribute(attributes, "alt").unwrap_or_default();
-                self.text(&alt);
+                self.text(tag.value("alt").unwrap_or_default());
             }
             "td" | "th" => {
                 if self.cells > 0 {
@@ -111,7 +85,7 @@ impl Reader {
             "pre" => self.pre += 1,
             "ul" => self.nest(Open::List(None)),
             "ol" => {
-                let start = attribute(attributes, "start").and_then(|number| number.trim().parse().ok());
+                let start = tag.value("start").and_then(|number| number.trim().parse().ok());
                 self.nest(Open::List(Some(start.unwrap_or(1))));
             }
             "blockquote" => {
@@ -282,47 +256,6 @@ impl Reader {
         self.out.truncate(self.out.trim_end().len());
         self.out
     }
-}
-
-/// Where a tag ends, attributes in quotes skipped.
-pub(super) fn tag_end(html: &str) -> Option<usize> {
-    let mut quote = None;
-    for (at, byte) in html.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), byte) if open == byte => quote = None,
-            _ => {}
-        }
-    }
-    // A quote that never ends is no quote.
-    html.find('>')
-}
-
-/// What follows the end of an element whose content is not read.
-pub(super) fn after_element<'h>(html: &'h str, name: &str) -> &'h str {
-    for (at, _) in html.match_indices("</") {
-        let rest = &html[at + 2..];
-        if rest.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)) {
-            return rest.split_once('>').map_or("", |(_, rest)| rest);
-        }
-    }
-    ""
-}
-
-/// The value of an attribute.
-fn attribute(attributes: &str, name: &str) -> Option<String> {
-    let lower = attributes.to_ascii_lowercase();
-    let at = lower.match_indices(name).map(|(at, _)| at).find(|at| {
-        lower[..*at].ends_with(|c: char| c.is_whitespace() || c == '"' || c == '\'')
-            && lower[at + name.len()..].trim_start().starts_with('=')
-    })?;
-    let value = attributes[at + name.len()..].trim_start().strip_prefix('=')?.trim_start();
-    let value = match value.chars().next()? {
-        quote @ ('"' | '\'') => value[1..].split(quote).next()?,
-        _ => value.split(char::is_whitespace).next()?,
-    };
-    Some(value.to_owned())
 }
 
 /// Replaces entities. The Markdown parser knows all of HTML's, so it is asked.

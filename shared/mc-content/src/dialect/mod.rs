@@ -2,8 +2,8 @@
 //!
 //! Markdown is parsed once into blocks; each dialect writes them as well as its platform can show them and says in a
 //! warning what it had to degrade. Line ends inside a paragraph stay line ends everywhere, because chat platforms show
-//! them and a template should look the same in all places. A bare address is a link in HTML and on Slack; the other
-//! platforms make links of addresses themselves.
+//! them and a template should look the same in all places. A bare address is a link in HTML, on Slack and in standard
+//! Markdown; the other platforms make links of addresses themselves.
 
 mod ast;
 mod autolink;
@@ -18,16 +18,19 @@ mod markdown;
 mod marks;
 mod notes;
 mod parse;
+mod safe_html;
+mod tags;
 mod text;
 
 use mc_core::model::{Body, Format};
 use mc_core::ports::Warning;
 
 pub use content::{email_text, markdown_of};
-pub use email::{Email, add_unsubscribe, email};
+pub use email::{Email, add_unsubscribe, email, taken_out};
 pub(crate) use html_text::decode as decode_entities;
 pub use link::safe_url;
 pub use literal::without_marks;
+pub use safe_html::safe_html;
 
 /// WeCom's `markdown` (version 1): headings, bold, links, code spans on one line, quotations.
 ///

@@ -78,6 +78,10 @@ fn push(inlines: &[Inline], out: &mut String) {
                 let text = &out[start..];
                 if text.is_empty() {
                     out.push_str(url);
+                } else if link.bare && text.contains(char::is_whitespace) {
+                    // Whoever makes a link of it would stop at the space, which is one of a value.
+                    out.truncate(start);
+                    out.push_str(url);
                 } else if !says(text, url) {
                     out.push_str(&format!(" ({url})"));
                 }

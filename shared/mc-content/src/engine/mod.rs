@@ -1,8 +1,10 @@
 //! The Jinja engine with its bounds: strict about undefined names, limited in work, output and depth.
 
 mod arguments;
+mod code;
 mod failure;
 mod filters;
+mod known;
 mod methods;
 mod plain;
 mod print;
@@ -18,6 +20,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value as Json};
 
 use crate::FieldError;
+pub(crate) use code::codes;
 use failure::{describe, place, refusal, runaway};
 use plain::{Plain, without_line_end};
 pub(crate) use print::Print;
@@ -94,10 +97,15 @@ impl Text {
             return Ok(Self::Literal(without_line_end(source).into()));
         }
         let name = format!("{pointer}{}", print.extension());
-        match env.add_template_owned(name.clone(), source.to_owned()) {
-            Ok(()) => Ok(Self::Jinja(name.into(), Plain::of(source, print))),
-            Err(error) => Err(FieldError::new(pointer, describe(&error))),
+        env.add_template_owned(name.clone(), source.to_owned())
+            .map_err(|error| FieldError::new(pointer, describe(&error)))?;
+        let plain = Plain::of(source, print);
+        if plain.is_none()
+            && let Some(unknown) = known::first_unknown(env, source)
+        {
+            return Err(FieldError::new(pointer, unknown));
         }
+        Ok(Self::Jinja(name.into(), plain))
     }
 
     /// Fills it in without the engine where that is enough, and takes what it needed from the budget.
@@ -134,7 +142,7 @@ impl Text {
 }
 
 /// Whether there is anything to fill in.
-pub(crate) fn has_jinja(source: &str) -> bool {
+fn has_jinja(source: &str) -> bool {
     source.contains("{{") || source.contains("{%") || source.contains("{#")
 }
 

@@ -14,7 +14,7 @@ mod format;
 use regex_lite::Regex;
 use serde_json::{Map, Number, Value};
 
-use crate::FieldError;
+use crate::{FieldError, escape_member};
 use format::Format;
 
 /// A schema that is ready to check values.
@@ -111,5 +111,5 @@ impl Schema {
 
 /// A JSON pointer to a member.
 fn under(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    format!("{pointer}/{}", escape_member(name))
 }

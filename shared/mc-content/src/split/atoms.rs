@@ -7,7 +7,7 @@ pub(super) enum Atom<'t> {
     Hard(&'t str),
     /// Kept whole if a part can hold it: a word, a code span.
     Soft(&'t str),
-    /// What stands between two `**`.
+    /// What stands between two marks of bold text.
     Bold(&'t str),
 }
 
@@ -20,9 +20,9 @@ impl<'t> Atom<'t> {
     }
 }
 
-/// The atoms of a line, in order and with nothing left out.
-pub(super) fn atoms(line: &str) -> Vec<Atom<'_>> {
-    let mut scanner = Scanner { line, closers: closers(line), ..Scanner::default() };
+/// The atoms of a line, in order and with nothing left out. `mark` is that of bold text.
+pub(super) fn atoms<'t>(line: &'t str, mark: &'static str) -> Vec<Atom<'t>> {
+    let mut scanner = Scanner { line, mark, closers: closers(line), ..Scanner::default() };
     let mut found = Vec::new();
     let mut at = 0;
     while at < line.len() {
@@ -48,6 +48,7 @@ pub(super) fn words(line: &str) -> impl Iterator<Item = &str> {
 #[derive(Debug, Default)]
 struct Scanner<'t> {
     line: &'t str,
+    mark: &'static str,
     /// For each byte that is an opening bracket, where its pair ends; else 0.
     closers: Vec<usize>,
     no_bold: bool,
@@ -62,16 +63,23 @@ impl<'t> Scanner<'t> {
         if let Some(length) = hard {
             return (Atom::Hard(&text[..length]), length);
         }
-        // Bold text has no spaces beside its marks; with spaces they are signs of the text.
-        let is_bold = |length: &usize| {
-            let inner = &text[2..length - 2];
-            !inner.is_empty() && inner.trim().len() == inner.len()
-        };
-        if let Some(length) = enclosed(text, "**", &mut self.no_bold).filter(is_bold) {
-            return (Atom::Bold(&text[2..length - 2]), length);
+        if let Some(length) = self.bold(at) {
+            return (Atom::Bold(&text[self.mark.len()..length - self.mark.len()]), length);
         }
         let length = enclosed(text, "`", &mut self.no_code).unwrap_or_else(|| word(text));
         (Atom::Soft(&text[..length]), length)
+    }
+
+    /// Bold text with its marks, which have no spaces beside it; with spaces they are signs of the text.
+    fn bold(&mut self, at: usize) -> Option<usize> {
+        let text = &self.line[at..];
+        let length = if self.mark == "*" {
+            starred(text, self.line[..at].chars().next_back(), &mut self.no_bold)?
+        } else {
+            enclosed(text, self.mark, &mut self.no_bold)?
+        };
+        let inner = &text[self.mark.len()..length - self.mark.len()];
+        (!inner.is_empty() && inner.trim().len() == inner.len()).then_some(length)
     }
 
     /// `[text](address)` or `![text](address)`, brackets balanced.
@@ -119,6 +127,27 @@ fn enclosed(text: &str, mark: &str, is_nowhere: &mut bool) -> Option<usize> {
     let end = text[mark.len()..].find(mark);
     *is_nowhere = end.is_none();
     end.map(|end| end + 2 * mark.len())
+}
+
+/// The length of what stands between two single asterisks, as Slack reads them: neither has a letter on its outer side, and
+/// one in code is none.
+fn starred(text: &str, before: Option<char>, is_nowhere: &mut bool) -> Option<usize> {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let inner = text.strip_prefix('*')?;
+    if *is_nowhere || is_word(before) || inner.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let (mut previous, mut in_code) = (None, false);
+    for (at, c) in inner.char_indices() {
+        let is_beside = previous.is_some_and(|c: char| !c.is_whitespace());
+        if c == '*' && !in_code && is_beside && !is_word(inner[at + 1..].chars().next()) {
+            return Some(at + 2);
+        }
+        in_code ^= c == '`';
+        previous = Some(c);
+    }
+    *is_nowhere = true;
+    None
 }
 
 /// A bare address.
@@ -222,16 +251,25 @@ mod tests {
             "<a href=\"https://x\">y z</a>",
             format!("<https://x/{}|y z>", "a".repeat(1000)).as_str(),
         ] {
-            assert_eq!(atoms(piece), [Atom::Hard(piece)], "{piece}");
+            assert_eq!(atoms(piece, "**"), [Atom::Hard(piece)], "{piece}");
             let line = format!("看 {piece} 好");
-            assert!(atoms(&line).contains(&Atom::Hard(piece)), "{line}: {:?}", atoms(&line));
+            let found = atoms(&line, "**");
+            assert!(found.contains(&Atom::Hard(piece)), "{line}: {found:?}");
         }
     }
 
     #[test]
     fn asterisks_between_spaces_are_no_marks() {
-        assert!(!atoms("2 ** 10 and 3 ** 2, a** b**").iter().any(|atom| matches!(atom, Atom::Bold(_))));
-        assert!(atoms("2 ** 10 **b**").contains(&Atom::Bold("b")));
+        let bold = |line: &'static str, mark| -> Vec<&str> {
+            let found = atoms(line, mark).into_iter();
+            found.filter(|atom| matches!(atom, Atom::Bold(_))).map(Atom::text).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(bold("2 ** 10 and 3 ** 2, a** b**", "**"), none);
+        assert_eq!(bold("2 ** 10 **b**", "**"), ["b"]);
+        assert_eq!(bold("2 * 10 and 3 * 2, a* b* *", "*"), none);
+        assert_eq!(bold("2 * 10 *b*, 4*5 *c d*: *e", "*"), ["b", "c d"]);
+        assert_eq!(bold("*see `a*b` and c*d* now*", "*"), ["see `a*b` and c*d"]);
     }
 
     #[test]
@@ -244,7 +282,7 @@ mod tests {
             "e\u{301}👍🏽 👩‍💻x",
             "`a",
         ] {
-            let joined: String = atoms(line)
+            let joined: String = atoms(line, "**")
                 .into_iter()
                 .map(|a| {
                     if matches!(a, Atom::Bold(_)) { format!("**{}**", a.text()) } else { a.text().to_owned() }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn first(cut: Cut, line: &str) -> String {
-        let pieces = atoms(line);
+        let pieces = atoms(line, "**");
         pieces[..cut.first(&pieces)].iter().map(|piece| piece.text()).collect()
     }
 

@@ -24,6 +24,20 @@ pub const MAX_PARTS: usize = 50;
 /// - A link, a bare address and a tag are never cut. One that fits in no part is an error with the size a part would need.
 /// - What would be more than [`MAX_PARTS`] is an error with the size of the whole.
 pub fn split(text: &str, allowed: usize, unit: SizeUnit) -> Result<Vec<String>, usize> {
+    split_marked(text, allowed, unit, "**")
+}
+
+/// The same for Slack's mrkdwn, in which bold text stands between two `*`.
+pub fn split_mrkdwn(text: &str, allowed: usize, unit: SizeUnit) -> Result<Vec<String>, usize> {
+    split_marked(text, allowed, unit, "*")
+}
+
+fn split_marked(
+    text: &str,
+    allowed: usize,
+    unit: SizeUnit,
+    bold: &'static str,
+) -> Result<Vec<String>, usize> {
     let whole = measure(text, unit);
     if whole <= allowed {
         return Ok(vec![text.to_owned()]);
@@ -31,7 +45,7 @@ pub fn split(text: &str, allowed: usize, unit: SizeUnit) -> Result<Vec<String>, 
     for (digits, most) in [(1, 9), (2, MAX_PARTS)] {
         let number = "(/)\n\n".len() + 2 * digits;
         let budget = allowed.checked_sub(number).filter(|budget| *budget > 0).ok_or(allowed + 1)?;
-        let mut packer = Packer::new(budget, unit);
+        let mut packer = Packer::new(budget, unit, bold);
         packer.pack(text).map_err(|size| (size + number).max(allowed + 1))?;
         let count = packer.parts.len();
         if count <= most {
@@ -81,12 +95,14 @@ struct Packer {
     block: Open,
     /// How many of the next lines must not begin a part, because they would leave their opening line alone.
     bound: usize,
-    /// The mark of bold text that is open.
+    /// The mark of bold text.
+    bold: &'static str,
+    /// The same while it is open.
     mark: &'static str,
 }
 
 impl Packer {
-    fn new(budget: usize, unit: SizeUnit) -> Self {
+    fn new(budget: usize, unit: SizeUnit, bold: &'static str) -> Self {
         Self {
             budget,
             unit,
@@ -96,6 +112,7 @@ impl Packer {
             repeated: 0,
             block: Open::default(),
             bound: 0,
+            bold,
             mark: "",
         }
     }
@@ -177,7 +194,7 @@ impl Packer {
         self.append(quote);
         let rest = &line[quote.len()..];
         if !in_code {
-            return self.pieces(&atoms(rest), Cut::Line, quote);
+            return self.pieces(&atoms(rest, self.bold), Cut::Line, quote);
         }
         for word in words(rest) {
             if self.must_be_cut(self.size(word.trim_end()), quote) {
@@ -211,7 +228,7 @@ impl Packer {
 
     /// The size of pieces with their marks, without the spaces after the last one.
     fn size_of(&self, pieces: &[Atom<'_>]) -> usize {
-        let marks = |piece: &Atom<'_>| if matches!(piece, Atom::Bold(_)) { 4 } else { 0 };
+        let marks = |piece: &Atom<'_>| if matches!(piece, Atom::Bold(_)) { 2 * self.bold.len() } else { 0 };
         let all = pieces.iter().map(|piece| self.size(piece.text()) + marks(piece)).sum::<usize>();
         let last = pieces.last().copied().map_or("", Atom::text);
         all - (self.size(last) - self.size(last.trim_end()))
@@ -235,8 +252,10 @@ impl Packer {
 
     fn atom(&mut self, atom: Atom<'_>, quote: &str) -> Result<(), usize> {
         match atom {
-            Atom::Bold(inner) if self.must_be_cut(self.size(inner) + 4, quote) => self.cut_bold(inner, quote),
-            Atom::Bold(inner) => self.unbroken(&format!("**{inner}**"), quote),
+            Atom::Bold(inner) if self.must_be_cut(self.size(inner) + 2 * self.bold.len(), quote) => {
+                self.cut_bold(inner, quote)
+            }
+            Atom::Bold(inner) => self.unbroken(&format!("{0}{inner}{0}", self.bold), quote),
             Atom::Soft(text) if self.size(text) > self.whole_part(quote) => {
                 clusters(text).try_for_each(|cluster| self.unbroken(cluster, quote))
             }
@@ -252,19 +271,20 @@ impl Packer {
 
     /// Bold text that does not fit.
     fn cut_bold(&mut self, inner: &str, quote: &str) -> Result<(), usize> {
-        let pieces = atoms(inner);
+        let mark = self.bold;
+        let pieces = atoms(inner, mark);
         let Some((first, others)) = pieces.split_first() else { return Ok(()) };
         // The opening mark must not be left alone at the end of a part.
-        if !self.fits(self.size(first.text()) + 4) && self.has_own_text() {
+        if !self.fits(self.size(first.text()) + 2 * mark.len()) && self.has_own_text() {
             self.next_part(quote);
         }
-        self.unbroken("**", quote)?;
-        self.mark = "**";
+        self.unbroken(mark, quote)?;
+        self.mark = mark;
         self.atom(*first, quote)?;
         self.pieces(others, Cut::Sentence, quote)?;
         self.trim();
         self.mark = "";
-        self.append("**");
+        self.append(mark);
         Ok(())
     }
 

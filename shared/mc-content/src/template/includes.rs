@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use mc_core::model::TemplateBody;
 use serde_json::Value;
 
-use crate::engine::has_jinja;
+use crate::engine::codes;
 use crate::value::names_in;
 
 /// A template that a text includes, extends or imports from.
@@ -63,32 +63,10 @@ fn names_in_value(value: &Value, into: &mut BTreeSet<String>) {
 /// What a text names, in order.
 pub(super) fn names(source: &str) -> Result<Vec<Named>, Unknowable> {
     let mut found = Vec::new();
-    if !has_jinja(source) {
-        return Ok(found);
-    }
-    let mut rest = source;
-    while let Some(start) = rest.find('{') {
-        let inside = &rest[start + 1..];
-        rest = match inside.as_bytes().first() {
-            Some(b'#') => after(inside, "#}"),
-            Some(b'{') => after_code(&inside[1..], "}}").1,
-            Some(b'%') => {
-                let (tag, after_tag) = after_code(&inside[1..], "%}");
-                let tag = tag.trim_start_matches(['-', '+']).trim();
-                let (word, argument) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-                match word.trim_end_matches('-') {
-                    "raw" => after_raw(after_tag),
-                    "include" | "extends" | "import" | "from" => {
-                        let line = 1 + source[..source.len() - rest.len()].matches('\n').count();
-                        let line = line + rest[..start].matches('\n').count();
-                        named(argument, &mut found).ok_or(Unknowable { line })?;
-                        after_tag
-                    }
-                    _ => after_tag,
-                }
-            }
-            _ => inside,
-        };
+    for code in codes(source) {
+        if matches!(code.statement, Some("include" | "extends" | "import" | "from")) {
+            named(code.text, &mut found).ok_or_else(|| Unknowable { line: code.line(source, 0) })?;
+        }
     }
     Ok(found)
 }
@@ -97,36 +75,13 @@ pub(super) fn names(source: &str) -> Result<Vec<Named>, Unknowable> {
 /// text that gives the name to something of its own means that.
 pub(super) fn uses(source: &str, name: &str) -> bool {
     let (mut used, mut own) = (BTreeSet::new(), BTreeSet::new());
-    let mut rest = source;
-    while let Some(start) = rest.find('{') {
-        let inside = &rest[start + 1..];
-        rest = match inside.as_bytes().first() {
-            Some(b'#') => after(inside, "#}"),
-            Some(b'{') => {
-                let (code, after_it) = after_code(&inside[1..], "}}");
-                names_in(code, &mut used);
-                after_it
-            }
-            Some(b'%') => {
-                let (tag, after_tag) = after_code(&inside[1..], "%}");
-                let tag = tag.trim_start_matches(['-', '+']).trim();
-                let (word, argument) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-                names_in(argument, &mut used);
-                match word.trim_end_matches('-') {
-                    "raw" => after_raw(after_tag),
-                    "for" => {
-                        names_in(argument.split(" in ").next().unwrap_or_default(), &mut own);
-                        after_tag
-                    }
-                    "set" => {
-                        names_in(argument.split('=').next().unwrap_or_default(), &mut own);
-                        after_tag
-                    }
-                    _ => after_tag,
-                }
-            }
-            _ => inside,
-        };
+    for code in codes(source) {
+        names_in(code.text, &mut used);
+        match code.statement {
+            Some("for") => names_in(code.text.split(" in ").next().unwrap_or_default(), &mut own),
+            Some("set") => names_in(code.text.split('=').next().unwrap_or_default(), &mut own),
+            _ => {}
+        }
     }
     used.contains(name) && !own.contains(name)
 }
@@ -178,41 +133,6 @@ fn after_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
         }
     }
     None
-}
-
-fn after<'t>(text: &'t str, end: &str) -> &'t str {
-    text.split_once(end).map_or("", |(_, rest)| rest)
-}
-
-/// The code up to its end, which does not count within quotes, and what follows.
-fn after_code<'t>(text: &'t str, end: &str) -> (&'t str, &'t str) {
-    let mut quote = None;
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(open) if open == c => quote = None,
-            Some(_) => {}
-            None if matches!(c, '"' | '\'') => quote = Some(c),
-            None if text[at..].starts_with(end) => return (&text[..at], &text[at + end.len()..]),
-            None => {}
-        }
-    }
-    (text, "")
-}
-
-/// What follows `{% endraw %}`.
-fn after_raw(text: &str) -> &str {
-    let mut rest = text;
-    while let Some(start) = rest.find("{%") {
-        let tag = rest[start + 2..].trim_start_matches(['-', '+']).trim_start();
-        rest = &rest[start + 2..];
-        if tag.starts_with("endraw") {
-            return after(rest, "%}");
-        }
-    }
-    ""
 }
 
 #[cfg(test)]

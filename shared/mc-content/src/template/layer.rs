@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::RECIPIENT;
 use super::includes::uses;
 use super::library::{Library, Linked};
-use crate::FieldError;
 use crate::engine::{Print, Text};
 use crate::value::names_in;
+use crate::{FieldError, escape_member, words};
 
 /// More facts or buttons than any platform shows, and still few enough that rendering them is bounded.
 const MAX_ROWS: usize = 100;
@@ -77,7 +77,7 @@ impl LayerSource {
 
     /// Reads one entry of `channels`. `null` takes a link, its label, a picture or a level away.
     pub(super) fn of_override(key: &str, value: &Value, errors: &mut Vec<FieldError>) -> Self {
-        let pointer = format!("/channels/{}", key.replace('~', "~0").replace('/', "~1"));
+        let pointer = format!("/channels/{}", escape_member(key));
         let mut layer = Self { pointer, ..Self::default() };
         let is_name = (1..=64).contains(&key.len())
             && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._~-".contains(&b));
@@ -89,7 +89,7 @@ impl LayerSource {
             return layer;
         };
         for (field, value) in fields {
-            let at = format!("{}/{}", layer.pointer, field.replace('~', "~0").replace('/', "~1"));
+            let at = format!("{}/{}", layer.pointer, escape_member(field));
             match field.as_str() {
                 "title" => layer.title = read(&at, value, errors),
                 "body" => layer.body = read(&at, value, errors),
@@ -138,7 +138,7 @@ impl LayerSource {
 }
 
 fn read<T: DeserializeOwned>(at: &str, value: &Value, errors: &mut Vec<FieldError>) -> Option<T> {
-    T::deserialize(value).map_err(|e| errors.push(FieldError::new(at, e.to_string()))).ok()
+    T::deserialize(value).map_err(|error| errors.push(words::unreadable(at, value, &error))).ok()
 }
 
 /// What all texts of a template are compiled into, and with what.

@@ -43,7 +43,32 @@ fn an_authors_bare_address_is_a_link_where_the_platform_finds_none_itself() {
         assert_eq!(write(body, &mut Vec::new()), body);
     }
     assert_eq!(text(body), body);
-    assert_eq!(dialect::commonmark(body), "see https://e.com/a?b=1\\&c=2.");
+    assert_eq!(dialect::commonmark(body), "see <https://e.com/a?b=1&c=2>.");
+}
+
+#[test]
+fn standard_markdown_has_an_address_as_it_is() {
+    for (body, wanted) in [
+        ("https://e.com/a_b?c=_d_&e=[f]", "<https://e.com/a_b?c=_d_&e=[f]>"),
+        ("**https://e.com/__init__.py**: x", "**<https://e.com/__init__.py>**: x"),
+        ("<https://e.com/a_b&c> [](https://e.com/_)", "<https://e.com/a_b&c> <https://e.com/_>"),
+        ("[**https://e.com**](https://e.com)", "[**https://e.com**](https://e.com)"),
+        ("| a |\n|---|\n| https://e.com/a&b |", "| a |\n| --- |\n| <https://e.com/a&b> |"),
+    ] {
+        assert_eq!(dialect::commonmark(body), wanted, "{body}");
+    }
+}
+
+#[test]
+fn a_space_of_a_value_does_not_end_an_address() {
+    let body = filled("see https://e.com/{{ v }}.", "a b");
+    let finding: [Dialect; 4] = [dialect::wecom, dialect::wecom_v2, dialect::dingtalk, dialect::feishu];
+    for write in finding {
+        assert_eq!(write(&body, &mut Vec::new()), "see https://e.com/a%20b.");
+    }
+    assert_eq!(slack(&body), "see <https://e.com/a%20b>.");
+    assert_eq!(dialect::commonmark(&body), "see <https://e.com/a%20b>.");
+    assert_eq!(text(&body), "see https://e.com/a%20b.");
 }
 
 #[test]

@@ -106,6 +106,17 @@ fn an_email_has_everything_in_both_forms() {
 }
 
 #[test]
+fn a_fact_without_a_label_is_its_value_alone() {
+    let fact = |label: &str, value: &str| Fact { label: label.to_owned(), value: value.to_owned() };
+    let facts = vec![fact(" ", "all of it"), fact("App", "pay")];
+    let dialect::Email { html, text } =
+        dialect::email(&Content { facts, ..Content::new("t", Format::Text, "") });
+    assert_eq!(html.matches("<th ").count(), 1, "{html}");
+    assert!(html.contains("<tr><td colspan=\"2\" style=\"") && html.contains(">all of it</td>"), "{html}");
+    assert_eq!(text, "all of it\nApp: pay");
+}
+
+#[test]
 fn a_link_says_what_somebody_chose() {
     let content = Content {
         url: Some("https://x.example/run".to_owned()),

@@ -125,6 +125,15 @@ fn lists_become_tables() {
         markdown("{{ [['cost', 'at'], [900 | currency, '1.4.2'], ['12.50', 7]] | table }}"),
         "| cost | at |\n| --: | --- |\n| ¥900.00 | 1.4.2 |\n| 12.50 | 7 |"
     );
+    assert_eq!(
+        text("{{ [['a'], [6], [1, 2], [3, 4, 5]] | table }}"),
+        "a |  | \n6 |  | \n1 | 2 | \n3 | 4 | 5"
+    );
+    assert_eq!(
+        markdown("{{ pairs | table(['A']) }}"),
+        "| A |  |\n| --- | --- |\n| k | v |\n| a | 1 |",
+        "a column without a head"
+    );
     assert_eq!(markdown("{{ nothing | table }}x"), "x");
     assert!(text("{{ 'x' | table }}").contains("table takes a list"));
     assert!(text("{{ [1] | table }}").contains("a row of a table is"));

@@ -57,6 +57,8 @@ fn a_json_body_is_json_whatever_the_values_are() {
 fn errors_say_what_and_where() {
     let error = Snippet::compile("a\n{{ b", Escape::None).expect_err("syntax");
     assert!(error.detail.contains("line 2"), "{error:?}");
+    let error = Snippet::compile("{{ a | nope }}", Escape::Url).expect_err("no such filter");
+    assert_eq!(error.detail, "line 1: there is no filter \"nope\"");
     let error = Snippet::compile("{{ nope }}", Escape::Json)
         .expect("compiles")
         .render(&json!({}))

@@ -1,6 +1,6 @@
 //! Long texts in parts.
 
-use mc_content::split::{MAX_PARTS, split};
+use mc_content::split::{MAX_PARTS, split, split_mrkdwn};
 use mc_core::ports::SizeUnit::{self, Bytes, Characters};
 
 fn size(text: &str, unit: SizeUnit) -> usize {
@@ -70,6 +70,22 @@ fn cuts_where_it_hurts_least() {
     for (text, allowed, wanted) in table {
         assert_eq!(parts(text, allowed, Bytes), wanted, "{text:?}");
     }
+}
+
+#[test]
+fn bold_text_of_slack_is_closed_and_opened_again() {
+    for (text, wanted) in [
+        ("*aaaa bbbb cccc*", ["*aaaa*", "*bbbb*", "*cccc*"]),
+        ("aaaa *b c* dddd", ["aaaa", "*b c*", "dddd"]),
+        ("aaaa bbbb * 4444", ["aaaa", "bbbb *", "4444"]),
+    ] {
+        let parts = split_mrkdwn(text, 14, Characters).expect("parts");
+        let numbered: Vec<String> =
+            wanted.iter().enumerate().map(|(at, part)| format!("({}/3)\n\n{part}", at + 1)).collect();
+        assert_eq!(parts, numbered, "{text:?}");
+    }
+    let openings = "*a ".repeat(100_000);
+    assert!(split_mrkdwn(&openings, openings.len() / 30, Bytes).is_ok_and(|parts| parts.len() > 20));
 }
 
 #[test]

@@ -117,6 +117,9 @@ pub struct Recipient {
     /// When it is not to be disturbed: `22:00-08:00@Asia/Shanghai`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<String>,
+    /// The place in `to` of the entry that gave it values of its own. Without those an address is there once, and needs no place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<usize>,
 }
 
 /// How several channels share the recipients.

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CatchUp {
-    /// It is left out; the next one in the future is made.
+    /// It is left out; the next one that was not missed is made.
     Skip,
     /// One message is sent late, however many runs were missed.
     #[default]

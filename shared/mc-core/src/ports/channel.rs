@@ -175,18 +175,27 @@ pub struct RenderError {
     /// The member of the content that is at fault, by its name (`title`), or of the override, as a JSON pointer into it without
     /// the first slash (`headers/X-A`); `None` where it is the body or no single one.
     pub field: Option<Cow<'static, str>>,
+    /// Whether a template in the channel's own settings failed, which `detail` names: the content is not what is wrong, but
+    /// the values that the template reads may be.
+    pub of_settings: bool,
 }
 
 impl RenderError {
     /// A refusal.
     pub fn new(code: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None }
+        Self { code, detail: detail.into(), field: None, of_settings: false }
     }
 
     /// The same refusal, of this member of the content or of the override.
     #[must_use]
     pub fn at(self, field: impl Into<Cow<'static, str>>) -> Self {
         Self { field: Some(field.into()), ..self }
+    }
+
+    /// The same refusal, of the template at this place in the channel's own settings (`/settings/url`).
+    #[must_use]
+    pub fn in_settings(self, pointer: &str) -> Self {
+        Self { detail: format!("the channel's {pointer}: {}", self.detail), of_settings: true, ..self }
     }
 }
 

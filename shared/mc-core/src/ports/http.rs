@@ -34,10 +34,13 @@ pub struct HttpRequest {
     pub redirects: u8,
     /// At most this many bytes of answer are read.
     pub max_answer: usize,
+    /// Whether a status is an answer without its body: one that is larger than that, breaks off or does not end in time
+    /// is then answered as an empty one, and no error.
+    pub body_optional: bool,
 }
 
 impl HttpRequest {
-    /// A POST of JSON with the usual bounds: 15 s, no redirects, 1 MiB of answer.
+    /// A POST of JSON with the usual bounds: 15 s, no redirects, 1 MiB of answer, all of which is wanted.
     pub fn post_json(url: Secret, body: impl Into<Bytes>) -> Self {
         Self {
             method: "POST",
@@ -47,6 +50,7 @@ impl HttpRequest {
             timeout: Duration::from_secs(15),
             redirects: 0,
             max_answer: 1 << 20,
+            body_optional: false,
         }
     }
 }

@@ -159,8 +159,9 @@ async fn accept(
     match answer.outcomes.pop() {
         Some(Outcome::Accepted(accepted)) => Ok(accepted),
         Some(Outcome::Refused(refusal)) => Err(refusal),
-        Some(Outcome::RefusedBefore { code, detail }) => {
-            Err(Refusal::Conflict { code: "refused_before", detail: format!("{code}: {detail}") })
+        Some(Outcome::RefusedBefore(before)) => {
+            let detail = format!("{}: {}", before.code, before.detail);
+            Err(Refusal::Conflict { code: "refused_before", detail })
         }
         None => Err(Error::new(ErrorKind::Internal, "a message has no outcome").into()),
     }

@@ -11,7 +11,7 @@ use mc_core::state::{MessageStatus, State};
 use mc_core::{Error, Result as CoreResult};
 use serde::{Deserialize, Serialize};
 
-use super::earlier::{Earlier, record};
+use super::earlier::{Earlier, RefusedBefore, record};
 use super::entering::{Entering, count_all};
 use super::plan::{self, Plan};
 use super::request::SendRequest;
@@ -21,7 +21,7 @@ use crate::limits::Standing;
 use crate::people::Suppressed;
 use crate::share::{self, Share, attr};
 use crate::upcoming::{self, Upcoming};
-use crate::{condition, due, keys, quota};
+use crate::{condition, due, keys, oldest, quota};
 
 /// The answer to a message that was accepted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,12 +58,7 @@ pub enum Outcome {
     /// It was refused; nothing of it was kept.
     Refused(Refusal),
     /// It was refused when the request came the first time.
-    RefusedBefore {
-        /// The code it was refused with.
-        code: String,
-        /// The words it was refused with.
-        detail: String,
-    },
+    RefusedBefore(RefusedBefore),
 }
 
 /// The answer to a request of one or many messages.
@@ -440,6 +435,7 @@ impl Draft {
             let message = Upcoming::Message { project: &self.project, id: self.id };
             upcoming::planned(center, &message, self.start, commit)?;
         }
+        oldest::note(center, &self.project, self.id, self.start, commit);
         commit.then.push(Op::put_new(Item::new(keys::head(&self.project, self.id, center.spread), attrs)));
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use mc_content::FieldError;
 use mc_core::ports::{Attrs, Commit, Item, Op};
-use mc_core::{Error, Result as CoreResult, Timestamp};
+use mc_core::{Error, ErrorKind, Result as CoreResult, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::commit::{Accepted, Answer, Outcome, lay_out};
@@ -37,7 +38,56 @@ struct Record {
 #[derive(Serialize, Deserialize)]
 enum RecordedResult {
     Accepted(Accepted),
-    Refused { code: String, detail: String },
+    Refused(RefusedBefore),
+}
+
+/// How a message was refused when its request came the first time: all that its answer says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBefore {
+    /// What kind of refusal it was. Records of earlier releases do not say.
+    #[serde(default)]
+    pub kind: RefusedAs,
+    /// Stable, snake_case.
+    pub code: String,
+    /// For people; of something that is not there, its name.
+    pub detail: String,
+    /// The fields, by JSON pointer. Records of earlier releases have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// The kinds of [`Refusal`] that one message of a request can meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedAs {
+    /// [`Refusal::Invalid`].
+    #[default]
+    Invalid,
+    /// [`Refusal::NotFound`].
+    NotFound,
+    /// [`Refusal::Conflict`].
+    Conflict,
+    /// [`Refusal::Forbidden`].
+    Forbidden,
+}
+
+impl RefusedBefore {
+    /// What a record keeps of a refusal. A limit or a port's trouble ends its whole request, of which nothing is recorded.
+    fn of(refusal: &Refusal) -> CoreResult<Self> {
+        let none: &[FieldError] = &[];
+        let (kind, code, detail, errors) = match refusal {
+            Refusal::Invalid { code, detail, errors } => (RefusedAs::Invalid, *code, &**detail, &**errors),
+            Refusal::NotFound(what) => (RefusedAs::NotFound, "not_found", *what, none),
+            Refusal::Conflict { code, detail } => (RefusedAs::Conflict, *code, &**detail, none),
+            Refusal::Forbidden { code, detail, errors } => {
+                (RefusedAs::Forbidden, *code, &**detail, &**errors)
+            }
+            Refusal::Limited { .. } | Refusal::Failed(_) => {
+                return Err(Error::new(ErrorKind::Internal, "this is no refusal of one message"));
+            }
+        };
+        Ok(Self { kind, code: code.to_owned(), detail: detail.to_owned(), errors: errors.to_vec() })
+    }
 }
 
 /// An earlier request with the same key.
@@ -59,9 +109,8 @@ impl Earlier {
     ) -> Result<Option<Self>, Refusal> {
         let key = keys::idempotency(&caller.project, &idempotency.key);
         let Some(item) = center.store.get(&key).await? else { return Ok(None) };
-        let record: Record = share::json(&item.attrs, attr::DOC)?.ok_or_else(|| {
-            Error::new(mc_core::ErrorKind::Corrupt, "an idempotency record has no document")
-        })?;
+        let record: Record = share::json(&item.attrs, attr::DOC)?
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, "an idempotency record has no document"))?;
         if record.hash != idempotency.hash {
             return Err(Refusal::Conflict {
                 code: "idempotency_key_reused",
@@ -73,7 +122,7 @@ impl Earlier {
         // What is old enough to have been forgotten is not missed.
         let accepted = record.results.iter().enumerate().filter_map(|(n, result)| match result {
             RecordedResult::Accepted(accepted) => Some((n, accepted.id)),
-            RecordedResult::Refused { .. } => None,
+            RecordedResult::Refused(_) => None,
         });
         let young = accepted.filter(|(_, id)| now.since(id.time()) < center.tuning.retention);
         let (places, heads): (Vec<usize>, Vec<_>) =
@@ -88,7 +137,7 @@ impl Earlier {
         }
         let outcomes = record.results.into_iter().map(|result| match result {
             RecordedResult::Accepted(accepted) => Outcome::Accepted(accepted),
-            RecordedResult::Refused { code, detail } => Outcome::RefusedBefore { code, detail },
+            RecordedResult::Refused(before) => Outcome::RefusedBefore(before),
         });
         Ok(Some(Self { outcomes: outcomes.collect(), missing, written }))
     }
@@ -148,29 +197,32 @@ pub(crate) fn record(
     outcomes: &[Outcome],
     now: Timestamp,
 ) -> CoreResult<Op> {
-    let results = outcomes
-        .iter()
-        .map(|o| match o {
+    let result = |outcome: &Outcome| -> CoreResult<RecordedResult> {
+        Ok(match outcome {
             Outcome::Accepted(accepted) => RecordedResult::Accepted(accepted.clone()),
-            Outcome::Refused(
-                Refusal::Invalid { code, detail, .. }
-                | Refusal::Conflict { code, detail }
-                | Refusal::Forbidden { code, detail, .. }
-                | Refusal::Limited { code, detail, .. },
-            ) => RecordedResult::Refused { code: (*code).to_owned(), detail: detail.clone() },
-            Outcome::Refused(Refusal::NotFound(code)) => {
-                RecordedResult::Refused { code: "not_found".to_owned(), detail: (*code).to_owned() }
-            }
-            Outcome::Refused(Refusal::Failed(_)) => {
-                RecordedResult::Refused { code: "internal".to_owned(), detail: String::new() }
-            }
-            Outcome::RefusedBefore { code, detail } => {
-                RecordedResult::Refused { code: code.clone(), detail: detail.clone() }
-            }
+            Outcome::Refused(refusal) => RecordedResult::Refused(RefusedBefore::of(refusal)?),
+            Outcome::RefusedBefore(before) => RecordedResult::Refused(before.clone()),
         })
-        .collect();
+    };
+    let results = outcomes.iter().map(result).collect::<CoreResult<_>>()?;
     let doc = serde_json::to_vec(&Record { hash: idempotency.hash.clone(), results })?;
     let item =
         Item::new(keys::idempotency(&caller.project, &idempotency.key), Attrs::new().with(attr::DOC, doc));
     Ok(Op::put_new(item.expiring(now.after(IDEMPOTENCY_LIFE))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_an_earlier_release_is_read() {
+        let text = r#"{"hash": "h", "results": [{"Refused": {"code": "unknown_template", "detail": "there is none"}}]}"#;
+        let record: Record = serde_json::from_str(text).unwrap();
+        let [RecordedResult::Refused(before)] = &record.results[..] else {
+            panic!("one refusal, and no more")
+        };
+        assert_eq!((before.kind, &*before.code), (RefusedAs::Invalid, "unknown_template"));
+        assert!(before.errors.is_empty());
+    }
 }

@@ -13,19 +13,19 @@ pub mod part;
 pub mod plan;
 pub mod preview;
 pub mod request;
-pub mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use mc_content::FieldError;
+use mc_content::{FieldError, words};
 use mc_core::Error;
+use mc_core::model::MessageDoc;
 use serde_json::{Map, Value};
 
 use crate::limits::Standing;
 
 pub use commit::{Accepted, AcceptedDelivery, accept};
-pub use earlier::Idempotency;
+pub use earlier::{Idempotency, RefusedAs, RefusedBefore};
 pub use once::accept_once;
 pub use preview::{DryRun, Preview, QuotaUse, dry_run};
 pub use request::SendRequest;
@@ -86,6 +86,12 @@ impl Caller {
         let detail = format!("this access key may not send through the channel {channel:?}");
         let errors = vec![FieldError::new(pointer, detail.clone())];
         Err(Refusal::Forbidden { code: "channel_not_allowed", detail, errors })
+    }
+
+    /// Refuses an accepted message that goes through such a channel: who may not send it does not say when it goes, whether it
+    /// goes, or that it is taken back.
+    pub fn check_message(&self, message: &MessageDoc) -> Result<(), Refusal> {
+        message.deliveries.iter().try_for_each(|plan| self.check_channel(&plan.channel, ""))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mc_content::{CompiledTemplate, FieldError, Target};
+use mc_content::{CompiledTemplate, FieldError, Target, escape_member};
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Mode, ProjectDoc, Recipient, Routing, TemplateRef};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::part::{PlanPart, share_out};
 use super::request::SendRequest;
-use super::{Caller, Refusal, files, request};
+use super::{Caller, Refusal, files};
 use crate::center::Center;
 use crate::repo::{ChannelEntry, TemplateEntry};
 use crate::{condition, people};
@@ -198,7 +198,7 @@ async fn find_channels(
 
 fn check_overrides(request: &SendRequest, routing: &Routing) -> Result<(), Refusal> {
     for (name, patch) in &request.overrides {
-        let pointer = format!("/overrides/{}", request::escape(name));
+        let pointer = format!("/overrides/{}", escape_member(name));
         if !routing.channels.contains(name) {
             let detail = format!("{name:?} is not among the message's channels");
             return Err(Refusal::field("unknown_channel", pointer, detail));
@@ -302,13 +302,13 @@ impl Plan {
         work(&*channel.channel, &content, &context).map_err(|e| {
             let of_override = || {
                 let member = e.field.as_deref().map(|field| format!("/{field}")).unwrap_or_default();
-                format!("/overrides/{}{member}", request::escape(&channel.name))
+                format!("/overrides/{}{member}", escape_member(&channel.name))
             };
             let pointer = match e.code {
                 "bad_override" => of_override(),
-                // A header that no field of the content breaks is one of the override.
-                "header_injection" if e.field.is_none() => of_override(),
-                _ if self.template.is_some() => "/data".to_owned(),
+                // The title is the only header that is the content's own.
+                "header_injection" if e.field.as_deref() != Some("title") => of_override(),
+                _ if e.of_settings || self.template.is_some() => "/data".to_owned(),
                 _ => format!("/content/{}", e.field.as_deref().unwrap_or("body")),
             };
             Refusal::field(e.code, pointer, format!("{} (channel {})", e.detail, channel.name))

@@ -1,9 +1,10 @@
 //! What would be sent, by the same path that sends it.
 
+use mc_content::dialect;
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::model::Kind;
-use mc_core::ports::{Rendered, Size, Warning};
+use mc_core::ports::{Family, Rendered, Size, Warning};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,6 +30,9 @@ pub struct Preview {
     pub parts: Vec<Value>,
     /// The content as plain text.
     pub text: String,
+    /// Of a mail, its HTML in a form that is safe to show. The payload has what is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
     /// What was degraded.
     pub warnings: Vec<Warning>,
     /// How close it comes to the limit.
@@ -44,7 +48,9 @@ impl Preview {
         if payloads.len() < 2 {
             payloads.clear();
         }
-        Self { kind, channel, payload, parts: payloads, text, warnings, size }
+        let is_mail = kind.family() == Family::Email;
+        let html = payload["html"].as_str().filter(|_| is_mail).map(dialect::safe_html);
+        Self { kind, channel, payload, parts: payloads, text, html, warnings, size }
     }
 }
 

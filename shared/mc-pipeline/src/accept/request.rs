@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mc_content::FieldError;
+use mc_content::{FieldError, escape_member, words};
 use mc_core::Timestamp;
 use mc_core::model::{Addresses, Condition, InlineContent, Priority, Recipient, Routing, or_default};
 use serde::de::value::MapAccessDeserializer;
@@ -10,7 +10,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Refusal, words};
+use super::Refusal;
 
 /// A request to send. Null in the place of a field that may be left out is no field.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -179,7 +179,7 @@ fn explain<'de, T: Deserialize<'de>>(body: &'de [u8], quick: serde_json::Error) 
     if error.is_data() {
         let (field, detail) = words::plain(bare);
         if let Some(field) = field {
-            pointer.push_str(&format!("/{}", escape(field)));
+            pointer.push_str(&format!("/{}", escape_member(field)));
         }
         return Refusal::field("invalid_request", pointer, detail);
     }
@@ -201,16 +201,11 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
     for segment in path.iter() {
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", escape(key))),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", escape_member(key))),
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
     pointer
-}
-
-/// Escapes a name for a JSON pointer (RFC 6901).
-pub fn escape(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

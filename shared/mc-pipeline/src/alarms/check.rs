@@ -36,14 +36,6 @@ pub async fn check(center: &Center, caller: &Caller, name: &str, body: &AlarmBod
             "nobody ever calls back for this channel, by its kind or its settings: silence is all there is",
         ));
     }
-    if body.metric == Metric::OldestQueuedAge
-        && center.queue.depths().await?.iter().all(|depth| depth.waiting.is_none())
-    {
-        errors.push(FieldError::new(
-            "/metric",
-            "the queues of this place do not tell how long tasks wait; use the stack's own alarms oldest-…",
-        ));
-    }
     if !errors.is_empty() {
         return Err(Refusal::fields("invalid_request", errors));
     }

@@ -28,7 +28,7 @@ pub enum Metric {
     FailureRate,
     /// How many recipients were given up.
     GaveUp,
-    /// For how many seconds the oldest due task waits.
+    /// For how many seconds the oldest due message waits that nobody has begun to send.
     OldestQueuedAge,
     /// How many tasks were put aside.
     DeadLetters,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mc_content::FieldError;
+use mc_content::{FieldError, escape_member};
 use mc_core::Result;
 use mc_core::model::{Event, EventKind, Priority};
 use serde_json::{Map, Value, json};
@@ -128,7 +128,7 @@ fn fill(
         }
         Value::Object(fields) => {
             for (name, field) in fields {
-                let pointer = format!("{pointer}/{}", request::escape(name));
+                let pointer = format!("{pointer}/{}", escape_member(name));
                 // A plain title does not become formatted because the body is.
                 let markdown = markdown && name == "body";
                 fill(field, &pointer, values, markdown, errors);

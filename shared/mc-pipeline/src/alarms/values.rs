@@ -1,14 +1,15 @@
 //! The numbers that alarms watch.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use mc_core::ports::{QueueDepth, Window};
+use mc_core::ports::Window;
 use mc_core::{Result, Timestamp};
 
 use super::doc::{AlarmBody, AlarmDoc, Metric};
 use super::judge::{Condition, Standing};
 use crate::center::Center;
+use crate::oldest;
 use crate::quota::{self, QuotaItem};
 use crate::stats::{Cell, Class, Count, Numbers, Sheet, minutes};
 
@@ -16,14 +17,14 @@ use crate::stats::{Cell, Class, Count, Numbers, Sheet, minutes};
 const FOR_EVER: f64 = 10_000.0;
 
 /// What is known of a project when its alarms are looked at.
-pub(super) struct Facts<'a> {
+pub(super) struct Facts {
     /// The counters of the last minutes, as far back as some alarm looks.
     minutes: BTreeMap<i64, Sheet>,
     /// How the quotas stand, if some alarm watches them. A minute's is left out: it is used up and full again all the time,
     /// and pacing waits for it.
     quotas: Vec<QuotaItem>,
-    /// How full the queues are; they are shared by all projects.
-    depths: &'a [QueueDepth],
+    /// For how many seconds the oldest message waits, by the channel that an alarm watches for that, or for any.
+    waiting: BTreeMap<Option<String>, Option<f64>>,
     now: Timestamp,
 }
 
@@ -39,14 +40,9 @@ fn looks_back(body: &AlarmBody) -> Duration {
     }
 }
 
-impl<'a> Facts<'a> {
+impl Facts {
     /// Reads what these alarms need.
-    pub(super) async fn read(
-        center: &Center,
-        project: &str,
-        alarms: &[(String, AlarmDoc)],
-        depths: &'a [QueueDepth],
-    ) -> Result<Self> {
+    pub(super) async fn read(center: &Center, project: &str, alarms: &[(String, AlarmDoc)]) -> Result<Self> {
         let now = center.clock.now();
         let enabled = || alarms.iter().map(|(_, alarm)| &alarm.body).filter(|body| body.enabled);
         let back = enabled().map(looks_back).max().unwrap_or(Duration::ZERO);
@@ -60,19 +56,20 @@ impl<'a> Facts<'a> {
         } else {
             minutes(center, project, minute(now.before(back)), minute(now) + 1).await?
         };
-        Ok(Self { minutes, quotas, depths, now })
+        let queued = enabled().filter(|body| body.metric == Metric::OldestQueuedAge);
+        let watched: BTreeSet<Option<&str>> = queued.map(|body| body.channel.as_deref()).collect();
+        let mut waiting = BTreeMap::new();
+        for channel in watched {
+            let age = oldest::age(center, project, channel).await?;
+            waiting.insert(channel.map(str::to_owned), age.map(|age| age.as_secs() as f64));
+        }
+        Ok(Self { minutes, quotas, waiting, now })
     }
 
     /// The value an alarm watches, if there is one now.
-    pub(super) async fn value(
-        &self,
-        center: &Center,
-        project: &str,
-        body: &AlarmBody,
-        before: &Standing,
-    ) -> Result<Option<f64>> {
+    pub(super) fn value(&self, body: &AlarmBody, before: &Standing) -> Option<f64> {
         let channel = body.channel.as_deref();
-        Ok(match body.metric {
+        match body.metric {
             Metric::RemainingPercent => self.least_left(channel),
             Metric::Forecast => self.hours_left(channel),
             Metric::FailureRate => self.failure_rate(body),
@@ -80,17 +77,8 @@ impl<'a> Facts<'a> {
             Metric::DeadLetters => Some(self.sum(body.window(), channel).get(Count::DeadLetters) as f64),
             Metric::TokenRefreshFailing => Some(self.fetches_failing(body.window()) as f64),
             Metric::CallbackSilence => self.silence(channel.unwrap_or_default(), before),
-            Metric::OldestQueuedAge => {
-                let family = match channel {
-                    Some(name) => match center.channels.doc(project, name).await? {
-                        Some(doc) => Some(doc.kind.family()),
-                        None => return Ok(None),
-                    },
-                    None => None,
-                };
-                self.oldest(family)
-            }
-        })
+            Metric::OldestQueuedAge => self.waiting.get(&body.channel).copied().flatten(),
+        }
     }
 
     /// The quotas with a known limit, of one channel or of all.
@@ -180,18 +168,6 @@ impl<'a> Facts<'a> {
         }
         let owing = owing.map(|since| self.now.since(since).as_secs() as f64);
         owing.into_iter().chain(known).reduce(f64::max)
-    }
-
-    /// How long the oldest due task waits.
-    fn oldest(&self, family: Option<mc_core::ports::Family>) -> Option<f64> {
-        let mut known = None;
-        for depth in self.depths.iter().filter(|d| family.is_none_or(|family| family == d.family)) {
-            if depth.waiting.is_some() {
-                let age = depth.oldest.map_or(0.0, |oldest| self.now.since(oldest).as_secs() as f64);
-                known = Some(known.map_or(age, |most: f64| most.max(age)));
-            }
-        }
-        known
     }
 }
 

@@ -1,10 +1,10 @@
 //! Looking at every alarm, once a minute.
 
 use mc_core::Result;
-use mc_core::ports::{Attrs, Change, Commit, Cond, Item, Op, QueueDepth, WriteError};
+use mc_core::ports::{Attrs, Change, Commit, Cond, Item, Op, WriteError};
 use serde_json::json;
 
-use super::doc::{AlarmDoc, Metric, REVISION, STANDING, Stored};
+use super::doc::{AlarmDoc, REVISION, STANDING, Stored};
 use super::judge::{Condition, Standing, judge};
 use super::notice;
 use super::values::Facts;
@@ -18,13 +18,12 @@ use crate::{keys, stats, syslog};
 /// - What one project or alarm fails at does not hold up the others; it is tried again at the next look.
 pub async fn watch(center: &Center) -> Result<usize> {
     center.stats.flush(&*center.store).await;
-    let mut depths = None;
     let mut firing = 0;
     for project in &center.projects.names().await? {
         if let Err(error) = stats::roll(center, project).await {
             tracing::warn!(error = %error, project, "hours could not be summed up and will be later");
         }
-        match of_project(center, project, &mut depths).await {
+        match of_project(center, project).await {
             Ok(some) => firing += some,
             Err(error) => {
                 tracing::warn!(error = %error, project, "a project's alarms could not be looked at");
@@ -35,19 +34,12 @@ pub async fn watch(center: &Center) -> Result<usize> {
     Ok(firing)
 }
 
-async fn of_project(center: &Center, project: &str, depths: &mut Option<Vec<QueueDepth>>) -> Result<usize> {
+async fn of_project(center: &Center, project: &str) -> Result<usize> {
     let alarms = center.alarms.all(project).await?;
     if alarms.is_empty() {
         return Ok(0);
     }
-    let asks =
-        |(_, alarm): &(String, AlarmDoc)| alarm.body.enabled && alarm.body.metric == Metric::OldestQueuedAge;
-    let depths: &[QueueDepth] = match depths {
-        _ if !alarms.iter().any(asks) => &[],
-        Some(known) => known,
-        None => depths.insert(center.queue.depths().await?),
-    };
-    let facts = Facts::read(center, project, &alarms, depths).await?;
+    let facts = Facts::read(center, project, &alarms).await?;
     let mut standings = center.alarms.stored(project).await?;
     let mut firing = 0;
     for (name, alarm) in alarms.iter().filter(|(_, alarm)| alarm.body.enabled) {
@@ -69,14 +61,14 @@ async fn look(
     name: &str,
     alarm: &AlarmDoc,
     stored: Option<Stored>,
-    facts: &Facts<'_>,
+    facts: &Facts,
 ) -> Result<Standing> {
     let mut current = stored.unwrap_or(Stored { standing: Standing::default(), revision: 0 });
     if current.standing.owed.is_some() && !give(center, project, name, alarm, &mut current).await? {
         return Ok(current.standing);
     }
     let before = current.standing.clone();
-    let value = facts.value(center, project, &alarm.body, &before).await?;
+    let value = facts.value(&alarm.body, &before);
     let next = judge(&alarm.body, &before, value, center.clock.now(), || center.unique());
     // A good value that stays the same is not worth a write.
     let unchanged = Standing { checked_at: before.checked_at, ..next.clone() } == before;

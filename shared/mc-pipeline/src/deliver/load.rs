@@ -126,6 +126,7 @@ async fn fetch(
         timeout: std::time::Duration::from_secs(30),
         redirects: 3,
         max_answer: MAX_FETCHED,
+        body_optional: false,
     };
     let again = |code: &str, text: String| SendError {
         failure: SendFailure::Transient { after: None },

@@ -62,8 +62,8 @@ pub struct Ended {
     pub pushed: Vec<Pushed>,
     /// How many parts are sent, counted from the first, if the push is the share's only one: it goes on there.
     pub parts: usize,
-    /// The next part has no slot yet: it goes on then.
-    pub waiting: Option<Timestamp>,
+    /// What the next part waits for, which has no slot yet.
+    pub waiting: Option<Wait>,
     /// The codes of what could not be shown as it was meant.
     pub warnings: Vec<Cow<'static, str>>,
 }
@@ -168,22 +168,18 @@ impl Work<'_> {
         pace::admit(self.center, &self.job.project, self.entry, people, self.priority).await
     }
 
-    /// A slot for the next part of a push to so many people, or how long it waits for one.
-    async fn next_slot(&self, people: usize) -> std::result::Result<Slot, Duration> {
+    /// A slot for the next part of a push to so many people, or what it waits for.
+    async fn next_slot(&self, people: usize) -> std::result::Result<Slot, Wait> {
         let slot = async {
             Ok::<_, Error>(match self.reserve(1).await? {
                 Ok(some) => self.admit(&[people]).await?.map(|_| some.first().copied().unwrap_or(self.slot)),
                 Err(wait) => Err(wait),
             })
         };
-        match slot.await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(wait)) => Err(wait.after),
-            Err(error) => {
-                tracing::warn!(error = %error, "a part could not get its slot and waits");
-                Err(Duration::from_secs(5))
-            }
-        }
+        slot.await.unwrap_or_else(|error| {
+            tracing::warn!(error = %error, "a part could not get its slot and waits");
+            Err(Wait::of(Duration::from_secs(5)))
+        })
     }
 
     /// One push, part by part.
@@ -222,8 +218,7 @@ impl Work<'_> {
                 match self.next_slot(to.len()).await {
                     Ok(next) => slot = next,
                     Err(wait) => {
-                        let waiting = Some(self.center.clock.now().after(wait));
-                        return Ended { waiting, ..ended(units, Ok(receipt), pushed, i) };
+                        return Ended { waiting: Some(wait), ..ended(units, Ok(receipt), pushed, i) };
                     }
                 }
             }

@@ -153,11 +153,9 @@ impl Deliverer {
             slot,
         };
         let (ended, wait) = work.run(claim, planned).await?;
-        if let Some(wait) = wait {
-            match wait.full {
-                Some(full) => tally.wait_for(full, &*center.random),
-                None => tally.wait_until(center.clock.now().after(wait.after)),
-            }
+        let now = center.clock.now();
+        for wait in wait.into_iter().chain(ended.iter().filter_map(|one| one.waiting)) {
+            tally.wait(wait, now, &*center.random);
         }
         for one in ended {
             tally.add(entry, &mut claim.share, one);

@@ -10,7 +10,7 @@ use super::load;
 use crate::accept::commit::add_share;
 use crate::center::Center;
 use crate::share::{self, Final, Head, Share, attr};
-use crate::tell;
+use crate::{oldest, tell};
 
 /// Notes a decided share in its message's head, begins what follows in mode `first`, and tells the webhooks.
 ///
@@ -103,6 +103,9 @@ impl Settling {
             next: (first, groups.len() as u32),
         });
         let mut next = Commit::default();
+        if !groups.is_empty() {
+            oldest::note(center, project, id, last.at, &mut next);
+        }
         for (index, (delivery, broadcast, recipients)) in (first..).zip(groups) {
             let letters = if broadcast { 1 } else { recipients.len() };
             let follow = Share::new(index, delivery, letters, last.at);

@@ -8,6 +8,7 @@ use mc_core::ports::{Batching, Figure, Random, SendError, SendFailure, Window};
 use mc_core::state::State;
 
 use super::push::Ended;
+use crate::pace::Wait;
 use crate::people::quiet;
 use crate::quota::{self, Full};
 use crate::receipts::Pushed;
@@ -67,6 +68,14 @@ impl Tally {
         self.waiting = Some(self.waiting.map_or(at, |w| w.max(at)));
     }
 
+    /// Waits for what leaves no room now: a quota, or the pace alone.
+    pub fn wait(&mut self, wait: Wait, now: Timestamp, random: &dyn Random) {
+        match wait.full {
+            Some(full) => self.wait_for(full, random),
+            None => self.wait_until(now.after(wait.after)),
+        }
+    }
+
     /// Waits until a window turns, and a little longer: the platform's clock is not ours, and not all come at once.
     pub fn wait_for(&mut self, full: Full, random: &dyn Random) {
         let (code, text) = (full.code(), full.text());
@@ -89,7 +98,7 @@ impl Tally {
         }
     }
 
-    /// Applies one push's end to the share's letters.
+    /// Applies one push's end to the share's letters. What the rest of it waits for is noted by [`Self::wait`].
     pub fn add(&mut self, entry: &ChannelEntry, share: &mut Share, ended: Ended) {
         let Ended { units, result, pushed, parts, waiting, warnings } = ended;
         self.pushed.extend(pushed);
@@ -101,8 +110,7 @@ impl Tally {
         }
         match result {
             Ok(receipt) => {
-                if let Some(at) = waiting {
-                    self.wait_until(at);
+                if waiting.is_some() {
                     return;
                 }
                 for refused in &receipt.refused {

@@ -93,6 +93,9 @@ pub struct Report {
     pub refused: usize,
     /// One per row, in the file's order.
     pub rows: Vec<Row>,
+    /// The contacts that are new or different now, for the log.
+    #[serde(skip)]
+    pub changed: Vec<Changed>,
 }
 
 impl Report {
@@ -105,12 +108,17 @@ impl Report {
         } += 1;
         self.rows.push(row);
     }
+}
 
-    /// The contacts that are new or different now.
-    pub fn changed(&self) -> impl Iterator<Item = &str> {
-        let changed = |row: &&Row| matches!(row.outcome, RowOutcome::Created | RowOutcome::Replaced);
-        self.rows.iter().filter(changed).map(|row| row.id.as_str())
-    }
+/// A contact that is new or different now.
+#[derive(Debug)]
+pub struct Changed {
+    /// The contact.
+    pub id: String,
+    /// As it was, if there was one.
+    pub before: Option<ContactDoc>,
+    /// As it is.
+    pub after: ContactDoc,
 }
 
 /// A row as it was read.
@@ -151,7 +159,7 @@ pub async fn import(center: &Center, project: &str, file: &[u8], dry_run: bool) 
             judged.iter().filter(|(.., e)| e.is_empty()).map(|(_, id, _)| id.as_str()).collect();
         let mut stored = center.contacts.stored(project, &ids).await?.into_iter();
         let now = center.clock.now();
-        let mut changed: Vec<(String, ContactDoc)> = Vec::new();
+        let mut changed: Vec<Changed> = Vec::new();
         for (given, (line, id, mut errors)) in chunk.iter().zip(judged) {
             let before = if errors.is_empty() { stored.next().flatten() } else { None };
             let mut doc = before.clone().unwrap_or_default();
@@ -166,17 +174,18 @@ pub async fn import(center: &Center, project: &str, file: &[u8], dry_run: bool) 
                 None => RowOutcome::Created,
             };
             if matches!(outcome, RowOutcome::Created | RowOutcome::Replaced) {
-                doc.created_at = before.map_or(now, |b| b.created_at);
+                doc.created_at = before.as_ref().map_or(now, |b| b.created_at);
                 doc.updated_at = now;
-                changed.push((id.clone(), doc));
+                changed.push(Changed { id: id.clone(), before, after: doc });
             }
             report.add(Row { line, id, outcome, errors });
         }
         if !dry_run && !changed.is_empty() {
             let docs: Vec<(&str, ContactDoc)> =
-                changed.iter().map(|(id, doc)| (id.as_str(), doc.clone())).collect();
+                changed.iter().map(|c| (c.id.as_str(), c.after.clone())).collect();
             center.contacts.put_many(project, &docs).await?;
         }
+        report.changed.extend(changed);
     }
     Ok(report)
 }

@@ -96,8 +96,9 @@ pub async fn resolve(
     let (mut seen, mut seen_with_values) = (HashSet::new(), HashSet::new());
     for step in steps {
         let mention = match step {
-            Step::Person(recipient, place) => {
+            Step::Person(mut recipient, place) => {
                 let own_values = recipient.data.is_some();
+                recipient.entry = own_values.then_some(place);
                 named.push(Named { recipient, place, own_values, suppressed: None });
                 continue;
             }
@@ -128,7 +129,9 @@ pub async fn resolve(
         });
         let own_values = data.is_some();
         let data = if introduces { Some(introduced(&id, contact, data)) } else { data };
-        named.push(Named { recipient: recipient(id, contact, data), place, own_values, suppressed });
+        let mut recipient = recipient(id, contact, data);
+        recipient.entry = own_values.then_some(place);
+        named.push(Named { recipient, place, own_values, suppressed });
     }
     if named.len() > MAX_RECIPIENTS {
         return Err(too_many());
@@ -153,7 +156,7 @@ fn introduced(id: &str, contact: &ContactDoc, data: Option<Map<String, Value>>) 
 fn recipient(id: String, contact: &ContactDoc, data: Option<Map<String, Value>>) -> Recipient {
     let zone = contact.timezone.as_deref();
     let quiet = contact.quiet_hours.as_ref().zip(zone).map(|(hours, zone)| quiet::encode(hours, zone));
-    Recipient { addresses: contact.addresses.clone(), data, contact: Some(id), quiet }
+    Recipient { addresses: contact.addresses.clone(), data, contact: Some(id), quiet, entry: None }
 }
 
 /// The contacts of a group and of the groups in it, in the order of their members. A group that was seen is passed

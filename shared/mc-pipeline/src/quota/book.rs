@@ -125,7 +125,7 @@ impl Full {
                 format!("what is left of the {window}'s quota is kept for messages that are not bulk")
             }
         };
-        format!("nothing was sent: {why}; it goes on at {}", self.until)
+        format!("not sent yet: {why}; it goes on at {}", self.until)
     }
 }
 

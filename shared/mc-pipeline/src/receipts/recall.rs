@@ -45,6 +45,7 @@ struct Pass {
 pub async fn recall(center: &Center, caller: &Caller, id: MessageId) -> Result<MessageView, Refusal> {
     let project = &*caller.project;
     let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
+    caller.check_message(&head.doc)?;
     let until = center.clock.now().after(WAIT);
     let pass = pass(center, project, id, &head, 0, Some(until)).await?;
     if let Some(share) = pass.next {

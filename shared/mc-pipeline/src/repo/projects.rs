@@ -50,14 +50,36 @@ impl Projects {
         Ok(Some(doc))
     }
 
+    /// The project as it is stored, for whoever decides by it what may be changed.
+    pub async fn stored(&self, name: &str) -> Result<Option<ProjectDoc>> {
+        self.docs.get(OWNER, name).await
+    }
+
     /// Makes or replaces a project.
     pub async fn put(&self, name: &str, mut doc: ProjectDoc) -> Result<(Put, ProjectDoc)> {
-        let before = self.docs.get(OWNER, name).await?;
+        let before = self.stored(name).await?;
         doc.created_at = before.as_ref().map_or(self.clock.now(), |b| b.created_at);
         doc.updated_at = self.clock.now();
         self.docs.put(OWNER, name, &doc, before.as_ref()).await?;
         self.cache.forget(name);
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
+    }
+
+    /// Replaces a project for somebody who has no say over what is for admins of all projects: its limits, and an end of the
+    /// approval of templates, stay as they are stored, whoever changes them at this moment. Answers nothing if there is no such
+    /// project.
+    pub async fn replace_by_its_admin(&self, name: &str, doc: &ProjectDoc) -> Result<Option<ProjectDoc>> {
+        let now = self.clock.now();
+        let replace = |stored: &mut ProjectDoc| {
+            let approval = stored.settings.template_approval || doc.settings.template_approval;
+            let settings = ProjectSettings { template_approval: approval };
+            let (limits, created_at) = (stored.limits, stored.created_at);
+            *stored = ProjectDoc { limits, settings, created_at, updated_at: now, ..doc.clone() };
+            true
+        };
+        self.docs.change(OWNER, name, replace).await?;
+        self.cache.forget(name);
+        self.stored(name).await
     }
 
     /// Makes a project unless it is there.

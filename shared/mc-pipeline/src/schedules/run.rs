@@ -20,7 +20,7 @@ use crate::center::Center;
 use crate::condition::{self, Asked, Due};
 use crate::{quota, syslog, upcoming};
 
-/// A run that is made this long after its time is still on time.
+/// A run that is made this long after its time is still on time: it was not missed.
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// Runs that are left out are counted up to so many.
@@ -63,13 +63,15 @@ pub async fn run(
         }
         let timetable = Timetable::of(&schedule.doc);
         if let Ok(timetable) = &timetable
-            && let Some(last) = run.last_missed(&schedule, timetable, now)
+            && let Some((over, next)) = run.left_out(&schedule, timetable, now)?
         {
-            // The schedule is moved on to the last run that was missed, which is then made like any other, under its
-            // own id: whoever comes to this twice moves it once.
-            let over = run.left_out(timetable, last)?;
-            if stored::advance(center, project, name, &schedule, Some(last), &over).await? {
-                run.at = last;
+            // The schedule is moved on to a run that is then made like any other, under its own id: whoever comes to this
+            // twice moves it once.
+            if stored::advance(center, project, name, &schedule, next, &over).await? {
+                match next.filter(|next| *next <= now) {
+                    Some(next) => run.at = next,
+                    None => return Ok(Verdict::Done),
+                }
             }
             continue;
         }
@@ -82,14 +84,15 @@ pub async fn run(
             Ended::Over(over) => over,
             Ended::Again(after) => return Ok(run.again(tries + 1, after)),
         };
-        // After a time without a scheduler the runs between are left out.
-        let now = center.clock.now();
-        let from = if now.since(run.at) > GRACE { now } else { run.at };
-        let next = ended.1.and_then(|timetable| timetable.next(from));
+        let next = ended.1.and_then(|timetable| timetable.next(run.at));
         if stored::advance(center, project, name, &schedule, next, &over).await? {
             let outcome = over.last.outcome;
             tracing::debug!(project = &**project, schedule = &**name, ?outcome, "a schedule ran");
-            return Ok(Verdict::Done);
+            // The next one's own task may have come before the schedule named its time.
+            return Ok(match next.filter(|next| *next <= now) {
+                Some(at) => Run { at, ..run }.again(0, Duration::ZERO),
+                None => Verdict::Done,
+            });
         }
         // It was changed meanwhile, or somebody else was faster: look again.
     }
@@ -102,37 +105,40 @@ impl Run<'_> {
         Verdict::Again { task: outgoing.task, after: after.min(MAX_DELAY) }
     }
 
-    /// Whether the schedule missed this run, one of many, and makes up for it in this way.
-    fn makes_up(&self, schedule: &Schedule, now: Timestamp, way: CatchUp) -> bool {
-        let late = self.tries == 0 && now.since(self.at) > GRACE;
-        late && schedule.doc.cron.is_some() && schedule.doc.catch_up == way
-    }
-
-    /// The last of several runs that were missed, if that is the one to make.
-    fn last_missed(&self, schedule: &Schedule, timetable: &Timetable, now: Timestamp) -> Option<Timestamp> {
-        if !self.makes_up(schedule, now, CatchUp::Once) {
-            return None;
+    /// What became of the runs that are left out because they were missed, if this is one of them, and where the schedule goes
+    /// on. Those after them that are still on time are made.
+    fn left_out(
+        &self,
+        schedule: &Schedule,
+        timetable: &Timetable,
+        now: Timestamp,
+    ) -> Result<Option<(Over, Option<Timestamp>)>> {
+        let missed = self.tries == 0 && now.since(self.at) > GRACE;
+        if !missed || schedule.doc.cron.is_none() {
+            return Ok(None);
         }
-        timetable.last_after(self.at, now)
-    }
-
-    /// The runs before the last one that was missed are over.
-    fn left_out(&self, timetable: &Timetable, last: Timestamp) -> Result<Over> {
-        let runs = timetable.count(self.at, last, MOST_COUNTED + 1).saturating_sub(1);
-        let detail = format!("runs were missed; catch_up is once: only the last one is made, of {last}");
+        let last_missed = now.before(GRACE + Duration::from_millis(1));
+        let (runs, next, detail) = match schedule.doc.catch_up {
+            CatchUp::Once => {
+                let Some(last) = timetable.last_after(self.at, last_missed) else { return Ok(None) };
+                let runs = timetable.count(self.at, last, MOST_COUNTED + 1).saturating_sub(1);
+                let detail =
+                    format!("runs were missed; catch_up is once: only the last one is made, of {last}");
+                (runs, Some(last), detail)
+            }
+            CatchUp::Skip => {
+                let runs = timetable.count(self.at, last_missed, MOST_COUNTED);
+                let detail = format!("it came at {now}, and catch_up is skip");
+                (runs, timetable.next(last_missed), detail)
+            }
+        };
         let runs = Some(("runs", Value::from(runs)));
-        self.over(RunOutcome::Skipped, "schedule.skipped", "late", detail, runs)
+        let over = self.over(RunOutcome::Skipped, "schedule.skipped", "late", detail, runs)?;
+        Ok(Some((over, next)))
     }
 
     async fn make(&self, schedule: &Schedule, timetable: &Timetable) -> Result<Ended> {
-        let now = self.center.clock.now();
         let doc = &schedule.doc;
-        if self.makes_up(schedule, now, CatchUp::Skip) {
-            let detail = format!("it came at {now}, and catch_up is skip");
-            let runs = Some(("runs", Value::from(timetable.count(self.at, now, MOST_COUNTED))));
-            let over = self.over(RunOutcome::Skipped, "schedule.skipped", "late", detail, runs)?;
-            return Ok(Ended::Over(over));
-        }
         if let Some(condition) = &doc.condition {
             let due = Due { at: self.at, end: timetable.next(self.at) };
             let about = json!({

@@ -27,6 +27,7 @@ use crate::keys;
 use crate::receipts::{Step, grouped};
 use crate::share::{Final, Head, Share, attr};
 use crate::syslog;
+use crate::view::{RecipientName, named_recipients};
 
 /// For how long events are kept and can be replayed.
 pub const EVENT_LIFE: Duration = Duration::from_secs(30 * 86_400);
@@ -104,10 +105,17 @@ async fn of_share(
     units: &[usize],
     sequence: i64,
 ) -> Result<Value> {
-    let people = crate::view::named_recipients(center, project, id, head, share).await?;
+    let people = named_recipients(center, project, id, head, share).await?;
     let recipients = units.iter().map(|i| {
         let error = share.errors.iter().find(|e| e.index as usize == *i);
-        let mut told = json!({"address": people.get(*i), "status": share.state_of(*i)});
+        let RecipientName { address, contact, entry } = people.get(*i).cloned().unwrap_or_default();
+        let mut told = json!({"address": address, "status": share.state_of(*i)});
+        if let Some(contact) = contact {
+            told["contact"] = Value::from(contact);
+        }
+        if let Some(entry) = entry {
+            told["entry"] = Value::from(entry);
+        }
         if let Some(error) = error {
             told["code"] = Value::from(error.code.clone());
             told["text"] = Value::from(error.text.clone());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mc_core::id::MessageId;
-use mc_core::model::{Attempt, DeliveryPlan, Outcome, Recipient};
+use mc_core::model::{Attempt, DeliveryPlan, Mode, Outcome, Recipient};
 use mc_core::ports::{Attr, Batching, Change, Commit, Cond, Op, WriteError};
 use mc_core::state::State;
 use mc_core::{Error, ErrorKind, Timestamp};
@@ -22,6 +22,10 @@ use crate::{keys, quota};
 /// Stops what is not yet claimed.
 pub async fn cancel(center: &Center, caller: &Caller, id: MessageId) -> Result<MessageView, Refusal> {
     let project = &*caller.project;
+    if !caller.channels.is_empty() {
+        let head = load::head(center, project, id).await?.ok_or(Refusal::NotFound("message"))?;
+        caller.check_message(&head.doc)?;
+    }
     if call_off(center, project, id, None).await? == 0 {
         return Err(Refusal::Conflict {
             code: "too_late",
@@ -179,8 +183,14 @@ async fn send_again(
             detail: "no recipient of this message has failed or is in doubt".into(),
         });
     }
-    for part in &parts {
-        caller.check_channel(&head.doc.deliveries[part.delivery].channel, "")?;
+    match head.doc.mode {
+        Mode::All => {
+            for part in &parts {
+                caller.check_channel(&head.doc.deliveries[part.delivery].channel, "")?;
+            }
+        }
+        // Those whom the first channel does not reach go on to the next.
+        Mode::First => caller.check_message(&head.doc)?,
     }
     parts.sort_by_key(|p| p.delivery);
     let now = center.clock.now();

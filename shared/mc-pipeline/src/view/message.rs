@@ -80,6 +80,17 @@ pub struct AttemptView {
     pub warnings: Vec<String>,
 }
 
+/// How a recipient is called, and what tells several of one address apart.
+#[derive(Clone, Debug, Default)]
+pub struct RecipientName {
+    /// The address, or the channel's name where one push reaches everybody.
+    pub address: String,
+    /// The contact it was when the message was accepted.
+    pub contact: Option<String>,
+    /// The place in `to`, counted from 0, of an entry with values of its own.
+    pub entry: Option<usize>,
+}
+
 /// One recipient of one delivery.
 #[derive(Debug, Serialize)]
 pub struct RecipientView {
@@ -89,6 +100,12 @@ pub struct RecipientView {
     pub channel: String,
     /// The address, or the channel's name where one push reaches everybody.
     pub address: String,
+    /// The contact it was when the message was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<String>,
+    /// The place in `to`, counted from 0, of an entry with values of its own: several may have one address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<usize>,
     /// Where it stands.
     pub status: State,
     /// The platform's code, if it failed.
@@ -284,24 +301,26 @@ fn request_view(doc: &MessageDoc) -> Value {
     Value::Object(view)
 }
 
-/// The addresses of a share's letters, in order.
+/// How the recipients behind a share's letters are called, in order.
 pub async fn named_recipients(
     center: &Center,
     project: &str,
     id: MessageId,
     head: &Head,
     share: &Share,
-) -> Result<Vec<String>> {
+) -> Result<Vec<RecipientName>> {
     let plan = &head.doc.deliveries[share.delivery];
     let capability = crate::repo::Channels::capability(plan.kind);
     if capability.batching == mc_core::ports::Batching::Broadcast {
-        return Ok(vec![plan.channel.clone()]);
+        return Ok(vec![RecipientName { address: plan.channel.clone(), ..RecipientName::default() }]);
     }
     let people = load::recipients(center, project, id, share, &head.doc).await?;
-    let address = |r: &Recipient| {
-        r.addresses.first_of(capability.addresses).map_or_else(String::new, |(_, a)| a.to_owned())
+    let named = |r: &Recipient| RecipientName {
+        address: r.addresses.first_of(capability.addresses).map_or_else(String::new, |(_, a)| a.to_owned()),
+        contact: r.contact.clone(),
+        entry: r.entry,
     };
-    Ok(people.iter().map(address).collect())
+    Ok(people.iter().map(named).collect())
 }
 
 /// A page of a message's recipients, in the order of their shares; `None` when the message is not kept.
@@ -335,10 +354,13 @@ pub async fn recipients(
                 continue;
             }
             let error = share.errors.iter().find(|e| e.index as usize == unit);
+            let RecipientName { address, contact, entry } = names.get(unit).cloned().unwrap_or_default();
             items.push(RecipientView {
                 delivery_id: id.delivery(share.delivery),
                 channel: head.doc.deliveries[share.delivery].channel.clone(),
-                address: names.get(unit).cloned().unwrap_or_default(),
+                address,
+                contact,
+                entry,
                 status: state,
                 code: error.map(|e| e.code.clone()),
                 text: error.map(|e| e.text.clone()),

@@ -11,7 +11,8 @@ pub use actions::{cancel, retry};
 pub use list::{Filter, MessagePage, list, scheduled_through};
 pub(crate) use message::shares;
 pub use message::{
-    AttemptView, DeliveryView, MessageView, RecipientView, RecipientsPage, get, named_recipients, recipients,
+    AttemptView, DeliveryView, MessageView, RecipientName, RecipientView, RecipientsPage, get,
+    named_recipients, recipients,
 };
 pub use reschedule::reschedule;
 pub use waiting::{Reason, Waiting};

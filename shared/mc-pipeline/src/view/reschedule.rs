@@ -13,7 +13,7 @@ use crate::accept::{Caller, Refusal, plan};
 use crate::center::Center;
 use crate::share::{Head, Phase, Share, attr};
 use crate::upcoming::{self, Upcoming};
-use crate::{condition, due, keys, quota};
+use crate::{condition, due, keys, oldest, quota};
 
 /// Gives a message that still waits for its `send_at` another one; `None` is at once.
 pub async fn reschedule(
@@ -28,6 +28,7 @@ pub async fn reschedule(
         return Err(Refusal::NotFound("message"));
     };
     let mut head = Head::read(&item)?;
+    caller.check_message(&head.doc)?;
     let old = match head.doc.send_at {
         Some(at) if at > now && head.finals.is_empty() && head.canceled.is_none() => at,
         _ => return Err(too_late()),
@@ -137,6 +138,7 @@ impl Move<'_> {
             )?;
         }
         upcoming::moved(center, &Upcoming::Message { project, id: *id }, self.old, *new, &mut commit)?;
+        oldest::note(center, project, *id, *new, &mut commit);
         let mut promises = quota::of_message(center, project, &head.doc, self.old, -1).await?;
         promises.extend(quota::of_message(center, project, &head.doc, *new, 1).await?);
         commit.ops.extend(quota::writes(project, &promises, center.clock.now()));

@@ -62,7 +62,7 @@ async fn what_can_be_known_at_once_is_refused_at_once() {
         ),
         (
             with(json!({"overrides": {"mail": {"headers": {"X-A": "a\nb"}}}})),
-            ("header_injection", "/overrides/mail"),
+            ("header_injection", "/overrides/mail/headers/X-A"),
         ),
         (with(json!({"content": {"title": "a\nb", "body": "b"}})), ("header_injection", "/content/title")),
         (

@@ -321,7 +321,7 @@ async fn every_metric_sees_what_it_is_named_after() {
     let some = [value(&dead_letters).await, value(&token).await, value(&silence).await, value(&queued).await];
     assert_eq!(some, [Some(1.0), Some(2.0), Some(300.0), Some(300.0)]);
     queued["channel"] = json!("mail");
-    assert_eq!(value(&queued).await, Some(0.0), "mails wait in another queue");
+    assert_eq!(value(&queued).await, Some(0.0), "no mail waits");
 
     stats.note(world.clock.now(), PROJECT, Cell::channel(Kind::Webhook, "called", false), Count::Callbacks);
     assert_eq!(value(&silence).await, None, "the platform has called");

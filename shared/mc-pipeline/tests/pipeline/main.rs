@@ -17,6 +17,7 @@ mod limits;
 mod metered;
 mod pacing;
 mod people;
+mod queued;
 mod quotas;
 mod receipts;
 mod resealing;

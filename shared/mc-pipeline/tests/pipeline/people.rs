@@ -107,6 +107,30 @@ async fn a_contact_gets_a_message_for_each_entry_that_has_other_values() {
 }
 
 #[tokio::test]
+async fn entries_of_one_contact_are_told_apart() {
+    let world = World::quiet().await;
+    world.contact("ann", mail("ann")).await;
+    // With what recipients bring along they lie in the head of the message, or in an item of their own.
+    for long in [1, 1000] {
+        let data = |order: u32| json!({"order": order, "note": "x".repeat(long)});
+        let of_ann = |order: u32| json!({"contact": "ann", "data": data(order)});
+        let bob = json!({"email": "bob@example.com", "data": data(3)});
+        let to = json!([mail("di"), "ann", of_ann(1), of_ann(2), bob]);
+        let id = world.send(inline("mail", to)).await;
+        let page = view::recipients(&world.center, PROJECT, id, None, 200, None).await.unwrap().unwrap();
+        let named = page.items.iter().map(|r| (r.address.as_str(), r.contact.as_deref(), r.entry));
+        let wanted = [
+            ("di@example.com", None, None),
+            ("ann@example.com", Some("ann"), None),
+            ("ann@example.com", Some("ann"), Some(2)),
+            ("ann@example.com", Some("ann"), Some(3)),
+            ("bob@example.com", None, Some(4)),
+        ];
+        assert_eq!(named.collect::<Vec<_>>(), wanted);
+    }
+}
+
+#[tokio::test]
 async fn names_of_nobody_are_refused_at_their_place() {
     let world = World::quiet().await;
     world.contact("ann", mail("ann")).await;

@@ -386,6 +386,36 @@ async fn what_waits_goes_on_within_a_quarter_of_an_hour_when_more_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_content_whose_next_part_finds_the_day_used_up_goes_on_as_soon_as_there_is_more() {
+    let world = World::working().await;
+    let secrets = [("key", "5a1db0c5-0000-4000-8000-00000000000d")];
+    let allow = async |parts: u32| {
+        let limit = |doc: &mut ChannelDoc| doc.limits.per_day = Some(parts);
+        world.channel_with("split", Kind::WecomRobot, json!({}), &secrets, limit).await;
+    };
+    allow(2).await;
+    let mut long = inline("split", json!([]));
+    long["content"]["body"] = (0..1500).map(|n| format!("word-{n} ")).collect::<String>().into();
+    let id = world.send(long).await;
+    let view = world.retrying(id).await;
+    let delivery = &view.deliveries[0];
+    assert_eq!(delivery.attempts[0].code.as_deref(), Some("quota_used_up"), "{view:#?}");
+    assert_eq!(delivery.waiting.as_ref().unwrap().reason, Reason::Quota);
+    let texts = || -> Vec<String> {
+        world.sandbox.accepted(Platform::Wecom).iter().map(|item| item.raw.clone()).collect()
+    };
+    assert_eq!(texts().len(), 2);
+    allow(100).await;
+    world.advance(QUARTER).await;
+    all_sent(&world, &[id]).await;
+    let mut texts = texts();
+    let sent = texts.len();
+    texts.sort();
+    texts.dedup();
+    assert!(sent > 2 && texts.len() == sent, "every part comes once: {texts:?}");
+}
+
+#[tokio::test]
 async fn what_waits_gets_what_is_given_back_and_nothing_that_falls_due() {
     let (world, [platform]) = world_with(["wx"], |doc| doc.limits.per_day = Some(10)).await;
     world.work();

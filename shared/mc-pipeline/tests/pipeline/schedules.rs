@@ -253,6 +253,28 @@ async fn after_an_hour_without_a_scheduler_each_schedule_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_a_minute_late_at_most_was_not_missed() {
+    for (late, on_time) in [(Duration::from_millis(2500), 1), (MINUTE, 2)] {
+        for (catch_up, made_late) in [(CatchUp::Skip, 0), (CatchUp::Once, 1)] {
+            let world = World::working().await;
+            let first = put(&world, "* * * * *", Wish { catch_up, ..Wish::default() }).await.next.unwrap();
+            // Three runs come too late, and after them one or two that do not.
+            let last = first.after((2 + on_time) * MINUTE);
+            world.clock.set(last.before((on_time - 1) * MINUTE).after(late));
+            world.advance(Duration::ZERO).await;
+            let made = messages(&world).await;
+            let made: Vec<Value> = made.iter().map(|m| m.request["send_at"].clone()).collect();
+            let wanted = (0..on_time + made_late).map(|back| json!(last.before(back * MINUTE)));
+            assert_eq!(made, wanted.collect::<Vec<_>>(), "{catch_up:?}, {late:?}");
+            let skipped = log(&world, "schedule.skipped").await;
+            assert_eq!(skipped.len(), 1, "{catch_up:?}");
+            assert_eq!(skipped[0]["runs"], 3 - made_late, "{catch_up:?}");
+            assert_eq!(stored(&world).await.next, Some(last.after(MINUTE)));
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_last_missed_run_is_made_once_whatever_happens_in_between() {
     let world = World::working().await;
     let first = put(&world, "0 9 * * *", Wish::default()).await.next.unwrap();

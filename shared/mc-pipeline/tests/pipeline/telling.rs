@@ -60,6 +60,19 @@ async fn a_finished_message_is_told_once_and_signed() {
 }
 
 #[tokio::test]
+async fn entries_of_one_address_are_told_apart() {
+    let world = World::working().await;
+    world.webhook("results", &[EventKind::DeliverySent]).await;
+    let order = |number: u32| json!({"email": "a@example.com", "data": {"order": number}});
+    let id = world.send(inline("mail", json!([order(1), order(2)]))).await;
+    world.finished(id).await;
+    let sent = body(&told(&world, 1).await[0]);
+    let entries: Vec<&Value> =
+        sent["data"]["recipients"].as_array().unwrap().iter().map(|told| &told["entry"]).collect();
+    assert_eq!(entries, [&json!(0), &json!(1)]);
+}
+
+#[tokio::test]
 async fn every_final_status_is_told() {
     let world = World::quiet().await;
     world.webhook("results", &[EventKind::MessageCompleted]).await;

@@ -295,7 +295,7 @@ impl World {
         match answer.outcomes.remove(0) {
             Outcome::Accepted(accepted) => Ok((accepted, answer.replayed)),
             Outcome::Refused(refusal) => Err(refusal),
-            Outcome::RefusedBefore { code, .. } => panic!("refused before: {code}"),
+            Outcome::RefusedBefore(before) => panic!("{before:?}"),
         }
     }
 
@@ -305,7 +305,7 @@ impl World {
         match answer.outcomes.remove(0) {
             Outcome::Accepted(accepted) => Ok(accepted.id),
             Outcome::Refused(refusal) => Err(refusal),
-            Outcome::RefusedBefore { code, .. } => panic!("refused before: {code}"),
+            Outcome::RefusedBefore(before) => panic!("{before:?}"),
         }
     }
 

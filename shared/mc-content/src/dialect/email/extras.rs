@@ -13,7 +13,8 @@ pub(super) fn write(content: &Content, out: &mut String) {
     link(content, out);
 }
 
-/// A table of two columns. A long value wraps anywhere, so it never scrolls.
+/// A table of two columns; the value of a fact without a label takes both. A long value wraps anywhere, so it never
+/// scrolls.
 fn facts(content: &Content, out: &mut String) {
     if content.facts.is_empty() {
         return;
@@ -22,14 +23,22 @@ fn facts(content: &Content, out: &mut String) {
         "<table width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"margin:0 0 20px;",
     );
     out.push_str("table-layout:fixed;border-collapse:collapse;width:100%\">\n");
+    // Only the first row says how wide the columns are, and it may have one cell.
+    out.push_str("<colgroup><col width=\"32%\" style=\"width:32%\"><col></colgroup>\n");
     for fact in &content.facts {
+        out.push_str("<tr>");
+        let has_label = !fact.label.trim().is_empty();
+        if has_label {
+            out.push_str(
+                "<th scope=\"row\" class=\"mc-label\" width=\"32%\" style=\"width:32%;padding:8px 12px 8px 0;\
+                 border-bottom:1px solid #e5e7eb;text-align:left;vertical-align:top;font-weight:400;color:#4b5563\">",
+            );
+            escape(&fact.label, out);
+            out.push_str("</th>");
+        }
+        out.push_str(if has_label { "<td" } else { "<td colspan=\"2\"" });
         out.push_str(
-            "<tr><th scope=\"row\" class=\"mc-label\" width=\"32%\" style=\"width:32%;padding:8px 12px 8px 0;\
-             border-bottom:1px solid #e5e7eb;text-align:left;vertical-align:top;font-weight:400;color:#4b5563\">",
-        );
-        escape(&fact.label, out);
-        out.push_str(
-            "</th><td style=\"padding:8px 0;border-bottom:1px solid #e5e7eb;vertical-align:top;\
+            " style=\"padding:8px 0;border-bottom:1px solid #e5e7eb;vertical-align:top;\
              word-break:break-word;overflow-wrap:anywhere",
         );
         out.push_str(KEEP_SPACES);

@@ -4,9 +4,7 @@
 //! an attribute says (`width`, `align`) is not said again; and a table that says how much room it takes, and has no lines, is
 //! the author's layout, in which no cell gets a line.
 
-use std::ops::Range;
-
-use super::super::html_text::{SILENT, after_element, tag_end};
+use super::super::tags::{Piece, Tag, UNREAD, pieces};
 use super::style;
 
 /// What Markdown writes as well. A box of the author's is no box of ours.
@@ -46,68 +44,42 @@ pub(super) fn styled(html: &str) -> String {
     let mut out = String::with_capacity(html.len() + html.len() / 2);
     // Of each table that is open, whether its cells are ours to style.
     let mut tables = Vec::new();
-    let mut rest = html;
-    while let Some(start) = rest.find('<') {
-        let (before, from) = rest.split_at(start);
-        out.push_str(before);
-        let length = length(from);
-        let (tag, after) = from.split_at(length);
-        let name = name(tag);
-        match name.as_str() {
-            "/table" => {
+    for piece in pieces(html, &UNREAD) {
+        let Piece::Tag(tag) = piece else {
+            out.push_str(piece.source());
+            continue;
+        };
+        let name = tag.name();
+        match (name.as_str(), tag.closes()) {
+            ("table", true) => {
                 tables.pop();
             }
-            "table" => tables.push(!is_layout(tag)),
+            ("table", false) => tables.push(!is_layout(tag)),
             _ => {}
         }
         let is_ours = match name.as_str() {
             "table" | "th" | "td" => tables.last() == Some(&true),
             name => STYLED.contains(&name),
         };
-        if is_ours {
+        if is_ours && !tag.closes() {
             push(tag, &name, &mut out);
         } else {
-            out.push_str(tag);
-        }
-        rest = after;
-        if SILENT.contains(&name.as_str()) && !tag.ends_with("/>") {
-            let behind = after_element(after, &name);
-            out.push_str(&after[..after.len() - behind.len()]);
-            rest = behind;
+            out.push_str(tag.source());
         }
     }
-    out.push_str(rest);
     out
 }
 
-/// How much of what begins with `<` is one piece: a comment, a tag, or the sign alone.
-fn length(from: &str) -> usize {
-    if from.starts_with("<!--") {
-        return from.find("-->").map_or(from.len(), |end| end + 3);
-    }
-    let is_tag = from[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'));
-    if is_tag { tag_end(from).map_or(from.len(), |end| end + 1) } else { 1 }
-}
-
-/// The name of a tag in lower case, `/` in front of that of an end tag.
-fn name(tag: &str) -> String {
-    let body = &tag[1..];
-    let is_name = |(at, c): &(usize, char)| c.is_ascii_alphanumeric() || (*at == 0 && *c == '/');
-    let length = body.char_indices().take_while(is_name).count();
-    body[..length].to_ascii_lowercase()
-}
-
-fn is_layout(table: &str) -> bool {
-    let attributes = attributes(table);
-    match attributes.iter().find(|a| a.is("border")) {
-        Some(border) => matches!(table[border.value.clone()].trim(), "" | "0"),
-        None => attributes.iter().any(|a| LAYOUT.iter().any(|name| a.is(name))),
+fn is_layout(table: Tag<'_>) -> bool {
+    match table.value("border") {
+        Some(border) => matches!(border.trim(), "" | "0"),
+        None => table.attributes().iter().any(|a| LAYOUT.iter().any(|name| a.is(name))),
     }
 }
 
 /// Writes a start tag with its style.
-fn push(tag: &str, name: &str, out: &mut String) {
-    let attributes = attributes(tag);
+fn push(tag: Tag<'_>, name: &str, out: &mut String) {
+    let (attributes, tag) = (tag.attributes(), tag.source());
     let said: Vec<&str> = SAID
         .iter()
         .filter(|(attribute, _)| attributes.iter().any(|a| a.is(attribute)))
@@ -132,57 +104,6 @@ fn push(tag: &str, name: &str, out: &mut String) {
             let (start, rest) = tag.split_at(1 + name.len());
             out.push_str(&format!("{start} style=\"{ours}\"{rest}"));
         }
-    }
-}
-
-/// An attribute of a tag, and where its value stands in it, without quotes.
-struct Attribute<'h> {
-    name: &'h str,
-    value: Range<usize>,
-    quoted: bool,
-}
-
-impl Attribute<'_> {
-    fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
-    }
-}
-
-fn attributes(tag: &str) -> Vec<Attribute<'_>> {
-    let tag = tag.strip_suffix('>').unwrap_or(tag);
-    let end_of =
-        |from: usize, ends: &dyn Fn(char) -> bool| tag[from..].find(ends).map_or(tag.len(), |at| from + at);
-    let skipped = |from: usize| end_of(from, &|c| !c.is_ascii_whitespace());
-    let mut found = Vec::new();
-    let mut at = end_of(0, &|c| c.is_ascii_whitespace() || c == '/');
-    loop {
-        at = end_of(at, &|c| !c.is_ascii_whitespace() && c != '/');
-        if at == tag.len() {
-            return found;
-        }
-        // A name has one character at least, whatever it is.
-        let first = tag[at..].chars().next().map_or(1, char::len_utf8);
-        let name_end = end_of(at + first, &|c| c.is_ascii_whitespace() || matches!(c, '=' | '/'));
-        let name = &tag[at..name_end];
-        let Some(value) = tag[skipped(name_end)..].strip_prefix('=') else {
-            found.push(Attribute { name, value: name_end..name_end, quoted: false });
-            at = name_end;
-            continue;
-        };
-        let start = skipped(tag.len() - value.len());
-        let quote = tag[start..].chars().next().filter(|c| matches!(c, '"' | '\''));
-        let (value, next) = match quote {
-            Some(quote) => {
-                let end = end_of(start + 1, &|c| c == quote);
-                (start + 1..end, (end + 1).min(tag.len()))
-            }
-            None => {
-                let end = end_of(start, &|c| c.is_ascii_whitespace());
-                (start..end, end)
-            }
-        };
-        found.push(Attribute { name, value, quoted: quote.is_some() });
-        at = next;
     }
 }
 

@@ -4,6 +4,7 @@ mod extras;
 mod footer;
 mod fragment;
 mod style;
+mod taken_out;
 
 use mc_core::model::{Content, Format};
 
@@ -13,6 +14,7 @@ use super::link::safe_url;
 use super::{content, html_text, parse, text};
 
 pub use footer::add_unsubscribe;
+pub use taken_out::taken_out;
 
 /// What lists of mails show beside the subject.
 const PREHEADER_CHARACTERS: usize = 120;

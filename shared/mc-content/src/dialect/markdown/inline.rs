@@ -191,10 +191,18 @@ impl Writer<'_> {
             return self.nested(&link.children, around, out);
         };
         let words = plain(&link.children, " ");
-        if link.bare && !self.flavor.angle_links {
-            // As a link with a text it would stand there twice, and these platforms find addresses themselves.
-            self.gap_after_mark(&words, out);
-            return self.flavor.literal.push_address(&words, around.place, out);
+        let is_address = safe_url(&words).as_ref() == Some(url);
+        let is_plain = matches!(&link.children[..], [Inline::Text(..)]);
+        if self.flavor.autolinks && (link.bare || (is_address && is_plain)) {
+            // Nothing is read as formatting in there, so nothing is escaped.
+            return self.push_link(String::new(), url, "", out);
+        }
+        if link.bare {
+            // As a link with a text it would stand there twice, and these platforms find addresses themselves. A space from a
+            // value would end it.
+            let address = if words.contains(char::is_whitespace) { url } else { &words };
+            self.gap_after_mark(address, out);
+            return self.flavor.literal.push_address(address, around.place, out);
         }
         if self.flavor.web_links && !is_web(url) {
             self.notes.add("link_as_text", "a link that is no web page is written as text", link.at);
@@ -205,7 +213,6 @@ impl Writer<'_> {
             }
             return;
         }
-        let is_address = safe_url(&words).as_ref() == Some(url);
         let inner = Around { place: Place::Link, one_line: true, marked: true, ..around };
         let mut text = String::new();
         if self.flavor.angle_links {
@@ -215,7 +222,7 @@ impl Writer<'_> {
             }
             return self.push_link(text, url, "", out);
         }
-        if is_address && matches!(&link.children[..], [Inline::Text(..)]) {
+        if is_address && is_plain {
             self.flavor.literal.push_address(&words, Place::Link, &mut text);
             return self.push_link(text, url, "", out);
         }
@@ -279,6 +286,10 @@ impl Writer<'_> {
         if self.flavor.angle_links {
             let text = if text.is_empty() { text } else { format!("|{text}") };
             out.push_str(&format!("<{}{text}>", url.replace('&', "&amp;")));
+            return;
+        }
+        if self.flavor.autolinks && text.is_empty() && kind.is_empty() {
+            out.push_str(&format!("<{url}>"));
             return;
         }
         if text.is_empty() && kind.is_empty() {

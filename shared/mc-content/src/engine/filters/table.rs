@@ -13,7 +13,8 @@ use super::number::is_amount;
 ///
 /// A column is a key, or a list of a key and the head above it. Without columns the keys of the first object are the
 /// columns; of lists the columns are the heads, and without them the first list is. A column of numbers is aligned to
-/// the right, also of those that `number` and `currency` wrote. What is not there, or none, is an empty cell.
+/// the right, also of those that `number` and `currency` wrote. What is not there, or none, is an empty cell, also above
+/// a column: no cell of a longer list is left away.
 pub(super) fn table(state: &mut State<'_, '_>, rows: &Value, given: Given) -> Result<Value, Error> {
     StringInput::new(state, rows)?;
     let arguments = Arguments::bind(state, &["columns"], given)?;
@@ -23,11 +24,18 @@ pub(super) fn table(state: &mut State<'_, '_>, rows: &Value, given: Given) -> Re
     }
     let mut rows = rows.try_iter()?.peekable();
     let of_lists = rows.peek().is_some_and(is_list);
-    let columns: Vec<Column> = match (arguments.get(0), of_lists) {
+    let mut columns: Vec<Column> = match (arguments.get(0), of_lists) {
         (Some(columns), _) => columns.try_iter()?.map(|c| Column::read(&c)).collect::<Result<_, _>>()?,
         (None, true) => rows.next().map(|heads| all(&heads)).transpose()?.unwrap_or_default(),
         (None, false) => rows.peek().map(all).transpose()?.unwrap_or_default(),
     };
+    let rows: Vec<Value> = rows.collect();
+    if of_lists {
+        let widest = rows.iter().filter(|row| is_list(row)).filter_map(Value::len).max().unwrap_or_default();
+        while columns.len() < widest {
+            columns.push(Column { key: Value::UNDEFINED, head: Value::UNDEFINED });
+        }
+    }
     if columns.is_empty() {
         return Ok(Value::from(""));
     }

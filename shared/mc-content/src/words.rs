@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use mc_content::FieldError;
+use serde_json::Value;
+
+use crate::{FieldError, escape_member};
 
 /// Longer texts of a caller are told by their beginning.
 const SHOWN: usize = 40;
@@ -19,6 +21,19 @@ pub fn plain(words: &str) -> (Option<&str>, String) {
         return (Some(field), "is given twice".to_owned());
     }
     (None, of_value(words).unwrap_or_else(|| words.to_owned()))
+}
+
+/// What is wrong with the value at this place, or with a field of it.
+pub fn unreadable(at: impl Into<String>, value: &Value, error: &serde_json::Error) -> FieldError {
+    let (at, text) = (at.into(), error.to_string());
+    match plain(&text) {
+        (Some(field), detail) if value.is_object() => {
+            FieldError::new(format!("{at}/{}", escape_member(field)), detail)
+        }
+        // Which entry of a list it is, the reader does not say.
+        (Some(field), detail) => FieldError::new(at, format!("{field} {detail}")),
+        (None, detail) => FieldError::new(at, detail),
+    }
 }
 
 fn of_value(words: &str) -> Option<String> {
@@ -100,7 +115,7 @@ fn shortened(text: &str) -> Cow<'_, str> {
 }
 
 /// What is wrong with a text that is JSON, but holds more than can be read.
-pub(super) fn of_unreadable(words: &str) -> &'static str {
+pub fn of_unreadable(words: &str) -> &'static str {
     match words {
         "recursion limit exceeded" => "is nested too deeply",
         "number out of range" => "is a number that is too large",
@@ -111,7 +126,7 @@ pub(super) fn of_unreadable(words: &str) -> &'static str {
 }
 
 /// What is wrong with a text that is not JSON.
-pub(super) fn of_syntax(words: &str) -> Cow<'_, str> {
+pub fn of_syntax(words: &str) -> Cow<'_, str> {
     match words.strip_prefix("EOF while parsing ") {
         Some(what) => format!("it ends in the middle of {what}").into(),
         None if words == "expected ident" => "expected true, false or null".into(),
