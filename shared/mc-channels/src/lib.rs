@@ -14,6 +14,7 @@ mod feishu;
 mod fields;
 mod lookup;
 mod mail;
+mod mask;
 mod outcome;
 mod overrides;
 mod reach;
@@ -42,5 +43,7 @@ mod wecom_robot;
 
 pub use email_ses::{SesEvent, read_ses_event};
 pub use mc_content::FieldError;
-pub use registry::{Ports, Setup, admit, build, capability, secret_names, secret_settings, url_fields};
+pub use registry::{
+    Ports, Setup, admit, build, capability, review, secret_names, secret_settings, url_fields,
+};
 pub use webhook::is_secretive;

@@ -6,6 +6,8 @@ use mc_core::Secret;
 use mc_core::ports::{HttpError, HttpErrorKind, HttpResponse, SendError, SendFailure};
 use serde::Deserialize;
 
+use crate::mask::mask;
+
 /// At most so many characters of a platform's words are kept.
 const LONGEST_TEXT: usize = 300;
 
@@ -73,14 +75,16 @@ pub(crate) fn not_json(response: &HttpResponse) -> SendError {
     )
 }
 
-/// A platform's words, on one line, short, and without our secrets should it have repeated them.
+/// A platform's words, on one line, short, and without our secrets should it have repeated them, be it as they are or as
+/// they were escaped to be sent.
 pub(crate) fn words<'a>(text: &str, secrets: impl IntoIterator<Item = &'a Secret>) -> String {
-    let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut text = text.to_owned();
     for secret in secrets {
         if secret.expose().len() >= 4 {
-            text = text.replace(secret.expose(), "***");
+            text = mask(&text, secret.expose());
         }
     }
+    let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
         text.truncate(end);
         text.push('…');

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mc_content::FieldError;
+use mc_content::{FieldError, Snippet, escape_member};
 use mc_core::Secret;
 use mc_core::model::{Kind, Limits};
 use mc_core::ports::{
@@ -113,6 +113,38 @@ pub fn build(setup: Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<Field
             problems.extend(more);
             Err(problems)
         }
+    }
+}
+
+/// What is wrong with settings for the moment they are stored, besides what [`build`] says: filters, tests and functions
+/// that there are not, wherever they stand, and headers that would be written twice. A stored channel with them is still
+/// built, as it may never come by them.
+pub fn review(kind: Kind, settings: &Map<String, Value>) -> Vec<FieldError> {
+    let mut problems = if kind == Kind::Webhook { crate::webhook::doubled(settings) } else { Vec::new() };
+    if matches!(kind, Kind::Webhook | Kind::WechatOfficial | Kind::WechatMini) {
+        for (name, value) in settings {
+            review_texts(&format!("/settings/{}", escape_member(name)), value, &mut problems);
+        }
+    }
+    problems
+}
+
+fn review_texts(at: &str, value: &Value, problems: &mut Vec<FieldError>) {
+    match value {
+        Value::String(text) => {
+            problems.extend(Snippet::first_unknown(text).map(|detail| FieldError::new(at, detail)));
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                review_texts(&format!("{at}/{index}"), item, problems);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                review_texts(&format!("{at}/{}", escape_member(name)), member, problems);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -210,13 +210,22 @@ pub(crate) fn dead_buttons(content: &Content) -> Option<Warning> {
 
 /// The notes on links and pictures in a body's Markdown that open nothing, for kinds that write no dialect of it.
 pub(crate) fn dead_links(body: &Body) -> Vec<Warning> {
+    // Any dialect that has links and pictures finds the same ones.
+    dead_links_in(body, dialect::wecom_v2)
+}
+
+/// The same for a mail, which can show files that travel with it.
+pub(crate) fn dead_links_of_mail(body: &Body) -> Vec<Warning> {
+    dead_links_in(body, dialect::mail_markdown)
+}
+
+fn dead_links_in(body: &Body, write: fn(&str, &mut Vec<Warning>) -> String) -> Vec<Warning> {
     // A link has a bracket, or is an address in angle brackets.
     if body.format != Format::Markdown || !(body.text.contains(']') || body.text.contains('<')) {
         return Vec::new();
     }
     let mut notes = Vec::new();
-    // Any dialect that has links and pictures finds the same ones.
-    dialect::wecom_v2(&body.text, &mut notes);
+    write(&body.text, &mut notes);
     notes.retain(|note| matches!(&*note.code, "link_dropped" | "image_dropped"));
     notes
 }

@@ -44,6 +44,14 @@ impl Snippet {
         Ok(Self { env, text })
     }
 
+    /// What is wrong with the first filter, test or function that a text names and that there is not, with its line.
+    ///
+    /// A text that is stored may have such a name where it is never read, so [`Self::compile`] takes it: ask before one is
+    /// stored.
+    pub fn first_unknown(source: &str) -> Option<String> {
+        engine::first_unknown(&engine::environment(), source)
+    }
+
     /// Renders it with a context; its fields are the variables.
     pub fn render(&self, context: &impl Serialize) -> Result<String, RenderError> {
         let context = match self.text {

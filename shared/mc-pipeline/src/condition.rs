@@ -21,7 +21,7 @@ use crate::accept::Refusal;
 use crate::center::Center;
 use crate::deliver::load;
 use crate::share::{Head, Phase, attr};
-use crate::{due, view};
+use crate::{due, oldest, view};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -229,6 +229,7 @@ async fn send(
     if mark {
         let conds = vec![Cond::Exists, Cond::Absent(attr::CANCELED.into())];
         commit.guard = Some(Op::Update(head.key.clone(), vec![Change::set(attr::ASKED, 1)], conds));
+        oldest::note(center, project, id, center.clock.now(), &mut commit);
     }
     match center.store.commit(commit).await {
         Ok(_) => Ok(Verdict::Done),

@@ -211,7 +211,9 @@ impl Look<'_> {
         }
         // Whoever is to send one that cannot be read says so.
         let Ok(head) = Head::read(item) else { return Ok(None) };
-        if head.is_final() || head.canceled.is_some() || stats::of_alarm(&head.doc) {
+        // One whose condition has not answered waits for that; the answer notes it.
+        let is_asked_for = head.doc.condition.is_some() && !head.asked;
+        if is_asked_for || head.is_final() || head.canceled.is_some() || stats::of_alarm(&head.doc) {
             return Ok(None);
         }
         let waits = |share: &Attrs| -> Option<Timestamp> {

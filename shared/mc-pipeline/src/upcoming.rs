@@ -4,6 +4,7 @@
 //! ([`moved`]) or stops it ([`removed`]). A send whose time has come is no longer upcoming, and nobody is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mc_core::id::MessageId;
 use mc_core::model::Priority;
@@ -13,6 +14,9 @@ use ulid::Ulid;
 
 use crate::center::Center;
 use crate::{due, keys};
+
+/// A run whose task was lost is made so long after its time, when it is not late yet.
+const NET: Duration = Duration::from_secs(30);
 
 /// A send that waits.
 #[derive(Clone, Debug)]
@@ -43,10 +47,13 @@ pub fn planned(center: &Center, what: &Upcoming<'_>, at: Timestamp, commit: &mut
         }
         Upcoming::Run { project, schedule, revision } => {
             let outgoing = run_task(project.into(), schedule.into(), at, 0);
-            commit.ops.push(due::row_of(center, &outgoing, at, revision)?);
             let delay = at.since(center.clock.now());
-            if delay <= due::AHEAD {
-                // The row is what cannot be lost. But the index may be looked at only once a minute.
+            // The index may be looked at only once a minute. So what is near has a task, and its row only comes after that, for
+            // a task that a crash has lost.
+            let near = delay <= due::AHEAD;
+            let row_at = if near { at.after(NET) } else { at };
+            commit.ops.push(due::row_of(center, &outgoing, row_at, revision)?);
+            if near {
                 commit.tasks.push(Outgoing { delay, ..outgoing });
             }
         }
@@ -72,11 +79,14 @@ pub fn moved(
 
 /// A send that was planned for `from` will not happen.
 pub fn removed(center: &Center, what: &Upcoming<'_>, from: Timestamp, commit: &mut Commit) {
-    let key = match *what {
-        Upcoming::Message { project, id } => keys::scheduled_item(project, id, center.spread, from).key,
-        Upcoming::Run { revision, .. } => due::key_of(center, from, revision),
+    let keys = match *what {
+        Upcoming::Message { project, id } => vec![keys::scheduled_item(project, id, center.spread, from).key],
+        // Whether it was near when it was planned is not known any more.
+        Upcoming::Run { revision, .. } => {
+            [from, from.after(NET)].map(|at| due::key_of(center, at, revision)).into()
+        }
     };
-    commit.ops.push(Op::Delete(key, Vec::new()));
+    commit.ops.extend(keys.into_iter().map(|key| Op::Delete(key, Vec::new())));
 }
 
 /// The task of one run. The consumers of webhooks work on it: they may call the addresses that users name. It is little
@@ -86,6 +96,6 @@ pub fn run_task(project: Arc<str>, schedule: Arc<str>, at: Timestamp, tries: u32
         family: Family::Webhook,
         group: Group::of(&project, Priority::High),
         task: Task::Run { project, schedule, at, tries },
-        delay: std::time::Duration::ZERO,
+        delay: Duration::ZERO,
     }
 }

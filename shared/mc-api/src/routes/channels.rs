@@ -151,6 +151,10 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
         .channels
         .build(call.project(), name, doc.clone(), secrets, proxy.clone())
         .map_err(|errors| ApiError::fields("invalid_channel", errors))?;
+    let problems = mc_channels::review(doc.kind, &doc.settings);
+    if !problems.is_empty() {
+        return Err(ApiError::fields("invalid_channel", problems));
+    }
     let base_url = doc.base_url.as_deref();
     let forbidden =
         mc_channels::admit(doc.kind, &doc.settings, base_url, proxy.as_ref(), &*center.http).await;
@@ -159,7 +163,8 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
 
 /// Delete a channel
 ///
-/// 409 `in_use` while a template's default routing, an alarm or a schedule names it.
+/// 409 `in_use` while a template's default routing, an alarm, a schedule or an access key's `allowed_channels` names it,
+/// or a message waits for its time to go through it.
 #[utoipa::path(
     delete, path = "/v1/channels/{name}", tag = "channels", operation_id = "delete_channel",
     params(("name" = String, Path)),
@@ -188,6 +193,10 @@ pub async fn delete(call: Call) -> Answer {
             "in_use",
             format!("the schedule {schedule} sends through this channel"),
         ));
+    }
+    if let Some(key) = call.center().access_keys.kept_to(call.project(), name).await? {
+        let detail = format!("the access key {} names this channel in its allowed_channels", key.id);
+        return Err(ApiError::conflict("in_use", detail));
     }
     if let Some(message) = messages::scheduled_through(call.center(), call.project(), name).await? {
         let detail =

@@ -65,7 +65,7 @@ pub async fn stored(call: Call) -> Answer {
                 || ApiError::field("unknown_version", "/version", format!("there is no version {version}"));
             let found = center.templates.version_doc(call.project(), name, version).await?;
             doc = found.ok_or_else(unknown)?;
-            let compiled = center.templates.compile_draft(call.project(), &doc.body).await?;
+            let compiled = center.templates.compile_stored(call.project(), &doc.body).await?;
             drafted = compiled.map_err(|errors| ApiError::fields("invalid_template", errors))?;
             (&doc.body, &drafted)
         }

@@ -303,6 +303,7 @@ async fn review(call: Call, state: ApprovalState) -> Answer {
             call.audit(kind, json!({"template": name, "version": version, "comment": comment})).await;
             ok(&TemplateView { name, doc: &doc })
         }
+        Reviewed::Again(doc) => ok(&TemplateView { name, doc: &doc }),
         Reviewed::NotThere => Err(not_there()),
         Reviewed::Own => {
             let detail = "whoever made a version cannot review it; ask another operator";

@@ -158,6 +158,16 @@ async fn wrong_configurations_are_refused_with_their_place() {
             "/settings/x",
         ),
         (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example", "body": "{% if seldom %}{{ x | nope }}{% endif %}"}}),
+            "invalid_channel",
+            "/settings/body",
+        ),
+        (
+            json!({"kind": "webhook", "settings": {"url": "https://a.example", "headers": {"X-A": "a", "x-a": "b"}}}),
+            "invalid_channel",
+            "/settings/headers/x-a",
+        ),
+        (
             json!({"kind": "webhook", "settings": {"url": "http://10.0.0.1/x"}}),
             "forbidden_address",
             "/settings/url",
@@ -203,6 +213,14 @@ async fn a_channel_in_use_is_not_deleted() {
     let waiting = app.post("/v1/messages", waits).await.is(202).text_at("/url");
     app.delete("/v1/channels/im").await.refuses(409, "in_use", "");
     app.post(&format!("{waiting}/cancel"), json!({})).await.is(200);
+    // A key that does not work points at it as well: it may be switched on again.
+    let key = json!({"name": "x", "role": "send", "allowed_channels": ["im"]});
+    let id = app.post("/v1/access-keys", key).await.is(201).text_at("/id");
+    let path = format!("/v1/access-keys/{id}");
+    app.call("PATCH", &path).json(json!({"enabled": false})).send().await.is(200);
+    let answer = app.delete("/v1/channels/im").await.refuses(409, "in_use", "");
+    assert!(answer.text_at("/detail").contains(&id));
+    app.call("PATCH", &path).json(json!({"allowed_channels": []})).send().await.is(200);
     app.delete("/v1/channels/im").await.is(204);
 }
 

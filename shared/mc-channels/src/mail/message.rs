@@ -10,7 +10,7 @@ use mc_core::{Timestamp, ports};
 use ring::digest;
 use url::Host;
 
-use super::Sender;
+use super::{Sender, pictures};
 use crate::outcome::failure;
 
 /// A mail, ready to go.
@@ -57,8 +57,10 @@ pub(crate) fn build(sender: &Sender, push: &Push<'_>, now: Timestamp) -> Result<
             .map_err(|_| bad("bad_payload", "the payload holds a header that cannot be written"))?;
         builder = builder.raw_header(HeaderValue::new(header, value.as_str().unwrap_or_default().to_owned()));
     }
-    let (shown, attached): (Vec<_>, Vec<_>) =
-        push.attachments.iter().partition(|file| content_id(file).is_some_and(|id| shows(&html, id)));
+    let (html, ids) = pictures::identified(&html, push.attachments);
+    let files = || push.attachments.iter().zip(&ids);
+    let shown: Vec<_> = files().filter_map(|(file, id)| Some(image(file, id.as_deref()?))).collect();
+    let attached: Vec<_> = files().filter(|(_, id)| id.is_none()).map(|(file, _)| attachment(file)).collect();
     let alternative =
         MultiPart::alternative().boundary(format!("{boundary}-a")).singlepart(SinglePart::plain(text));
     let alternative = if shown.is_empty() {
@@ -66,13 +68,13 @@ pub(crate) fn build(sender: &Sender, push: &Push<'_>, now: Timestamp) -> Result<
     } else {
         let related =
             MultiPart::related().boundary(format!("{boundary}-r")).singlepart(SinglePart::html(html));
-        alternative.multipart(shown.into_iter().map(image).fold(related, MultiPart::singlepart))
+        alternative.multipart(shown.into_iter().fold(related, MultiPart::singlepart))
     };
     let body = if attached.is_empty() {
         alternative
     } else {
         let mixed = MultiPart::mixed().boundary(format!("{boundary}-m")).multipart(alternative);
-        attached.into_iter().map(attachment).fold(mixed, MultiPart::singlepart)
+        attached.into_iter().fold(mixed, MultiPart::singlepart)
     };
     let message =
         builder.multipart(body).map_err(|_| bad("bad_payload", "the mail cannot be put together"))?;
@@ -98,22 +100,9 @@ fn address_of(text: &str) -> Option<Address> {
     }
 }
 
-/// The name by which a body shows an image that travels with it (`<img src="cid:logo.png">`), if it can have one.
-fn content_id(file: &ports::Attachment) -> Option<&str> {
-    let name = file.filename.as_str();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    (file.content_type.starts_with("image/") && !name.is_empty() && name.bytes().all(plain)).then_some(name)
-}
-
-fn shows(html: &str, id: &str) -> bool {
-    html.match_indices("cid:").any(|(at, _)| {
-        let rest = html[at + 4..].strip_prefix(id);
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c)))
-    })
-}
-
-fn image(file: &ports::Attachment) -> SinglePart {
-    Attachment::new_inline(file.filename.clone()).body(in_base64(file), media_type(file))
+/// A picture that the HTML shows by its `Content-ID`. It has its name, too, for whoever saves it.
+fn image(file: &ports::Attachment, id: &str) -> SinglePart {
+    Attachment::new_inline_with_name(id.to_owned(), name(file)).body(in_base64(file), media_type(file))
 }
 
 /// The bytes of a file. Whatever looks like a text has line ends of its own, which a mail may carry in base64 alone.
@@ -133,6 +122,11 @@ fn media_type(file: &ports::Attachment) -> ContentType {
 }
 
 fn attachment(file: &ports::Attachment) -> SinglePart {
+    Attachment::new(name(file)).body(in_base64(file), media_type(file))
+}
+
+/// The name of a file, without a path and without what no header can carry.
+fn name(file: &ports::Attachment) -> String {
     let name: String = file
         .filename
         .rsplit(['/', '\\'])
@@ -141,8 +135,7 @@ fn attachment(file: &ports::Attachment) -> SinglePart {
         .chars()
         .filter(|c| !c.is_control())
         .collect();
-    let name = if name.is_empty() { "attachment".to_owned() } else { name };
-    Attachment::new(name).body(in_base64(file), media_type(file))
+    if name.is_empty() { "attachment".to_owned() } else { name }
 }
 
 /// What may stand left of the `@` of a message id.
@@ -220,6 +213,25 @@ mod tests {
         let (logo, other) = (text.find("Content-ID: <logo.png>").unwrap(), text.find("other.png\"").unwrap());
         assert!(mixed < related && related < logo && logo < other, "{text}");
         assert_eq!(text.matches("Content-ID:").count(), 1);
+    }
+
+    #[test]
+    fn an_image_of_any_name_is_shown() {
+        let names = ["图.png", "my pic.png", "a&b (1).png"];
+        let body = "![](cid:图.png) ![](cid:my%20pic.png) ![](<cid:a&b (1).png>)";
+        let content = Content::new("t", Format::Markdown, body);
+        let rendered = render(&sender(), &content, &testing::context(&[], &[], None)).unwrap();
+        let files = names.map(|name| file(name, "image/png", name.as_bytes()));
+        let mail = built(&rendered.parts[0], &files);
+        let parsed = MessageParser::default().parse(&mail).unwrap();
+        let html = parsed.body_html(0).unwrap();
+        let arrived: Vec<_> = parsed.parts.iter().filter(|part| part.content_id().is_some()).collect();
+        assert_eq!(arrived.len(), names.len());
+        for (part, name) in arrived.into_iter().zip(names) {
+            let id = part.content_id().unwrap();
+            assert!(id.is_ascii() && html.contains(&format!("src=\"cid:{id}\"")), "{id}: {html}");
+            assert_eq!((part.attachment_name(), part.contents()), (Some(name), name.as_bytes()));
+        }
     }
 
     #[test]

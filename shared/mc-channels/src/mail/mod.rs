@@ -1,6 +1,7 @@
 //! What the kinds of e-mail share: a content as a mail, whatever carries it.
 
 mod message;
+mod pictures;
 mod render;
 mod sender;
 

@@ -5,7 +5,7 @@ use mc_core::model::{Content, Format};
 use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
 use serde_json::{Map, Value, json};
 
-use super::Sender;
+use super::{Sender, pictures};
 use crate::overrides::{self, bad_override};
 use crate::robot;
 use mc_content::escape_member;
@@ -36,7 +36,7 @@ pub(crate) fn render(
         subject = line.chars().filter(|c| !c.is_control()).take(SUBJECT_CHARACTERS).collect();
         warnings.push(Warning::new("subject_from_body", "without a title, the first line is the subject"));
     }
-    warnings.extend(robot::dead_links(&content.body));
+    warnings.extend(robot::dead_links_of_mail(&content.body));
     warnings.extend(robot::dead_buttons(content));
     warnings.extend(robot::unpressable(content));
     let mut headers = Map::new();
@@ -61,6 +61,7 @@ pub(crate) fn render(
         let detail = "control characters, which the text of a mail cannot carry, are left away";
         warnings.push(Warning::new("control_dropped", detail));
     }
+    warnings.extend(payload["html"].as_str().and_then(|html| pictures::missing(html, context.files)));
     let used =
         ["subject", "html", "text"].iter().filter_map(|name| payload[name].as_str()).map(str::len).sum();
     if used > LARGEST {
@@ -203,6 +204,7 @@ fn check_payload(payload: &Value) -> Result<(), RenderError> {
 #[cfg(test)]
 mod tests {
     use mc_core::model::Button;
+    use mc_core::ports::FileInfo;
 
     use super::*;
     use crate::testing;
@@ -311,6 +313,32 @@ mod tests {
         let codes: Vec<&str> = rendered.warnings.iter().map(|warning| &*warning.code).collect();
         assert_eq!(codes, ["link_dropped", "image_dropped", "link_dropped", "image_dropped", "link_dropped"]);
         assert_eq!(rendered.text, "a i\n\nLog");
+    }
+
+    #[test]
+    fn a_picture_of_the_mail_itself_is_told_only_where_no_file_is_it() {
+        let sender = Sender { from: "a@example.com".parse().unwrap(), reply_to: None };
+        let file = |filename: &str, content_type: &str| FileInfo {
+            filename: filename.into(),
+            content_type: content_type.into(),
+            size: None,
+        };
+        let png = |filename: &str| file(filename, "image/png");
+        let files = [png("logo.png"), png("my 图.png"), file("a.pdf", "application/pdf")];
+        let told = |format, text: &str, patch: Option<&Value>| -> Vec<String> {
+            let content = Content::new("t", format, text);
+            let rendered = render(&sender, &content, &testing::context(&[], &files, patch)).unwrap();
+            rendered.warnings.iter().map(|warning| format!("{}: {}", warning.code, warning.detail)).collect()
+        };
+        let none: [&str; 0] = [];
+        let missing =
+            "image_dropped: 1 picture(s) of the mail itself (cid:…) whose name no attached image has";
+        assert_eq!(told(Format::Markdown, "![a](cid:logo.png) ![b](<cid:my 图.png>)", None), none);
+        assert_eq!(told(Format::Markdown, "![a](cid:logo.png) ![b](cid:other.png)", None), [missing]);
+        assert_eq!(told(Format::Html, "<img src=\"cid:logo.png\">", None), none);
+        assert_eq!(told(Format::Html, "<img src=\"cid:a.pdf\">", None), [missing]);
+        let patch = json!({"html": "<img src='cid:other.png'>"});
+        assert_eq!(told(Format::Markdown, "![a](cid:logo.png)", Some(&patch)), [missing]);
     }
 
     #[test]

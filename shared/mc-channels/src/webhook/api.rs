@@ -48,11 +48,7 @@ async fn once(
         let text = "the receiver refuses the token that it has just given out";
         return Err(failure(SendFailure::Channel, login::OVER, text));
     }
-    judge(config, &response).map_err(|mut error| {
-        error.code = words(&error.code, token);
-        error.text = words(&error.text, token);
-        error
-    })
+    judge(config, &response, token)
 }
 
 fn request(config: &Config, ports: &Ports, push: &Push<'_>, token: Option<&Secret>) -> Option<HttpRequest> {
@@ -129,13 +125,19 @@ fn escaped(token: &str, escape: Escape) -> String {
     }
 }
 
-pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt, SendError> {
+/// What an answer means, told without the secrets and the token that the request carried.
+pub(super) fn judge(
+    config: &Config,
+    response: &HttpResponse,
+    token: Option<&Secret>,
+) -> Result<Receipt, SendError> {
     let status = response.status;
     let accepted = match config.success.statuses.as_slice() {
         [] => (200..300).contains(&status),
         statuses => statuses.contains(&status),
     };
-    let text = || words(&String::from_utf8_lossy(&response.body), &config.secrets);
+    let clean = |said: &str| words(said, config.secrets.iter().chain(token));
+    let text = || clean(&String::from_utf8_lossy(&response.body));
     if !accepted {
         return Err(failure(by_status(config, response), format!("http_{status}"), text()));
     }
@@ -151,7 +153,7 @@ pub(super) fn judge(config: &Config, response: &HttpResponse) -> Result<Receipt,
         };
         let found = answer.pointer(pointer).unwrap_or(&Value::Null);
         if !same(found, expected) {
-            return Err(failure(SendFailure::Permanent, words(&plain(found), &config.secrets), text()));
+            return Err(failure(SendFailure::Permanent, clean(&plain(found)), text()));
         }
     }
     let id = config.message_id.as_ref().and_then(|pointer| answer.as_ref()?.pointer(pointer));

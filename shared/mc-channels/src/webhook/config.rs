@@ -87,7 +87,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     let mut fields = Fields::new("/settings", setup.settings);
     let url = read_url(&mut fields, setup.base_url);
     let method = read_method(&mut fields);
-    let Headers { templates, credentials, content_type, places } = Headers::read(&mut fields);
+    let Headers { templates, credentials, content_type, names } = Headers::read(&mut fields);
     let body = read_body(&mut fields, content_type.as_deref());
     let success = read_success(&mut fields);
     let message_id = read_pointer(&mut fields, "message_id_pointer");
@@ -98,18 +98,10 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     if names_token && !setup.settings.contains_key("login") {
         fields.problem("login", "is required: a template names login.token");
     }
-    let login_uses = |header: &str| login.as_ref().is_some_and(|login| login.uses_header(header));
-    if places.keys().any(|header| login_uses(header)) {
+    if login.as_ref().is_some_and(|login| names.iter().any(|header| login.uses_header(header))) {
         fields.problem("login/header", "is among headers already; remove it there");
     }
     let (signer, secret_problem) = Signer::read(&mut fields, secret.as_ref());
-    for header in signer.headers() {
-        if let Some(at) = places.get(&header) {
-            fields.problem(at, "is written by sign; remove it here");
-        } else if login_uses(&header) {
-            fields.problem("login/header", "is written by sign; name another one");
-        }
-    }
     let wants_receipts: bool = fields.or_default("receipts");
     let mut problems = fields.finish();
     problems.extend(secret_problem);
@@ -142,7 +134,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
 }
 
 /// Whether any template of the push has this word.
-fn in_templates(settings: &Map<String, Value>, word: &str) -> bool {
+pub(super) fn in_templates(settings: &Map<String, Value>, word: &str) -> bool {
     let has = |name: &str| settings.get(name).is_some_and(|value| value.to_string().contains(word));
     ["url", "headers", "body"].into_iter().any(has)
 }

@@ -1,13 +1,15 @@
 //! The headers that the settings name, of a push and of a login.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::HeaderName;
-use mc_content::{Escape, Snippet, escape_member};
+use mc_content::{Escape, FieldError, Snippet, escape_member};
 use mc_core::Secret;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use super::config::in_templates;
 use super::credentials::{is_literal, is_secretive};
+use super::sign::written_headers;
 use crate::fields::Fields;
 
 /// Headers that say how the request itself is carried, which are not a message's to set.
@@ -36,7 +38,7 @@ pub(super) fn name_problem(name: &str) -> Option<&'static str> {
 pub(super) struct Given {
     /// Its pointer into the settings, without the first slash.
     pub(super) at: String,
-    /// Its name in small letters, which no other one has.
+    /// Its name in small letters.
     pub(super) name: String,
     pub(super) value: String,
 }
@@ -50,18 +52,60 @@ pub(super) fn read_given(
     let mut read: Vec<Given> = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         let at = format!("{place}/{}", escape_member(&name));
-        let lower = name.to_ascii_lowercase();
         if let Some(problem) = name_problem(&name) {
             fields.problem(&at, problem);
-        } else if read.iter().any(|other| other.name == lower) {
-            fields.problem(&at, "is given twice: capitals make no other header of it; remove one");
         } else if let Value::String(value) = value {
-            read.push(Given { at, name: lower, value });
+            read.push(Given { at, name: name.to_ascii_lowercase(), value });
         } else {
             fields.problem(&at, "is not a text; write numbers in quotes");
         }
     }
     read
+}
+
+/// Headers that would be written more than once: given twice, or written by `sign`, `login` or for the body too. Only what
+/// is put is judged by it; a stored channel goes on as it did.
+pub(crate) fn doubled(settings: &Map<String, Value>) -> Vec<FieldError> {
+    let login = settings.get("login").and_then(Value::as_object);
+    let of_login = login.and_then(|login| login.get("headers"));
+    let signed = written_headers(settings);
+    let mut problems = Vec::new();
+    let mut problem =
+        |at: &str, detail: &str| problems.push(FieldError::new(format!("/settings/{at}"), detail));
+    for (place, headers) in [("headers", settings.get("headers")), ("login/headers", of_login)] {
+        let given: BTreeSet<&String> =
+            headers.and_then(Value::as_object).into_iter().flat_map(Map::keys).collect();
+        let mut seen = BTreeSet::new();
+        for name in given {
+            let (at, lower) = (format!("{place}/{}", escape_member(name)), name.to_ascii_lowercase());
+            if place == "headers" && signed.contains(&lower) {
+                problem(&at, "is written by sign; remove it here");
+            } else if !seen.insert(lower) {
+                problem(&at, "is given twice: capitals make no other header of it; remove one");
+            }
+        }
+    }
+    // Every body has one, from `headers` or from us.
+    let (of_body, taken) = ("content-type", "says what the body is; name another one");
+    if signed.iter().any(|header| header == of_body) {
+        problem("sign/header", taken);
+    }
+    if let Some(header) = login.and_then(|login| token_header(settings, login)) {
+        if header == of_body {
+            problem("login/header", taken);
+        } else if signed.contains(&header) {
+            problem("login/header", "is written by sign; name another one");
+        }
+    }
+    problems
+}
+
+/// The header in which a push carries the token of its login, in small letters, if it is in one.
+fn token_header(settings: &Map<String, Value>, login: &Map<String, Value>) -> Option<String> {
+    let is_elsewhere =
+        login.get("query").is_some_and(|query| !query.is_null()) || in_templates(settings, "login.token");
+    let named = login.get("header").and_then(Value::as_str);
+    (!is_elsewhere).then(|| named.unwrap_or("authorization").to_ascii_lowercase())
 }
 
 /// A header whose value is a template.
@@ -80,8 +124,8 @@ pub(super) struct Headers {
     pub(super) credentials: Vec<(String, Secret)>,
     /// As far as it is one of them.
     pub(super) content_type: Option<String>,
-    /// Where each of them stands, by its name in small letters.
-    pub(super) places: BTreeMap<String, String>,
+    /// The names of all of them, in small letters.
+    pub(super) names: BTreeSet<String>,
 }
 
 impl Headers {
@@ -93,21 +137,30 @@ impl Headers {
             if name == "content-type" {
                 headers.content_type = Some(value.to_ascii_lowercase());
             }
-            if is_secretive(&name) && is_literal(&value) {
-                if value.contains(|c: char| c.is_control() && c != '\t') {
-                    fields.problem(&at, "holds a line break or another control character");
-                }
+            let is_literal = is_literal(&value);
+            if is_literal && is_secretive(&name) {
+                check_literal(fields, &at, &value);
                 headers.credentials.push((name.clone(), Secret::new(value)));
             } else {
                 match Snippet::compile(&value, Escape::None) {
                     Ok(value) => {
-                        headers.templates.push(HeaderTemplate { at: at.clone(), name: name.clone(), value });
+                        // As it will be sent, which is without a line end at its end.
+                        if is_literal && let Ok(sent) = value.render(&()) {
+                            check_literal(fields, &at, &sent);
+                        }
+                        headers.templates.push(HeaderTemplate { at, name: name.clone(), value });
                     }
                     Err(error) => fields.problem(&at, error.detail),
                 }
             }
-            headers.places.insert(name, at);
+            headers.names.insert(name);
         }
         headers
+    }
+}
+
+fn check_literal(fields: &mut Fields<'_>, at: &str, value: &str) {
+    if value.contains(|c: char| c.is_control() && c != '\t') {
+        fields.problem(at, "holds a line break or another control character");
     }
 }

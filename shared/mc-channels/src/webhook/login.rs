@@ -17,6 +17,7 @@ use url::Url;
 use super::config::{JsonTemplate, is_pointer, split_origin};
 use super::credentials::{is_secretive, spoken};
 use super::headers::{name_problem, read_given};
+use super::outline::outline;
 use super::render::render_json;
 use crate::fields::Fields;
 use crate::http::check_url;
@@ -220,14 +221,16 @@ impl Login {
             408 | 425 | 500..=599 => SendFailure::Transient { after },
             _ => SendFailure::Channel,
         };
-        let said = words(&String::from_utf8_lossy(&response.body), &self.secrets);
         if !(200..300).contains(&response.status) {
+            let said = words(&String::from_utf8_lossy(&response.body), &self.secrets);
             let text = format!("signing in was answered with HTTP {}: {said}", response.status);
             return Err(failure(class, "login_refused", text));
         }
         let answer = serde_json::from_slice::<Value>(&response.body).unwrap_or(Value::Null);
         let token = answer.pointer(&self.token).and_then(Value::as_str).filter(|token| !token.is_empty());
         let Some(token) = token.filter(|token| !token.contains(|c: char| c.is_control())) else {
+            // It may be there under another name, so the answer is not quoted.
+            let said = words(&outline(&answer, &self.token), &self.secrets);
             let text = format!("signing in was answered without a token at {}: {said}", self.token);
             return Err(failure(class, "login_refused", text));
         };

@@ -6,6 +6,7 @@ mod config;
 mod credentials;
 mod headers;
 mod login;
+mod outline;
 mod render;
 mod sign;
 mod sigv4;
@@ -29,6 +30,7 @@ use config::Config;
 
 pub(crate) use credentials::in_settings;
 pub use credentials::is_secretive;
+pub(crate) use headers::doubled;
 
 pub(crate) const ENTRY: Entry = Entry {
     secrets: &["secret", "password"],

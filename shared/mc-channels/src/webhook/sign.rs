@@ -5,11 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use mc_content::FieldError;
 use mc_core::{Secret, Timestamp};
 use ring::hmac;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::headers::name_problem;
 use super::sigv4;
 use crate::fields::Fields;
+
+/// The header of hmac_sha256 where the settings name none.
+const USUAL_HEADER: &str = "x-signature-256";
 
 /// How a request is signed.
 pub(super) enum Signer {
@@ -100,6 +103,16 @@ impl Given {
     }
 }
 
+/// The headers in which the signature stands, in small letters, as far as the settings could set them too.
+pub(super) fn written_headers(settings: &Map<String, Value>) -> Vec<String> {
+    let given = Given::read(&mut Fields::new("/settings", settings)).unwrap_or_default();
+    match given.scheme {
+        Scheme::None | Scheme::StandardWebhooks => Vec::new(),
+        Scheme::HmacSha256 => vec![given.header.as_deref().unwrap_or(USUAL_HEADER).to_ascii_lowercase()],
+        Scheme::AwsSigv4 => sigv4::HEADERS.map(str::to_owned).to_vec(),
+    }
+}
+
 impl Signer {
     /// Reads `sign`; answers a problem of the secret, which has a place of its own.
     pub(super) fn read(fields: &mut Fields<'_>, secret: Option<&Secret>) -> (Self, Option<FieldError>) {
@@ -140,7 +153,7 @@ impl Signer {
             let key = sigv4::Key { id, secret: secret.clone(), region, service };
             return (Self::AwsSigv4(key), None);
         }
-        let header = given.header.unwrap_or_else(|| "x-signature-256".to_owned());
+        let header = given.header.unwrap_or_else(|| USUAL_HEADER.to_owned());
         if let Some(problem) = name_problem(&header) {
             fields.problem("sign/header", problem);
         }
@@ -150,15 +163,6 @@ impl Signer {
         }
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         (Self::HmacSha256 { key, header, prefix }, None)
-    }
-
-    /// The headers in which the signature stands, in small letters, as far as the settings could set them too.
-    pub(super) fn headers(&self) -> Vec<String> {
-        match self {
-            Self::None | Self::StandardWebhooks(_) => Vec::new(),
-            Self::HmacSha256 { header, .. } => vec![header.to_ascii_lowercase()],
-            Self::AwsSigv4(_) => sigv4::HEADERS.map(str::to_owned).to_vec(),
-        }
     }
 
     /// Adds the headers that sign a request; nothing if its address cannot be signed. The time is that of the try, so

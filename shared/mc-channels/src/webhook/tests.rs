@@ -24,6 +24,7 @@ struct Case {
 #[test]
 fn every_answer_has_its_meaning() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("fixtures/answers.json")).unwrap();
+    let token = Secret::new("t0ken/of+the login");
     for case in cases {
         let secrets = BTreeMap::from([("secret".to_owned(), Secret::new("s3cret-value"))]);
         let setup = Setup {
@@ -43,7 +44,7 @@ fn every_answer_has_its_meaning() {
             content_type: None,
             body: Bytes::from(case.body),
         };
-        let outcome = match api::judge(&config, &response) {
+        let outcome = match api::judge(&config, &response, Some(&token)) {
             Ok(receipt) => format!("sent {:?}", receipt.platform_id),
             Err(error) => format!("{:?} {} {}", error.failure, error.code, error.text),
         };

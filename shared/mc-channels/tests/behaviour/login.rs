@@ -169,6 +169,7 @@ async fn a_login_that_fails_says_why_and_shows_no_secret() {
     for (status, text, expected) in [
         (401, "wrong password {password}", SendFailure::Channel),
         (200, r#"{"code": 1, "said": "{password}"}"#, SendFailure::Channel),
+        (200, r#"{"code": 0, "session": "live-token"}"#, SendFailure::Channel),
         (200, "<html>", SendFailure::Channel),
         (200, r#"{"data": {"token": "a\nb"}}"#, SendFailure::Channel),
         (503, "later", SendFailure::Transient { after: None }),
@@ -177,11 +178,13 @@ async fn a_login_that_fails_says_why_and_shows_no_secret() {
         im.lock().unwrap().trouble = Some((status, text));
         let error = push(&channel).await.unwrap_err();
         assert_eq!((error.failure, error.code.as_str()), (expected, "login_refused"), "{text}");
-        assert!(!format!("{error:?}").contains(PASSWORD), "{error:?}");
+        let told = format!("{error:?}");
+        assert!(!told.contains(PASSWORD) && !told.contains("live-token"), "{told}");
         im.lock().unwrap().trouble = Some((status, text));
         let steps = channel.check().await;
         let step = steps.iter().find(|step| step.name == "login").unwrap();
-        assert!(!step.ok && step.next_step.is_some() && !step.detail.contains(PASSWORD), "{step:?}");
+        assert!(!step.ok && step.next_step.is_some(), "{step:?}");
+        assert!(!step.detail.contains(PASSWORD) && !step.detail.contains("live-token"), "{step:?}");
     }
     assert!(channel.check().await.iter().all(|step| step.ok));
     let before = im.lock().unwrap().seen.len();

@@ -23,6 +23,8 @@ pub(super) struct Flavor {
     pub(super) tables: bool,
     /// Whether pictures exist.
     pub(super) images: bool,
+    /// Whether they may be files that travel with the text (`cid:logo.png`).
+    pub(super) files: bool,
     /// Whether links open web pages only, and no mail or telephone.
     pub(super) web_links: bool,
     /// Whether links are written `<address|text>`, and not `[text](address)`.
@@ -60,6 +62,7 @@ pub(super) const WECOM: Flavor = Flavor {
     indent: 0,
     tables: false,
     images: false,
+    files: false,
     web_links: false,
     angle_links: false,
     autolinks: false,
@@ -85,6 +88,7 @@ pub(super) const WECOM_V2: Flavor = Flavor {
     indent: 0,
     tables: true,
     images: true,
+    files: false,
     web_links: false,
     angle_links: false,
     autolinks: false,
@@ -99,6 +103,9 @@ pub(super) const WECOM_V2: Flavor = Flavor {
     literal: literal::Rules::LookAlike,
 };
 
+/// What a mail can show of Markdown: as WeCom's `markdown_v2`, and files that travel with it.
+pub(super) const MAIL: Flavor = Flavor { files: true, ..WECOM_V2 };
+
 /// DingTalk: headings, quotations, bold, italics, links, pictures, lists; no tables and no code.
 pub(super) const DINGTALK: Flavor = Flavor {
     strong: "**",
@@ -110,6 +117,7 @@ pub(super) const DINGTALK: Flavor = Flavor {
     indent: 0,
     tables: false,
     images: true,
+    files: false,
     web_links: false,
     angle_links: false,
     autolinks: false,
@@ -136,6 +144,7 @@ pub(super) const FEISHU: Flavor = Flavor {
     indent: 4,
     tables: true,
     images: false,
+    files: false,
     web_links: true,
     angle_links: false,
     autolinks: false,
@@ -161,6 +170,7 @@ pub(super) const COMMONMARK: Flavor = Flavor {
     indent: 0,
     tables: true,
     images: true,
+    files: false,
     web_links: false,
     angle_links: false,
     autolinks: true,
@@ -186,6 +196,7 @@ pub(super) const SLACK: Flavor = Flavor {
     indent: 0,
     tables: false,
     images: false,
+    files: false,
     web_links: false,
     angle_links: true,
     autolinks: true,

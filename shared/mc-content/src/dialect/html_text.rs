@@ -259,7 +259,7 @@ impl Reader {
 }
 
 /// Replaces entities. The Markdown parser knows all of HTML's, so it is asked.
-pub(crate) fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {

@@ -27,7 +27,7 @@ use mc_core::ports::Warning;
 
 pub use content::{email_text, markdown_of};
 pub use email::{Email, add_unsubscribe, email, taken_out};
-pub(crate) use html_text::decode as decode_entities;
+pub use html_text::decode as decode_entities;
 pub use link::safe_url;
 pub use literal::without_marks;
 pub use safe_html::safe_html;
@@ -46,6 +46,12 @@ pub fn wecom(md: &str, warnings: &mut Vec<Warning>) -> String {
 /// warning tells where one was replaced.
 pub fn wecom_v2(md: &str, warnings: &mut Vec<Warning>) -> String {
     markdown::write(md, &flavor::WECOM_V2, warnings)
+}
+
+/// Markdown whose pictures may be files that travel with it (`cid:logo.png`), as those of a mail. A mail is sent as HTML:
+/// this is for the warnings, which are those of [`wecom_v2`] otherwise.
+pub fn mail_markdown(md: &str, warnings: &mut Vec<Warning>) -> String {
+    markdown::write(md, &flavor::MAIL, warnings)
 }
 
 /// DingTalk's Markdown: line ends are two spaces and a line end; tables become lines, code quotations or plain text.

@@ -1,7 +1,8 @@
 //! Filters, tests and functions that a template names and the engine does not have.
 //!
 //! The engine looks for one when it comes by, so a name that stands in a branch which is seldom taken would be stored, and
-//! refuse a message on the day that it is needed.
+//! refuse a message on the day that it is needed. Only what is put is judged by it: what is stored is sent as long as it
+//! renders.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,12 +36,15 @@ impl fmt::Display for Use {
 
 /// What is wrong with the first name in a source that the engine does not have, with its line. The source compiles.
 ///
-/// A function may be the text's own: a macro, what it imports, a variable that it sets. No value of a message is one.
-pub(super) fn first_unknown(env: &Environment<'_>, source: &str) -> Option<String> {
+/// A function may be the text's own: a macro, what it imports, a variable that it sets. No value of a message is one. A text
+/// that extends another one has that one's functions too, which are not known here, so none of its own is judged.
+pub(crate) fn first_unknown(env: &Environment<'_>, source: &str) -> Option<String> {
     let own = own_names(source);
+    let extends = codes(source).any(|code| code.statement == Some("extends"));
     for code in codes(source) {
         for (at, used_as, name) in names(&code) {
-            let is_own = used_as == Use::Function && (own.contains(&*name) || GIVEN.contains(&&*name));
+            let is_own =
+                used_as == Use::Function && (extends || own.contains(&*name) || GIVEN.contains(&&*name));
             if !is_own && !is_known(env, used_as, &name) {
                 return Some(format!("line {}: there is no {used_as} {name:?}", code.line(source, at)));
             }
@@ -236,6 +240,8 @@ mod tests {
             ("{% set now = now2() %}", "function \"now2\"", 1),
             ("{% call nope() %}{% endcall %}", "function \"nope\"", 1),
             ("{% macro m(a) %}{{ n(a) }}{% endmacro %}", "function \"n\"", 1),
+            ("{% include 'x' %}{{ pm(1) }}", "function \"pm\"", 1),
+            ("{% extends 'x' %}{% block a %}{{ pm(1) | nope }}{% endblock %}", "filter \"nope\"", 1),
         ] {
             let wanted = format!("line {line}: there is no {what}");
             assert_eq!(first_unknown(&environment(), source), Some(wanted), "{source}");
@@ -249,6 +255,7 @@ mod tests {
             "{{ 'x | nope' }}{# {{ a | nope }} #}{% raw %}{{ nope() }}{% endraw %} | nope is nope nope()",
             "{% macro m(a, b=f()) %}{{ caller() }}{{ a() }}{% endmacro %}{{ m(1) }}{% call(x) m(2) %}{{ x() }}{% endcall %}",
             "{% from 'x' import badge, unit as u %}{{ badge(1) }}{{ u() }}{% import 'x' as y %}{{ y.field(1) }}",
+            "{% extends 'x' %}{% block a %}{{ pm(1) }}{% call pm(2) %}{% endcall %}{% endblock %}",
             "{% if a %}{% set j = joiner(', ') %}{% endif %}{{ j() }}{{ a.nope() }}{{ a.is.nope }}",
             "{% for a in b recursive %}{{ loop(a) }}{% endfor %}{{ super() }}{{ self.a() }}",
             "{% if not (a) and (b) or (c in (d)) %}{% elif (e) %}{% endif %}{{ x if (y) else (z) }}",

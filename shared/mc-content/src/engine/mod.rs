@@ -22,6 +22,7 @@ use serde_json::{Map, Value as Json};
 use crate::FieldError;
 pub(crate) use code::codes;
 use failure::{describe, place, refusal, runaway};
+pub(crate) use known::first_unknown;
 use plain::{Plain, without_line_end};
 pub(crate) use print::Print;
 
@@ -100,11 +101,6 @@ impl Text {
         env.add_template_owned(name.clone(), source.to_owned())
             .map_err(|error| FieldError::new(pointer, describe(&error)))?;
         let plain = Plain::of(source, print);
-        if plain.is_none()
-            && let Some(unknown) = known::first_unknown(env, source)
-        {
-            return Err(FieldError::new(pointer, unknown));
-        }
         Ok(Self::Jinja(name.into(), plain))
     }
 

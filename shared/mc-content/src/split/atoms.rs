@@ -129,18 +129,18 @@ fn enclosed(text: &str, mark: &str, is_nowhere: &mut bool) -> Option<usize> {
     end.map(|end| end + 2 * mark.len())
 }
 
-/// The length of what stands between two single asterisks, as Slack reads them: neither has a letter on its outer side, and
-/// one in code is none.
+/// The length of what stands between two single asterisks, as Slack reads them: neither has a letter on its outer side or
+/// another asterisk beside it, and one in code is none.
 fn starred(text: &str, before: Option<char>, is_nowhere: &mut bool) -> Option<usize> {
-    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let is_unfit = |c: Option<char>| c.is_some_and(|c| c == '*' || c.is_alphanumeric());
     let inner = text.strip_prefix('*')?;
-    if *is_nowhere || is_word(before) || inner.starts_with(char::is_whitespace) {
+    if *is_nowhere || is_unfit(before) || inner.starts_with(|c: char| c == '*' || c.is_whitespace()) {
         return None;
     }
     let (mut previous, mut in_code) = (None, false);
     for (at, c) in inner.char_indices() {
-        let is_beside = previous.is_some_and(|c: char| !c.is_whitespace());
-        if c == '*' && !in_code && is_beside && !is_word(inner[at + 1..].chars().next()) {
+        let is_beside = previous.is_some_and(|c: char| c != '*' && !c.is_whitespace());
+        if c == '*' && !in_code && is_beside && !is_unfit(inner[at + 1..].chars().next()) {
             return Some(at + 2);
         }
         in_code ^= c == '`';
@@ -270,6 +270,16 @@ mod tests {
         assert_eq!(bold("2 * 10 and 3 * 2, a* b* *", "*"), none);
         assert_eq!(bold("2 * 10 *b*, 4*5 *c d*: *e", "*"), ["b", "c d"]);
         assert_eq!(bold("*see `a*b` and c*d* now*", "*"), ["see `a*b` and c*d"]);
+    }
+
+    #[test]
+    fn two_asterisks_are_no_mark_of_slack() {
+        for line in ["** see this **", "**see this**", "* see **", "***", "a ** b** c"] {
+            let found = atoms(line, "*");
+            assert!(!found.iter().any(|atom| matches!(atom, Atom::Bold(_))), "{line}: {found:?}");
+        }
+        let found = atoms("** a *b c* **", "*");
+        assert!(found.contains(&Atom::Bold("b c")), "{found:?}");
     }
 
     #[test]

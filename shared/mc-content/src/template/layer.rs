@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::RECIPIENT;
 use super::includes::uses;
 use super::library::{Library, Linked};
-use crate::engine::{Print, Text};
+use crate::engine::{Print, Text, first_unknown};
 use crate::value::names_in;
 use crate::{FieldError, escape_member, words};
 
@@ -144,6 +144,8 @@ fn read<T: DeserializeOwned>(at: &str, value: &Value, errors: &mut Vec<FieldErro
 /// What all texts of a template are compiled into, and with what.
 pub(super) struct Compilation<'l> {
     pub(super) env: Environment<'static>,
+    /// Whether names of filters, tests and functions that there are not are faults.
+    pub(super) is_new: bool,
     /// The names that may be variables.
     pub(super) names: BTreeSet<Box<str>>,
     /// What can be included.
@@ -164,8 +166,16 @@ struct Compiler<'c, 'l> {
 impl Compiler<'_, '_> {
     fn text(&mut self, field: &str, print: Print, source: &str) -> Option<Text> {
         let pointer = format!("{}/{field}", self.pointer);
-        let Compilation { env, names, library, linked, recipient } = &mut *self.into;
+        let Compilation { env, is_new, names, library, linked, recipient } = &mut *self.into;
         let text = Text::compile(env, &pointer, print, source).map_err(|e| self.errors.push(e)).ok()?;
+        // Without the engine a text only puts values in, and has no names to judge.
+        if *is_new
+            && matches!(text, Text::Jinja(_, None))
+            && let Some(unknown) = first_unknown(env, source)
+        {
+            self.errors.push(FieldError::new(&pointer, unknown));
+            return None;
+        }
         if matches!(text, Text::Jinja(..)) {
             names_in(source, names);
             *recipient |= uses(source, RECIPIENT);

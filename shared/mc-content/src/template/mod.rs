@@ -49,7 +49,19 @@ impl CompiledTemplate {
     /// Compiles a template with those it may include, or says everything that is wrong with it: the syntax of each text
     /// with its line, templates that it includes and cannot, the schema of the variables, a sample that does not fit it,
     /// and overrides of fields that cannot be overridden.
+    ///
+    /// This is for one that is stored: it may name filters, tests and functions that there are not, as it may never come by
+    /// them.
     pub fn compile(body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
+        Self::compile_as(false, body, library)
+    }
+
+    /// The same for one that is not stored yet: such names are faults as well.
+    pub fn compile_new(body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
+        Self::compile_as(true, body, library)
+    }
+
+    fn compile_as(is_new: bool, body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
         let mut errors = Vec::new();
         let schema = body.variables.as_ref();
         let schema = schema.and_then(|v| Schema::compile(v, "/variables").map_err(|e| errors.extend(e)).ok());
@@ -72,6 +84,7 @@ impl CompiledTemplate {
 
         let mut into = Compilation {
             env: engine::environment(),
+            is_new,
             names: BTreeSet::new(),
             library,
             linked: BTreeSet::new(),

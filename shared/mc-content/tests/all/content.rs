@@ -177,6 +177,8 @@ fn a_picture_that_travels_in_the_mail_is_shown_by_mails_alone() {
     assert!(html.contains("<img src=\"cid:logo.png\" alt=\"logo\""), "{html}");
     assert_eq!(text, "logo hi");
     let mut warnings = Vec::new();
+    assert_eq!(dialect::mail_markdown(&content.body.text, &mut warnings), "![logo](cid:logo.png) hi");
+    assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(dialect::wecom_v2(&content.body.text, &mut warnings), "logo hi");
     assert_eq!(warnings[0].code, "image_dropped");
 }

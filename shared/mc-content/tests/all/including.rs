@@ -77,6 +77,22 @@ fn every_text_of_a_template_may_include() {
 }
 
 #[test]
+fn a_text_may_call_the_macros_of_the_one_that_it_extends() {
+    let layout = "{% macro pm(x) %}[{{ x }}]{% endmacro %}{% block b %}{% endblock %}";
+    let library = library(&[("lay", Format::Text, layout)]);
+    let child = |block: &str| {
+        let body = format!("{{% extends 'lay' %}}{{% block b %}}{block}{{% endblock %}}");
+        CompiledTemplate::compile_new(&template(Format::Text, &body), &library)
+    };
+    let target = Target { kind: Kind::Webhook, channel: None };
+    let content =
+        child("{{ pm(n) }}").expect("compiles").render(target, &object(json!({"n": 7})), &object(json!({})));
+    assert_eq!(content.expect("renders").body.text, "[7]");
+    let faults = child("{{ pm(n) | nope }}").expect_err("refused");
+    assert_eq!(faults[0].detail, "line 1: there is no filter \"nope\"");
+}
+
+#[test]
 fn what_cannot_be_included_is_refused() {
     let library = library(&[
         ("a", Format::Markdown, "{% include 'b' %}"),

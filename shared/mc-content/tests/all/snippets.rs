@@ -57,8 +57,11 @@ fn a_json_body_is_json_whatever_the_values_are() {
 fn errors_say_what_and_where() {
     let error = Snippet::compile("a\n{{ b", Escape::None).expect_err("syntax");
     assert!(error.detail.contains("line 2"), "{error:?}");
-    let error = Snippet::compile("{{ a | nope }}", Escape::Url).expect_err("no such filter");
-    assert_eq!(error.detail, "line 1: there is no filter \"nope\"");
+    let seldom = "{% if a %}{{ a | nope }}{% endif %}x";
+    assert_eq!(Snippet::first_unknown(seldom).as_deref(), Some("line 1: there is no filter \"nope\""));
+    assert_eq!(Snippet::first_unknown("{{ a | upper }}"), None);
+    // One that is stored goes on as long as it does not come by.
+    assert_eq!(render(seldom, Escape::Url, &json!({"a": false})), "x");
     let error = Snippet::compile("{{ nope }}", Escape::Json)
         .expect("compiles")
         .render(&json!({}))

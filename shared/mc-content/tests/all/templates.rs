@@ -159,6 +159,15 @@ fn ten_thousand_rows_become_a_table() {
 }
 
 #[test]
+fn a_filter_that_there_is_not_is_a_fault_of_what_is_new_and_not_of_what_is_stored() {
+    let body = template(Format::Text, "{% if seldom %}{{ n | nope }}{% endif %}x");
+    assert_eq!(render(&body, json!({"seldom": false})).expect("renders").body.text, "x");
+    assert!(render(&body, json!({"seldom": true, "n": 1})).is_err());
+    let faults = CompiledTemplate::compile_new(&body, &Library::new()).expect_err("refused");
+    assert_eq!(faults, [FieldError::new("/body", "line 1: there is no filter \"nope\"")]);
+}
+
+#[test]
 fn faults_are_found_when_it_is_compiled() {
     let faults = CompiledTemplate::compile(
         &stored(json!({

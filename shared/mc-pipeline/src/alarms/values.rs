@@ -13,9 +13,6 @@ use crate::oldest;
 use crate::quota::{self, QuotaItem};
 use crate::stats::{Cell, Class, Count, Numbers, Sheet, minutes};
 
-/// The hours of a quota that is not used up at the present rate: more than any alarm's threshold.
-const FOR_EVER: f64 = 10_000.0;
-
 /// What is known of a project when its alarms are looked at.
 pub(super) struct Facts {
     /// The counters of the last minutes, as far back as some alarm looks.
@@ -95,14 +92,14 @@ impl Facts {
         self.limited(channel).filter_map(left).min_by(f64::total_cmp)
     }
 
-    /// In how many hours the first quota is used up. One that lasts until it begins anew lasts for ever.
+    /// In how many hours the first quota is used up. There is no such time, which is good, while all of them last until they
+    /// begin anew.
     fn hours_left(&self, channel: Option<&str>) -> Option<f64> {
-        let hours = |item: &QuotaItem| match (item.exhausted_at, item.forecast) {
-            (Some(_), _) => 0.0,
-            (None, Some(at)) => at.since(self.now).as_secs_f64() / 3600.0,
-            (None, None) => FOR_EVER,
+        let hours = |item: &QuotaItem| match item.exhausted_at {
+            Some(_) => Some(0.0),
+            None => item.forecast.map(|at| at.since(self.now).as_secs_f64() / 3600.0),
         };
-        self.limited(channel).map(hours).min_by(f64::total_cmp)
+        self.limited(channel).filter_map(hours).min_by(f64::total_cmp)
     }
 
     /// The sheets of the last minutes.

@@ -15,11 +15,11 @@ use crate::share::{self, Head, Share, attr};
 const MAX_FETCHED: usize = 20 << 20;
 
 /// The message of a claimed share: the claimed item itself if the share lives in its head, else one read.
-pub async fn message(center: &Center, job: &Job, claim: &Claim) -> Result<Option<Head>> {
+pub async fn message(center: &Center, job: &Job, claim: &Claim) -> Result<Option<Box<Head>>> {
     if job.share == 0 {
-        return Head::read(&claim.item).map(Some);
+        return Head::read(&claim.item).map(|head| Some(Box::new(head)));
     }
-    head(center, &job.project, job.message).await
+    Ok(head(center, &job.project, job.message).await?.map(Box::new))
 }
 
 /// A message's head.

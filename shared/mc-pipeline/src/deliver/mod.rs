@@ -166,10 +166,10 @@ impl Deliverer {
     ) -> Verdict {
         let way = match ready {
             Ready::Now(slot) => Way::Open(slot),
-            Ready::Full(full) => match self.waits_on(&job, entry.as_deref()).await {
+            Ready::Full(full) => match Box::pin(self.waits_on(&job, entry.as_deref())).await {
                 Ok(Some(after)) => return Verdict::Again { task: job.task(None), after },
                 Ok(None) => Way::Full(full),
-                Err(error) => return self.after_error(job.task(job.slot), &error).await,
+                Err(error) => return Box::pin(self.after_error(job.task(job.slot), &error)).await,
             },
             Ready::NoChannel => Way::None,
             Ready::Later(slot, after) => {
@@ -178,12 +178,12 @@ impl Deliverer {
         };
         match self.deliver(&job, entry, way, priority).await {
             Ok(Step::Done) => Verdict::Done,
-            Ok(Step::Again(at)) => self.again(&job, at, priority).await,
+            Ok(Step::Again(at)) => Box::pin(self.again(&job, at, priority)).await,
             Ok(Step::NotBegun) => {
                 let slot = if let Way::Open(slot) = way { Some(slot) } else { None };
                 Verdict::Again { task: job.task(slot), after: Duration::ZERO }
             }
-            Err(error) => self.after_error(job.task(job.slot), &error).await,
+            Err(error) => Box::pin(self.after_error(job.task(job.slot), &error)).await,
         }
     }
 
@@ -307,7 +307,7 @@ impl Consumer for Deliverer {
         }));
         let done = join_all(others.into_iter().map(|(i, task)| async move { (i, self.other(task).await) }));
         let delivered = async {
-            match self.pace(&jobs, priority).await {
+            match Box::pin(self.pace(&jobs, priority)).await {
                 Ok(ready) => {
                     let work = jobs.into_iter().zip(ready);
                     join_all(work.map(|(job, (entry, ready))| self.job(job, entry, ready, priority))).await

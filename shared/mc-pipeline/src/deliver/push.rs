@@ -113,7 +113,7 @@ impl Work<'_> {
         let mut wait = None;
         if planned.len() > 1 {
             let more = planned.len() - 1;
-            match self.reserve(more).await? {
+            match Box::pin(self.reserve(more)).await? {
                 Ok(some) => {
                     wait = (some.len() < more).then_some(Wait::of(SOON));
                     slots.extend(some);
@@ -215,7 +215,7 @@ impl Work<'_> {
         let mut slot = slot;
         for (i, part) in rendered.parts.iter().enumerate().skip(begin) {
             if i > begin {
-                match self.next_slot(to.len()).await {
+                match Box::pin(self.next_slot(to.len())).await {
                     Ok(next) => slot = next,
                     Err(wait) => {
                         return Ended { waiting: Some(wait), ..ended(units, Ok(receipt), pushed, i) };

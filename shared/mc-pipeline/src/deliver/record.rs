@@ -25,7 +25,8 @@ const QUOTA_PATIENCE: u32 = 3;
 impl Deliverer {
     /// The whole way of one share, from its claim to its telling.
     ///
-    /// Its stages are boxed: hundreds of shares wait for platforms at a time, and none needs room for more than its stage.
+    /// Its stages are boxed, and what few of them need: hundreds of shares wait for platforms at a time, and none needs room
+    /// for more than its stage.
     pub(super) async fn deliver(
         &self,
         job: &Job,
@@ -92,15 +93,16 @@ impl Deliverer {
             }
         }
         let (used_up, figure) = (tally.used_up, tally.figure);
-        let recording = self.record(job, entry.as_deref(), head, *claim, (began, before), tally, priority);
+        let recording =
+            self.record(job, entry.as_deref(), head, claim, (began, before), &mut tally, priority);
         let step = Box::pin(recording).await?;
         if let (Some(figure), Some(entry)) = (figure, &entry)
-            && let Err(error) = quota::heard(center, &job.project, entry, figure).await
+            && let Err(error) = Box::pin(quota::heard(center, &job.project, entry, figure)).await
         {
             tracing::warn!(error = %error, channel = &*entry.name, "what a platform counted could not be noted");
         }
         if let (Some(window), Some(entry)) = (used_up, &entry)
-            && let Err(error) = quota::used_up(center, &job.project, entry, window, true).await
+            && let Err(error) = Box::pin(quota::used_up(center, &job.project, entry, window, true)).await
         {
             tracing::warn!(error = %error, channel = &*entry.name, "a quota that is used up could not be noted");
         }
@@ -169,24 +171,24 @@ impl Deliverer {
         &self,
         job: &Job,
         entry: Option<&ChannelEntry>,
-        head: Head,
-        claim: Claim,
+        head: Box<Head>,
+        claim: Box<Claim>,
         (began, before): (Timestamp, Counts),
-        mut tally: Tally,
+        tally: &mut Tally,
         priority: Priority,
     ) -> Result<Step> {
         let center = &*self.center;
         let now = center.clock.now();
-        let Claim { item, mut share, .. } = claim;
+        let Claim { item, mut share, .. } = *claim;
         let key = item.key;
-        let next = self.next_try(&head.doc, &mut share, &mut tally, now);
+        let next = self.next_try(&head.doc, &mut share, tally, now);
         let back = next.map(|at| tally.comes_back(at, now, &*center.random));
         let mut counted = Numbers::of(Count::Pushes, 1);
         counted.add(Count::PushMs, u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
         counted.add(Count::GaveUp, tally.gave_up);
         counted.add(Count::Retries, tally.again);
         let mut also = self.remember(job, entry, &mut share, std::mem::take(&mut tally.pushed), now).await?;
-        if let Some((outcome, code, text)) = tally.outcome {
+        if let Some((outcome, code, text)) = tally.outcome.take() {
             share.note_attempt(Attempt {
                 at: began,
                 ms: u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX),
@@ -234,7 +236,7 @@ impl Deliverer {
         {
             let error = share.errors.last();
             let (code, text) = error.map_or(("", ""), |e| (e.code.as_str(), e.text.as_str()));
-            tell::channel_failing(center, &job.project, &entry.name, code, text).await?;
+            Box::pin(tell::channel_failing(center, &job.project, &entry.name, code, text)).await?;
         }
         if job.share == 0 {
             // The share and the head are one item: one write decides both.
@@ -255,7 +257,7 @@ impl Deliverer {
         match insist(|| center.store.commit(commit.clone())).await {
             Ok(_) => {
                 counted();
-                settle::settle(center, &job.project, job.message, &share).await?;
+                Box::pin(settle::settle(center, &job.project, job.message, &share)).await?;
                 Ok(Step::Done)
             }
             Err(error) => lost(job, now, error),

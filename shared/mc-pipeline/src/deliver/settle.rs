@@ -64,10 +64,10 @@ pub async fn settle_inline(
     let guard = Op::Update(head.key.clone(), changes, conds);
     let written = center.store.commit(settling.commit(Some(guard))).await?.is_some();
     if written && tell::anybody(center, project).await? {
-        let mut head = head.clone();
+        let mut head = Box::new(head.clone());
         head.finals.push(last);
         head.shares += last.next.1;
-        tell::settled(center, project, id, &head, share, last).await?;
+        Box::pin(tell::settled(center, project, id, &head, share, last)).await?;
     }
     Ok(())
 }

@@ -103,6 +103,18 @@ impl AccessKeys {
         Ok(self.lists.all(project).await?.into_iter().map(|(id, _)| id).collect())
     }
 
+    /// A key of the project that is kept to some channels with this one among them, whether it works now or not, if there is
+    /// one. Looks at all of the project's keys.
+    pub async fn kept_to(&self, project: &str, channel: &str) -> Result<Option<AccessKey>> {
+        for id in self.ids(project).await? {
+            let key = self.keys.get(&id, SORT).await?;
+            if let Some(key) = key.filter(|key| key.allowed_channels.iter().any(|name| name == channel)) {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
     /// A page of a project's keys, each with when it was last used.
     pub async fn list(
         &self,

@@ -28,18 +28,21 @@ pub struct Review<'a> {
 pub enum Reviewed {
     /// It counts; the version as it is now.
     Done(Box<TemplateDoc>),
+    /// It counted before, and nothing has changed; the version as it is.
+    Again(Box<TemplateDoc>),
     /// There is no such version.
     NotThere,
     /// The reviewer made the version.
     Own,
-    /// The version was reviewed otherwise, or needs no review.
+    /// The version was reviewed otherwise or by somebody else, or needs no review.
     Decided,
     /// A newer version may be sent already.
     Superseded(u32),
 }
 
 impl Templates {
-    /// Approves or rejects a version that waits for it. The same review again changes nothing.
+    /// Approves or rejects a version that waits for it. The same review again, by the same person, changes nothing; if the
+    /// first one was cut short, it completes it.
     pub async fn review(
         &self,
         project: &str,
@@ -55,7 +58,8 @@ impl Templates {
         if approval.author == review.reviewer || approval.key_of.as_deref() == Some(review.reviewer) {
             return Ok(Reviewed::Own);
         }
-        if approval.state == ApprovalState::Pending {
+        let pending = approval.state == ApprovalState::Pending;
+        if pending {
             if current.may_be_sent() && current.version > version {
                 return Ok(Reviewed::Superseded(current.version));
             }
@@ -71,25 +75,26 @@ impl Templates {
                 Err(WriteError::Conflict(_)) => return Ok(Reviewed::Decided),
                 Err(WriteError::Failed(error)) => return Err(error),
             }
-        } else if approval.state != review.state {
+        } else if approval.state != review.state || approval.reviewer.as_deref() != Some(review.reviewer) {
             return Ok(Reviewed::Decided);
         }
-        self.show(project, name, &doc).await?;
+        let shown = self.show(project, name, &doc).await?;
         self.forget(project, name);
-        Ok(Reviewed::Done(Box::new(doc)))
+        let doc = Box::new(doc);
+        Ok(if pending || shown { Reviewed::Done(doc) } else { Reviewed::Again(doc) })
     }
 
-    /// Lets a reviewed version take the place of the current one, if it is newer or the same.
-    async fn show(&self, project: &str, name: &str, doc: &TemplateDoc) -> Result<()> {
+    /// Lets a reviewed version take the place of the current one, if it is newer or the same; answers whether it did.
+    async fn show(&self, project: &str, name: &str, doc: &TemplateDoc) -> Result<bool> {
         loop {
             let key = Self::current_key(project, name);
-            let Some(Item { attrs, .. }) = self.store.get(&key).await? else { return Ok(()) };
+            let Some(Item { attrs, .. }) = self.store.get(&key).await? else { return Ok(false) };
             let stored: TemplateDoc = serde_json::from_slice(attrs.bytes("doc").map_or(&[][..], |b| b))?;
             let sent = if stored.may_be_sent() { i64::from(stored.version) } else { 0 };
             let newer = doc.may_be_sent() && i64::from(doc.version) > sent;
             let made_anew = sent == 0 && stored.version == doc.version && stored != *doc;
             if !newer && !made_anew {
-                return Ok(());
+                return Ok(false);
             }
             let unchanged = match attrs.num(SENT) {
                 Some(sent) => Cond::Le(SENT.into(), sent),
@@ -100,7 +105,10 @@ impl Templates {
             }
             let item = Self::current_item(project, name, doc)?;
             match self.store.write(Op::Put(item, vec![Cond::Exists, unchanged])).await {
-                Ok(_) => return self.current.forget_row(project, name, &stored, doc).await,
+                Ok(_) => {
+                    self.current.forget_row(project, name, &stored, doc).await?;
+                    return Ok(true);
+                }
                 Err(WriteError::Conflict(_)) => {}
                 Err(WriteError::Failed(error)) => return Err(error),
             }

@@ -167,8 +167,18 @@ impl Templates {
         Ok(true)
     }
 
-    /// Compiles a template that need not be stored, with what it includes as it is now.
+    /// Compiles a template that is not stored, with what it includes as it is now. It is judged as one that is put.
     pub async fn compile_draft(
+        &self,
+        project: &str,
+        body: &TemplateBody,
+    ) -> Result<std::result::Result<CompiledTemplate, Vec<FieldError>>> {
+        let included = self.included(project, body, None).await?;
+        Ok(CompiledTemplate::compile_new(body, &included.library))
+    }
+
+    /// Compiles a version that is stored, with what it includes as it is now.
+    pub async fn compile_stored(
         &self,
         project: &str,
         body: &TemplateBody,
@@ -275,7 +285,7 @@ impl Templates {
         approval: Option<Approval>,
     ) -> std::result::Result<(Put, TemplateDoc), PutError> {
         let included = self.included(project, &body, Some(name)).await?;
-        if let Err(errors) = CompiledTemplate::compile(&body, &included.library) {
+        if let Err(errors) = CompiledTemplate::compile_new(&body, &included.library) {
             return Err(PutError::Refused(errors));
         }
         loop {

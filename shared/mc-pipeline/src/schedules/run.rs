@@ -51,7 +51,7 @@ pub async fn run(
     at: Timestamp,
     tries: u32,
 ) -> Result<Verdict> {
-    let mut run = Run { center, project, name, at, tries };
+    let run = Run { center, project, name, at, tries };
     for _ in 0..3 {
         let Some(schedule) = stored::get(center, project, name).await? else { return Ok(Verdict::Done) };
         if schedule.next != Some(run.at) {
@@ -65,13 +65,10 @@ pub async fn run(
         if let Ok(timetable) = &timetable
             && let Some((over, next)) = run.left_out(&schedule, timetable, now)?
         {
-            // The schedule is moved on to a run that is then made like any other, under its own id: whoever comes to this
+            // The schedule is moved on to a run that is then made like any other, by its own task: whoever comes to this
             // twice moves it once.
             if stored::advance(center, project, name, &schedule, next, &over).await? {
-                match next.filter(|next| *next <= now) {
-                    Some(next) => run.at = next,
-                    None => return Ok(Verdict::Done),
-                }
+                return Ok(Verdict::Done);
             }
             continue;
         }
@@ -88,11 +85,7 @@ pub async fn run(
         if stored::advance(center, project, name, &schedule, next, &over).await? {
             let outcome = over.last.outcome;
             tracing::debug!(project = &**project, schedule = &**name, ?outcome, "a schedule ran");
-            // The next one's own task may have come before the schedule named its time.
-            return Ok(match next.filter(|next| *next <= now) {
-                Some(at) => Run { at, ..run }.again(0, Duration::ZERO),
-                None => Verdict::Done,
-            });
+            return Ok(Verdict::Done);
         }
         // It was changed meanwhile, or somebody else was faster: look again.
     }

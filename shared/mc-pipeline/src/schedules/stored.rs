@@ -192,6 +192,8 @@ pub(super) async fn advance(
             Change::Remove(attr::NEXT.into())
         }
     };
+    // The row first, so that no crash loses the next run; its task only for the one that moves the schedule on.
+    let tasks = std::mem::take(&mut commit.tasks);
     center.store.commit(commit).await?;
     let mut changes = vec![next_change, Change::set(attr::LAST, serde_json::to_vec(&over.last)?)];
     let mut ops = over.note.clone();
@@ -214,7 +216,7 @@ pub(super) async fn advance(
         Cond::Eq(attr::REVISION.into(), schedule.revision.to_string().into()),
     ];
     let guard = Some(Op::Update(key(project, name), changes, conds));
-    match center.store.commit(Commit { guard, ops, ..Commit::default() }).await {
+    match center.store.commit(Commit { guard, ops, tasks, ..Commit::default() }).await {
         Ok(_) => Ok(true),
         Err(WriteError::Conflict(_)) => Ok(false),
         Err(WriteError::Failed(error)) => Err(error),

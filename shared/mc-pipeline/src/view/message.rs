@@ -4,11 +4,11 @@ use mc_core::id::MessageId;
 use mc_core::model::{Attempt, Kind, MessageDoc, Mode, Outcome, Recipient};
 use mc_core::ports::{Item, Query};
 use mc_core::state::{Counts, MessageStatus, State};
-use mc_core::{Result, Timestamp};
+use mc_core::{ErrorKind, Result, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::waiting::{self, Waiting};
+use super::waiting::{self, NO_CHANNEL, Reason, Waiting};
 use crate::center::Center;
 use crate::deliver::load;
 use crate::keys;
@@ -150,8 +150,7 @@ pub async fn shares(center: &Center, project: &str, id: MessageId, head: &Head) 
 /// The message, if it is kept.
 pub async fn get(center: &Center, project: &str, id: MessageId) -> Result<Option<MessageView>> {
     let Some(head) = load::head(center, project, id).await? else { return Ok(None) };
-    let shares = shares(center, project, id, &head).await?;
-    Ok(Some(view(center, id, &head, &shares)))
+    with_shares(center, project, id, &head).await.map(Some)
 }
 
 /// A head as a listing shows it, without looking at shares outside of it: of those, it knows what they came to and not
@@ -164,9 +163,31 @@ pub fn of_head(center: &Center, id: MessageId, item: &Item) -> Result<MessageVie
 
 /// The same with all of its shares.
 pub async fn whole(center: &Center, project: &str, id: MessageId, item: &Item) -> Result<MessageView> {
-    let head = Head::read(item)?;
-    let shares = shares(center, project, id, &head).await?;
-    Ok(view(center, id, &head, &shares))
+    with_shares(center, project, id, &Head::read(item)?).await
+}
+
+async fn with_shares(center: &Center, project: &str, id: MessageId, head: &Head) -> Result<MessageView> {
+    let shares = shares(center, project, id, head).await?;
+    let mut view = view(center, id, head, &shares);
+    for delivery in &mut view.deliveries {
+        if let Some(waiting) = &mut delivery.waiting
+            && waiting.reason == Reason::Turn
+            && !takes_messages(center, project, &delivery.channel).await?
+        {
+            NO_CHANNEL.clone_into(&mut waiting.detail);
+        }
+    }
+    Ok(view)
+}
+
+/// Whether a channel is there and switched on, as deliveries see it. What waits for one whose configuration cannot be
+/// used is tried again.
+async fn takes_messages(center: &Center, project: &str, channel: &str) -> Result<bool> {
+    match center.channels.get(project, channel).await {
+        Ok(entry) => Ok(entry.is_some_and(|entry| entry.doc.enabled)),
+        Err(error) if matches!(error.kind, ErrorKind::Sealed | ErrorKind::Corrupt) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Where a message stands.

@@ -35,7 +35,7 @@ pub enum Reason {
     Pace,
     /// Another try, after one that failed.
     Retry,
-    /// Its turn in the channel's queue, or room below the channel's rate.
+    /// Its turn in the channel's queue, or room below the channel's rate; also where the channel takes nothing any more.
     Turn,
 }
 
@@ -64,6 +64,10 @@ impl Reason {
         }
     }
 }
+
+/// The detail of a turn where the channel takes nothing any more: deliveries only learn that when their turn comes.
+pub(super) const NO_CHANNEL: &str =
+    "its channel was deleted or switched off; if it still is when its turn comes, it fails with channel_gone";
 
 /// What a delivery of these shares waits for first; nothing while one of them is pushed, or when all are decided.
 pub fn of_delivery(head: &Head, shares: &[&Share], now: Timestamp) -> Option<Waiting> {

@@ -10,7 +10,7 @@ use mc_pipeline::accept::{Caller, Refusal};
 use mc_pipeline::alarms::{self, AlarmBody, Condition, Notice, Occasion, Standing};
 use mc_pipeline::stats::{Cell, Count, Numbers, Part};
 use mc_pipeline::view::{self, Filter, MessageView};
-use mc_pipeline::{dead, keys, syslog};
+use mc_pipeline::{dead, keys, quota, syslog};
 use mc_sandbox::Platform;
 use serde_json::{Value, json};
 
@@ -155,6 +155,17 @@ async fn an_alarm_on_the_quota_fires_when_little_is_left_and_when_it_will_not_la
     look(&world, 1).await;
     let firing = standing(&world).await;
     assert_eq!(firing.condition, Condition::Firing, "70 within the hour, and 30 are left: {firing:?}");
+    // Nothing is sent any more, so nothing runs out: there are no hours to tell.
+    quota::flush(&world.center).await.unwrap();
+    world.advance(2 * 60 * MINUTE).await;
+    look(&world, 7).await;
+    let good = standing(&world).await;
+    assert_eq!((good.condition, good.value), (Condition::Ok, None), "{good:?}");
+    assert_eq!(titles(&world).last().map(String::as_str), Some("a1 recovered"));
+    assert_eq!(sent(&world).await.last().unwrap().request["content"]["body"], "forecast is -");
+    let filter = syslog::Filter { resource: Some("alarms".into()), ..syslog::Filter::default() };
+    let (log, _) = syslog::list(&world.center, PROJECT, &filter, 50, None).await.unwrap();
+    assert_eq!((log[0].1.kind.as_str(), &log[0].1.data["value"]), ("alarm.recovered", &Value::Null));
 }
 
 #[tokio::test]

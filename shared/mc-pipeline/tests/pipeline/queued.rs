@@ -4,8 +4,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mc_core::model::Kind;
-use mc_core::ports::{Clock, Family};
+use mc_core::model::{Kind, Priority};
+use mc_core::ports::{Clock, Consumer, Envelope, Family, Group, Task};
 use mc_core::state::State;
 use mc_pipeline::alarms;
 use mc_pipeline::deliver::Deliverer;
@@ -13,6 +13,7 @@ use mc_pipeline::view::{self, Filter};
 use mc_store_embedded::{Drive, run};
 use serde_json::{Value, json};
 
+use crate::asked::Asked;
 use crate::world::{PROJECT, World, inline};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -152,4 +153,25 @@ async fn the_first_look_goes_an_hour_back_and_no_look_further_than_a_day() {
         [Some(7200.0), Some(7200.0), Some(0.0)],
         "what nobody begins hides nothing"
     );
+}
+
+#[tokio::test]
+async fn a_message_that_asks_first_waits_from_its_yes_on() {
+    let (world, asked) = (watched().await, Asked::start().await);
+    asked.say(503, "");
+    let mut body = inline("im", json!([]));
+    body["condition"] = json!({"url": asked.url});
+    let id = world.send(body).await;
+    // Only those work who ask; nobody delivers.
+    let ask = Task::Ask { project: PROJECT.into(), message: id, tries: 0 };
+    let envelope =
+        |task| Envelope { group: Group::of(PROJECT, Priority::Normal), tasks: vec![task], until: None };
+    let deliverer = Deliverer::new(world.center.clone());
+    world.clock.advance(5 * MINUTE);
+    deliverer.consume(envelope(ask.clone())).await;
+    assert_eq!(ages(&world).await, [Some(0.0); 3]);
+    asked.say(200, "true");
+    deliverer.consume(envelope(ask)).await;
+    world.clock.advance(2 * MINUTE);
+    assert_eq!(ages(&world).await, [Some(120.0), Some(120.0), Some(0.0)]);
 }

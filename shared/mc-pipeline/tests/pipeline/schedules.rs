@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mc_core::Timestamp;
 use mc_core::model::{CatchUp, Condition, RunOutcome};
-use mc_core::ports::{Clock, Key, Op, Store, Verdict};
+use mc_core::ports::{Clock, Key, Op, Query, Store, Verdict};
 use mc_core::state::MessageStatus;
 use mc_pipeline::accept::Refusal;
 use mc_pipeline::accept::commit::Outcome;
@@ -149,6 +149,36 @@ async fn two_schedulers_and_two_consumers_at_once_make_one_message() {
     world.advance(Duration::ZERO).await;
     assert_eq!((arrived(&world), messages(&world).await.len()), (1, 1));
     assert_eq!(stored(&world).await.next, Some(at.after(24 * HOUR)));
+}
+
+#[tokio::test]
+async fn runs_close_together_are_each_worked_on_once() {
+    for cron in ["*/10 * * * * *", "* * * * *"] {
+        let (world, asked) = (World::working().await, Asked::start().await);
+        let condition = serde_json::from_value(json!({"url": asked.url})).unwrap();
+        let first = put(&world, cron, Wish { condition, ..Wish::default() }).await.next.unwrap();
+        let apart = if cron.starts_with("*/10") { MINUTE / 6 } else { MINUTE };
+        world.clock.set(first);
+        world.advance(Duration::ZERO).await;
+        for _ in 1..12 {
+            world.advance(apart).await;
+        }
+        // What a crash could have lost is looked for once more.
+        world.advance(apart / 2).await;
+        assert_eq!((arrived(&world), messages(&world).await.len(), asked.count()), (12, 12, 12), "{cron}");
+    }
+}
+
+#[tokio::test]
+async fn a_near_run_has_a_row_behind_its_task_in_case_that_is_lost() {
+    let world = World::quiet().await;
+    let at = put(&world, "* * * * *", Wish::default()).await.next.unwrap();
+    world.clock.set(at);
+    assert_eq!(run(&world, at).await, Verdict::Done);
+    let rows = world.store.query(&Query::prefix("due#00".to_owned(), "", 10)).await.unwrap().items;
+    let times: Vec<&str> = rows.iter().filter_map(|row| row.key.sk.split('#').next()).collect();
+    let behind = |run: Timestamp| format!("{:013}", run.after(MINUTE / 2).millis());
+    assert_eq!(times, [behind(at.after(MINUTE))], "the row of the run that is over is gone");
 }
 
 #[tokio::test]

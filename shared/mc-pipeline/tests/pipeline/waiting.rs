@@ -5,8 +5,8 @@ use std::time::Duration;
 use mc_core::Timestamp;
 use mc_core::id::MessageId;
 use mc_core::ports::Clock;
-use mc_core::state::State;
-use mc_pipeline::view::{MessageView, Reason, Waiting};
+use mc_core::state::{MessageStatus, State};
+use mc_pipeline::view::{self, Filter, MessageView, Reason, Waiting};
 use mc_sandbox::{Fault, Platform};
 use serde_json::json;
 
@@ -89,4 +89,22 @@ async fn the_rest_of_a_share_waits_for_the_channels_pace() {
     assert_eq!(reason(&view), Some(Reason::Pace), "{view:#?}");
     let until = view.deliveries[0].waiting.as_ref().unwrap().until.unwrap();
     assert!(until > world.clock.now() && until <= world.clock.now().after(2 * MINUTE), "{until}");
+}
+
+#[tokio::test]
+async fn what_is_due_on_a_channel_that_was_switched_off_says_so() {
+    let world = World::quiet().await;
+    let id = world.send(inline("im", json!([]))).await;
+    assert!(!waiting(&world, id).await.detail.contains("switched off"));
+    let mut im = world.center.channels.doc(PROJECT, "im").await.unwrap().unwrap();
+    im.enabled = false;
+    world.center.channels.put(PROJECT, "im", im).await.unwrap();
+    let waits = waiting(&world, id).await;
+    assert_eq!((waits.reason, waits.until), (Reason::Turn, None));
+    assert!(waits.detail.contains("switched off"), "{waits:?}");
+    let page = view::list(&world.center, PROJECT, &Filter::default(), 10, None).await.unwrap();
+    assert_eq!(page.items[0].deliveries[0].waiting.as_ref(), Some(&waits));
+    world.work();
+    let view = world.finished(id).await;
+    assert_eq!((view.status, reason(&view)), (MessageStatus::Failed, None));
 }

@@ -241,7 +241,7 @@ impl Writer<'_> {
     fn image(&mut self, image: &Link, out: &mut String) {
         let mut text = String::new();
         self.push_literal(image.at, &plain(&image.children, " "), Place::Link, &mut text);
-        match image.url.as_ref().filter(|url| !is_in_mail(url)) {
+        match image.url.as_ref().filter(|url| self.flavor.files || !is_in_mail(url)) {
             Some(url) if self.flavor.images => self.push_link(text, url, "!", out),
             Some(url) => {
                 self.notes.add("image_linked", "a picture is written as a link to it", image.at);
