@@ -5,6 +5,7 @@
 
 mod answer;
 mod clients;
+mod crowd;
 mod failure;
 mod policy;
 mod proxy;
@@ -36,6 +37,7 @@ pub(crate) use target::check_url;
 pub(crate) use tls::config as tls_config;
 
 use clients::Clients;
+use crowd::Crowd;
 use redirect::Hops;
 use resolve::Gate;
 use target::Target;
@@ -47,6 +49,7 @@ const ADMIT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct GuardedHttp {
     gate: Arc<Gate>,
     clients: Clients,
+    crowd: Crowd,
     clock: Arc<dyn Clock>,
 }
 
@@ -59,7 +62,7 @@ impl GuardedHttp {
     /// A client that looks names up elsewhere.
     pub fn with_lookup(policy: EgressPolicy, clock: Arc<dyn Clock>, lookup: Arc<dyn Lookup>) -> Self {
         let gate = Arc::new(Gate::new(policy, lookup));
-        Self { clients: Clients::new(Arc::clone(&gate)), gate, clock }
+        Self { clients: Clients::new(Arc::clone(&gate)), crowd: Crowd::new(), gate, clock }
     }
 
     async fn follow(
@@ -90,7 +93,8 @@ impl Http for GuardedHttp {
         // It is over before the limit of the whole call is, so that it is the one that counts.
         let optional_until = request.body_optional.then(|| Instant::now() + limit);
         let mut hops = Hops::new(request)?;
-        match tokio::time::timeout(limit, self.follow(route, &mut hops, optional_until)).await {
+        let request = tokio::time::timeout(limit, self.follow(route, &mut hops, optional_until));
+        match self.crowd.admit(request).await {
             Ok(result) => result,
             Err(_) => Err(failure::of_timeout(limit, hops.target().host(), hops.maybe_sent())),
         }
