@@ -39,6 +39,11 @@ impl<'a> Fields<'a> {
         self.map.get(name)
     }
 
+    /// Whether a field is not there. JSON null counts as not there.
+    pub(crate) fn is_left_out(&self, name: &str) -> bool {
+        self.map.get(name).is_none_or(Value::is_null)
+    }
+
     /// A field that was read already, if it is a text.
     pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         self.map.get(name).and_then(Value::as_str)

@@ -117,10 +117,18 @@ pub fn build(setup: Setup<'_>, ports: &Ports) -> Result<SharedChannel, Vec<Field
 }
 
 /// What is wrong with settings for the moment they are stored, besides what [`build`] says: filters, tests and functions
-/// that there are not, wherever they stand, and headers that would be written twice. A stored channel with them is still
-/// built, as it may never come by them.
-pub fn review(kind: Kind, settings: &Map<String, Value>) -> Vec<FieldError> {
-    let mut problems = if kind == Kind::Webhook { crate::webhook::doubled(settings) } else { Vec::new() };
+/// that there are not, wherever they stand, headers that would be written twice, and secrets that a login names and that
+/// are not set. A stored channel with them is still built, as it may never come by them.
+pub fn review(
+    kind: Kind,
+    settings: &Map<String, Value>,
+    secrets: &BTreeMap<String, Secret>,
+) -> Vec<FieldError> {
+    let mut problems = Vec::new();
+    if kind == Kind::Webhook {
+        problems.extend(crate::webhook::doubled(settings));
+        problems.extend(crate::webhook::without_secret(settings, secrets));
+    }
     if matches!(kind, Kind::Webhook | Kind::WechatOfficial | Kind::WechatMini) {
         for (name, value) in settings {
             review_texts(&format!("/settings/{}", escape_member(name)), value, &mut problems);

@@ -7,7 +7,8 @@
 //!
 //! One more character of the range, [`NOTHING`], stands for no text at all. It opens values at whose edge the parser
 //! would still look (an empty value in `**{{ x }}**`, a full stop of Chinese before the closing `**`, `1` before `. `).
-//! [`BESIDE`] stands for no text either: it tells a body from what was put above and below it.
+//! [`BESIDE`] stands for no text either: it tells a body from what was put above and below it. And [`HANGING`] is only there
+//! until a text is rendered.
 
 use std::borrow::Cow;
 
@@ -23,6 +24,8 @@ const WIDTH: usize = 4;
 pub(crate) const NOTHING: char = '\u{10F7FF}';
 /// The same, at the beginning of what was put above or below a body.
 pub(crate) const BESIDE: char = '\u{10F7FE}';
+/// Before the line ends of what a filter wrote, whose lines begin as the one does in which it stands.
+pub(crate) const HANGING: char = '\u{10F7FD}';
 /// A shielded `<`, which takes raw HTML from the author's Markdown.
 pub(crate) const LESS_THAN: char = '\u{10F73C}';
 /// A shielded line end.

@@ -44,7 +44,8 @@ impl Snippet {
         Ok(Self { env, text })
     }
 
-    /// What is wrong with the first filter, test or function that a text names and that there is not, with its line.
+    /// What is wrong with the first filter, test or function that a text names and that there is not, or with the first
+    /// thing that the engine would do otherwise than Jinja2, with its line.
     ///
     /// A text that is stored may have such a name where it is never read, so [`Self::compile`] takes it: ask before one is
     /// stored.

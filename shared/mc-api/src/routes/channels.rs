@@ -9,7 +9,7 @@ use mc_core::{ErrorKind, Secret};
 use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::accept::request::To;
 use mc_pipeline::accept::{self, SendRequest};
-use mc_pipeline::repo::setting_of;
+use mc_pipeline::repo::{Stored, setting_of};
 use mc_pipeline::{schedules, view as messages};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -151,7 +151,7 @@ async fn check_configuration(call: &Call, name: &str, opened: &Opened) -> Result
         .channels
         .build(call.project(), name, doc.clone(), secrets, proxy.clone())
         .map_err(|errors| ApiError::fields("invalid_channel", errors))?;
-    let problems = mc_channels::review(doc.kind, &doc.settings);
+    let problems = mc_channels::review(doc.kind, &doc.settings, secrets);
     if !problems.is_empty() {
         return Err(ApiError::fields("invalid_channel", problems));
     }
@@ -302,6 +302,10 @@ fn unsubscribing(public_url: Option<&str>) -> CheckStep {
     CheckStep { name: "unsubscribe".into(), ok: true, detail, next_step }
 }
 
+fn unusable(detail: String, next_step: &str) -> CheckStep {
+    CheckStep { name: "settings".into(), ok: false, detail, next_step: Some(next_step.to_owned()) }
+}
+
 /// Look whether a channel works, without sending anything
 #[utoipa::path(
     post, path = "/v1/channels/{name}/check", tag = "channels", operation_id = "check_channel",
@@ -310,24 +314,27 @@ fn unsubscribing(public_url: Option<&str>) -> CheckStep {
 )]
 pub async fn check(call: Call) -> Answer {
     let name = call.name("name", "channel")?;
-    let steps = match call.center().channels.get(call.project(), name).await {
-        Ok(Some(entry)) => {
+    let steps = match call.center().channels.find(call.project(), name).await {
+        Ok(Stored::Live(entry)) => {
             let mut steps = entry.channel.check().await;
             if entry.doc.kind.family() == Family::Email {
                 steps.push(unsubscribing(call.center().public_url.as_deref()));
             }
             steps
         }
-        Ok(None) => return Err(ApiError::not_found("channel")),
+        Ok(Stored::Missing) => return Err(ApiError::not_found("channel")),
         // That its stored configuration is of no use is what a check is there to find out.
+        Ok(Stored::Broken(broken)) => {
+            let detail = format!("the stored configuration is refused: {}", broken.why());
+            vec![unusable(
+                detail,
+                "put the channel anew with this put right; until then nothing goes through it",
+            )]
+        }
         Err(error) if matches!(error.kind, ErrorKind::Sealed | ErrorKind::Corrupt) => {
             tracing::warn!(error = %error, channel = name, "a channel cannot be opened");
-            vec![CheckStep {
-                name: "settings".into(),
-                ok: false,
-                detail: "the stored configuration or its secrets cannot be used any more".to_owned(),
-                next_step: Some("put the channel again, with all of its secrets".to_owned()),
-            }]
+            let detail = "the stored configuration or its secrets cannot be used any more";
+            vec![unusable(detail.to_owned(), "put the channel again, with all of its secrets")]
         }
         Err(error) => return Err(error.into()),
     };

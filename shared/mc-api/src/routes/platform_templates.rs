@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use mc_core::ports::PlatformTemplate;
+use mc_pipeline::repo::{Broken, Stored};
 use utoipa::ToSchema;
 
 use crate::answer::{Answer, Page, ok};
@@ -51,7 +52,7 @@ pub(crate) struct KeywordView {
     params(("name" = String, Path)),
     responses(
         (status = 200, description = "The account's templates", body = Page<PlatformTemplateView>),
-        (status = 409, description = "The channel's messages are not written in templates of its platform",
+        (status = 409, description = "Its messages are not written in templates of its platform, or it has to be put anew",
             body = Problem, content_type = "application/problem+json"),
         (status = 502, description = "The platform does not answer, or refuses",
             body = Problem, content_type = "application/problem+json"),
@@ -59,8 +60,11 @@ pub(crate) struct KeywordView {
 )]
 pub async fn list(call: Call) -> Answer {
     let name = call.name("name", "channel")?;
-    let entry = call.center().channels.get(call.project(), name).await?;
-    let entry = entry.ok_or_else(|| ApiError::not_found("channel"))?;
+    let entry = match call.center().channels.find(call.project(), name).await? {
+        Stored::Live(entry) => entry,
+        Stored::Broken(broken) => return Err(ApiError::conflict(Broken::CODE, broken.text())),
+        Stored::Missing => return Err(ApiError::not_found("channel")),
+    };
     let Some(source) = entry.channel.platform_templates() else {
         let kind = entry.doc.kind.as_str();
         let detail = format!("messages of {kind} are not written in templates of the platform");

@@ -6,7 +6,7 @@ use mc_core::id::MessageId;
 use mc_core::model::{ChannelDoc, Content, Kind, Limits, OnDoubt, TemplateBody};
 use mc_core::ports::{RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
 use mc_pipeline::accept::Preview;
-use mc_pipeline::repo::ChannelEntry;
+use mc_pipeline::repo::{Broken, ChannelEntry, Stored};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,11 +14,15 @@ use utoipa::ToSchema;
 use crate::answer::{Answer, ok};
 use crate::call::Call;
 use crate::problem::ApiError;
+use crate::routes::templates;
 use crate::schema;
 
 #[derive(Serialize)]
 struct Previews {
     previews: Vec<Preview>,
+    /// What may be a mistake in a draft, whatever becomes of it on a platform.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
 }
 
 /// What is previewed, and with what.
@@ -75,20 +79,24 @@ pub async fn stored(call: Call) -> Answer {
     let asked = channels.is_some();
     let mut previews = Vec::new();
     for (index, channel) in channels.as_deref().unwrap_or(routed).iter().enumerate() {
-        match center.channels.get(call.project(), channel).await? {
-            Some(entry) => previews.push(show(&call, &subject, &entry, Some(channel))?),
+        let pointer =
+            || if asked { format!("/channels/{index}") } else { format!("/routing/channels/{index}") };
+        match center.channels.find(call.project(), channel).await? {
+            Stored::Live(entry) => previews.push(show(&call, &subject, &entry, Some(channel))?),
+            Stored::Broken(broken) => return Err(ApiError::field(Broken::CODE, pointer(), broken.text())),
             // A default routing may name a channel that does not exist yet.
-            None if !asked => {}
-            None => {
+            Stored::Missing if !asked => {}
+            Stored::Missing => {
                 let detail = format!("there is no channel {channel:?} in this project");
-                return Err(ApiError::field("unknown_channel", format!("/channels/{index}"), detail));
+                return Err(ApiError::field("unknown_channel", pointer(), detail));
             }
         }
     }
     if previews.is_empty() && !asked {
         previews = of_kinds(&call, &subject, &Kind::ALL)?;
     }
-    ok(&Previews { previews })
+    // Whoever put it was told.
+    ok(&Previews { previews, warnings: Vec::new() })
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -106,6 +114,8 @@ pub(crate) struct DraftPreview {
 }
 
 /// Preview a template that is being written
+///
+/// It warns of what in `channels` is neither a kind nor a channel that is there, as when the template is put.
 #[utoipa::path(
     post, path = "/v1/preview", tag = "templates", operation_id = "preview",
     request_body = DraftPreview,
@@ -121,7 +131,8 @@ pub async fn draft(call: Call) -> Answer {
         Some(kinds) => of_kinds(&call, &subject, kinds)?,
         None => of_kinds(&call, &subject, &Kind::ALL)?,
     };
-    ok(&Previews { previews })
+    let warnings = templates::warnings(&call, &template, "/template").await?;
+    ok(&Previews { previews, warnings })
 }
 
 /// Puts the values together and checks them as a message's would be.

@@ -77,13 +77,18 @@ pub async fn put(call: Call) -> Answer {
     let name = call.new_name("name")?;
     let body: TemplateBody = call.read()?;
     let approval = approval(&call).await?;
-    let warnings = warnings(&call, &body).await?;
+    let warnings = warnings(&call, &body, "").await?;
     let (put, doc) = store(&call, name, body, approval).await?;
     answer::put(put, &PutTemplate { template: TemplateView { name, doc: &doc }, warnings })
 }
 
-/// What is said otherwise for a channel that is not there. It may come yet, so that is no error.
-async fn warnings(call: &Call, body: &TemplateBody) -> Result<Vec<Warning>, ApiError> {
+/// What is said otherwise for a channel that is not there. It may come yet, so that is no error. `under` is where the template
+/// stands in the request.
+pub(super) async fn warnings(
+    call: &Call,
+    body: &TemplateBody,
+    under: &str,
+) -> Result<Vec<Warning>, ApiError> {
     let named: Vec<&String> =
         body.channels.keys().filter(|name| !Kind::WORDS.contains(&name.as_str())).collect();
     if named.is_empty() {
@@ -94,7 +99,7 @@ async fn warnings(call: &Call, body: &TemplateBody) -> Result<Vec<Warning>, ApiE
     let warning = |name: &String| {
         let detail = format!("there is no channel {name:?} in this project, and no kind is called so");
         Warning {
-            at: Some(format!("/channels/{}", escape_member(name))),
+            at: Some(format!("{under}/channels/{}", escape_member(name))),
             ..Warning::new("unknown_channel", detail)
         }
     };

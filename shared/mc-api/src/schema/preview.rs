@@ -19,6 +19,9 @@ pub struct DryRun {
 pub struct Previews {
     /// One per channel or kind.
     pub previews: Vec<Preview>,
+    /// What may be a mistake in a draft: an override for a channel that is not there.
+    #[schema(required = false)]
+    pub warnings: Vec<PreviewWarning>,
 }
 
 /// What a content becomes on one platform.

@@ -134,6 +134,39 @@ async fn a_header_from_before_they_were_sealed_is_not_shown_either() {
 }
 
 #[tokio::test]
+async fn a_secret_that_stays_and_is_in_the_way_is_said_to_go_with_null() {
+    let app = App::new().await;
+    let hook = "https://hooks.slack.com/services/T0/B0/hunter2";
+    app.put("/v1/channels/ops", json!({"kind": "slack", "secrets": {"webhook_url": hook}})).await.is(201);
+    let mut bot =
+        json!({"kind": "slack", "settings": {"channel": "C0"}, "secrets": {"bot_token": "xoxb-hunter2"}});
+    let refused = app.put("/v1/channels/ops", bot.clone()).await;
+    let refused = refused.refuses(422, "invalid_channel", "/secrets/bot_token");
+    assert!(refused.text_at("/detail").contains("null"), "{}", refused.text);
+    bot["secrets"]["webhook_url"] = Value::Null;
+    let shown = app.put("/v1/channels/ops", bot).await.is(200);
+    assert_eq!(shown.json["secrets"], json!({"bot_token": {"set": true}}));
+}
+
+#[tokio::test]
+async fn a_login_that_names_a_secret_is_put_with_it() {
+    let app = App::new().await;
+    let login = json!({"url": "https://im.example.com/login", "token_pointer": "/t", "body": {"p": "{{ password }}"}});
+    let mut body =
+        json!({"kind": "webhook", "settings": {"url": "https://im.example.com/send", "login": login}});
+    let refused = app.put("/v1/channels/im", body.clone()).await;
+    let refused = refused.refuses(422, "invalid_channel", "/settings/login/body/p");
+    assert!(refused.text_at("/detail").contains("give it in secrets"), "{}", refused.text);
+    body["secrets"] = json!({"password": SECRET});
+    app.put("/v1/channels/im", body.clone()).await.is(201);
+    // It stays where it is not named, and cannot go while it is needed.
+    body["secrets"] = json!({});
+    app.put("/v1/channels/im", body.clone()).await.is(200);
+    body["secrets"] = json!({"password": null});
+    app.put("/v1/channels/im", body).await.refuses(422, "invalid_channel", "/settings/login/body/p");
+}
+
+#[tokio::test]
 async fn another_kind_begins_without_the_old_ones_secrets() {
     let app = App::new().await;
     app.put("/v1/channels/ops", robot()).await.is(201);
@@ -239,6 +272,44 @@ async fn a_channel_is_tried_out() {
     assert_eq!(check.json["steps"][0]["name"], "settings");
     assert!(app.platform.calls.load(Ordering::SeqCst) <= calls + 1);
     app.call("POST", "/v1/channels/no/check").send().await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn a_channel_whose_stored_configuration_is_refused_says_so_until_it_is_put_anew() {
+    let app = App::new().await;
+    app.channel("im").await;
+    app.put("/v1/channels/ops", robot()).await.is(201);
+    let template = json!({"title": "T", "body": "B", "routing": {"channels": ["im", "ops"]}});
+    app.put("/v1/templates/deploy", template).await.is(201);
+    let mut doc = app.center.channels.doc("default", "ops").await.unwrap().unwrap();
+    doc.settings.insert("shape".to_owned(), json!("round"));
+    app.center.channels.put("default", "ops", doc).await.unwrap();
+
+    let shown = app.get("/v1/channels/ops").await.is(200);
+    assert_eq!(shown.json["settings"], json!({"shape": "round"}));
+    let checked = app.call("POST", "/v1/channels/ops/check").send().await.is(200);
+    assert_eq!((&checked.json["ok"], &checked.json["steps"][0]["name"]), (&json!(false), &json!("settings")));
+    assert!(checked.text_at("/steps/0/detail").contains("/settings/shape"), "{}", checked.text);
+    assert!(checked.text_at("/steps/0/next_step").contains("put the channel anew"), "{}", checked.text);
+
+    let message = |channel: &str| json!({"content": {"body": "x"}, "routing": {"channels": [channel]}});
+    let refused = app.post("/v1/messages", message("ops")).await;
+    let refused = refused.refuses(422, "invalid_channel", "/routing/channels/0");
+    assert!(refused.text_at("/detail").contains("/settings/shape"), "{}", refused.text);
+    let mut dry = message("ops");
+    dry["dry_run"] = json!(true);
+    app.post("/v1/messages", dry).await.refuses(422, "invalid_channel", "/routing/channels/0");
+    let batch = json!({"messages": [message("ops"), message("im")]});
+    let results = app.post("/v1/messages/batch", batch).await.is(202).json["results"].clone();
+    assert_eq!(results[0]["errors"][0]["pointer"], "/messages/0/routing/channels/0");
+    assert!(results[1]["id"].is_string(), "{results}");
+    let preview = "/v1/templates/deploy/preview";
+    app.post(preview, json!({})).await.refuses(422, "invalid_channel", "/routing/channels/1");
+    app.post(preview, json!({"channels": ["ops"]})).await.refuses(422, "invalid_channel", "/channels/0");
+    app.get("/v1/channels/ops/platform-templates").await.refuses(409, "invalid_channel", "");
+
+    app.put("/v1/channels/ops", robot()).await.is(200);
+    app.post("/v1/messages", message("ops")).await.is(202);
 }
 
 #[tokio::test]

@@ -165,6 +165,13 @@ async fn a_draft_is_previewed_for_every_kind() {
     let wrong = json!({"template": template("x"), "data": {"app": 1}});
     let wrong = app.post("/v1/preview", wrong).await.refuses(422, "invalid_data", "/data/app");
     assert_eq!(wrong.text_at("/detail"), "/data/app must be a text");
+    let channels = json!({"webhook": {"title": "y"}, "im": {"title": "y"}});
+    let odd = json!({"template": {"body": "x", "channels": channels}});
+    let odd = app.post("/v1/preview", odd).await.is(200);
+    assert_eq!(odd.json["warnings"].as_array().unwrap().len(), 1);
+    assert_eq!(odd.json["warnings"][0]["code"], "unknown_channel");
+    assert_eq!(odd.json["warnings"][0]["at"], "/template/channels/im");
+    assert_eq!(shown.json["warnings"], Value::Null);
     let broken = json!({"template": {"body": "{{ oops"}});
     app.post("/v1/preview", broken).await.refuses(422, "invalid_template", "/template/body");
     app.post("/v1/preview", json!({"template": {"body": "x"}, "kinds": ["fax"]})).await.refuses(

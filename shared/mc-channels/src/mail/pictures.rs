@@ -6,7 +6,7 @@ use mc_content::dialect::decode_entities;
 use mc_core::ports::{Attachment, FileInfo, Warning};
 use percent_encoding::percent_decode_str;
 
-/// What stands before a name.
+/// What stands before a name, in small letters or capitals. It is sent in small ones, as some readers look for those alone.
 const SCHEME: &str = "cid:";
 /// What an address may stand in, in a tag or in a style that itself stands in one.
 const QUOTES: [&str; 4] = ["\"", "'", "&quot;", "&#39;"];
@@ -21,7 +21,8 @@ pub(super) fn identified(html: &str, files: &[Attachment]) -> (String, Vec<Optio
             continue;
         };
         let id = ids[at].get_or_insert_with(|| content_id(at, &files[at].filename));
-        out.push_str(&html[written..place.at.start]);
+        out.push_str(&html[written..place.at.start - SCHEME.len()]);
+        out.push_str(SCHEME);
         out.push_str(id);
         written = place.at.end;
     }
@@ -65,12 +66,14 @@ impl Place {
 /// some mail programs read styles and comments, too.
 fn places(html: &str) -> Vec<Place> {
     let mut found: Vec<Place> = Vec::new();
-    for (at, scheme) in html.match_indices(SCHEME) {
+    // Schemes and styles are written in capitals, too. Every byte stays where it is.
+    let small = html.to_ascii_lowercase();
+    for (at, scheme) in small.match_indices(SCHEME) {
         let start = at + scheme.len();
         if found.last().is_some_and(|last| start < last.at.end) {
             continue;
         }
-        if let Some(length) = name_length(&html[..at], &html[start..]) {
+        if let Some(length) = name_length(&small[..at], &small[start..]) {
             let at = start..start + length;
             found.push(Place { name: decode_entities(html[at.clone()].trim_end()), at });
         }
@@ -126,6 +129,12 @@ mod tests {
                 "<p style=\"background:url(&quot;cid:图.png&quot;)\">",
                 format!("<p style=\"background:url(&quot;cid:{id}&quot;)\">"),
             ),
+            ("Logo.png", "<img src=\"CID:Logo.png\">", "<img src=\"cid:Logo.png\">".to_owned()),
+            (
+                "图.png",
+                "<p style='background:URL(Cid:图.png)'>",
+                format!("<p style='background:URL(cid:{id})'>"),
+            ),
             ("100%.png", "<img src=\"cid:100%.png\">", format!("<img src=\"cid:{id}\">")),
             ("a%20b.png", "<img src=\"cid:a%20b.png\">", format!("<img src=\"cid:{id}\">")),
         ] {
@@ -150,6 +159,7 @@ mod tests {
             "see cid:图.png",
             "<p>\"cid:图.png\"</p>",
             "<img src=\"cid:图.png.txt\">",
+            "<img src=\"CID:图.PNG\">",
             "<img src=\"cid:图.png",
             "<img src=\"cid:x cid:图.png\">",
             "cid:",

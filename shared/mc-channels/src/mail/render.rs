@@ -336,6 +336,8 @@ mod tests {
         assert_eq!(told(Format::Markdown, "![a](cid:logo.png) ![b](<cid:my 图.png>)", None), none);
         assert_eq!(told(Format::Markdown, "![a](cid:logo.png) ![b](cid:other.png)", None), [missing]);
         assert_eq!(told(Format::Html, "<img src=\"cid:logo.png\">", None), none);
+        assert_eq!(told(Format::Markdown, "![a](CID:logo.png)", None), none);
+        assert_eq!(told(Format::Html, "<img src=\"CID:other.png\">", None), [missing]);
         assert_eq!(told(Format::Html, "<img src=\"cid:a.pdf\">", None), [missing]);
         let patch = json!({"html": "<img src='cid:other.png'>"});
         assert_eq!(told(Format::Markdown, "![a](cid:logo.png)", Some(&patch)), [missing]);

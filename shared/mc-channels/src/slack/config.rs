@@ -36,7 +36,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         (Some(_), Some(_)) => {
             problems.push(FieldError::new(
                 "/secrets/bot_token",
-                "give either webhook_url or bot_token, not both",
+                "give either webhook_url or bot_token, not both: one that is set stays until it is given as null",
             ));
             None
         }

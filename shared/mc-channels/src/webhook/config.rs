@@ -299,7 +299,7 @@ pub(super) fn is_pointer(text: &str) -> bool {
     text.is_empty() || text.starts_with('/')
 }
 
-fn read_pointer(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
+pub(super) fn read_pointer(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
     let pointer: String = fields.optional(name)?;
     if !is_pointer(&pointer) {
         fields.problem(name, POINTER_HINT);

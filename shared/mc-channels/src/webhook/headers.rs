@@ -34,6 +34,11 @@ pub(super) fn name_problem(name: &str) -> Option<&'static str> {
     is_own.then_some("is set by Message Center itself and by nothing else")
 }
 
+/// Whether a value cannot stand in a header: of the control characters only the tab can.
+pub(super) fn has_control(value: &str) -> bool {
+    value.contains(|c: char| c.is_control() && c != '\t')
+}
+
 /// One header as the settings have it.
 pub(super) struct Given {
     /// Its pointer into the settings, without the first slash.
@@ -137,30 +142,24 @@ impl Headers {
             if name == "content-type" {
                 headers.content_type = Some(value.to_ascii_lowercase());
             }
-            let is_literal = is_literal(&value);
-            if is_literal && is_secretive(&name) {
-                check_literal(fields, &at, &value);
-                headers.credentials.push((name.clone(), Secret::new(value)));
-            } else {
-                match Snippet::compile(&value, Escape::None) {
-                    Ok(value) => {
-                        // As it will be sent, which is without a line end at its end.
-                        if is_literal && let Ok(sent) = value.render(&()) {
-                            check_literal(fields, &at, &sent);
-                        }
-                        headers.templates.push(HeaderTemplate { at, name: name.clone(), value });
+            match Snippet::compile(&value, Escape::None) {
+                Ok(template) => {
+                    // As it will be sent, which is without a line end at its end.
+                    let literal = is_literal(&value).then(|| template.render(&()).ok()).flatten();
+                    if literal.as_deref().is_some_and(has_control) {
+                        // No request can carry it, so a stored channel that has it never sent anything either.
+                        fields.problem(&at, "holds a line break or another control character");
                     }
-                    Err(error) => fields.problem(&at, error.detail),
+                    let name = name.clone();
+                    match literal.filter(|_| is_secretive(&name)) {
+                        Some(sent) => headers.credentials.push((name, Secret::new(sent))),
+                        None => headers.templates.push(HeaderTemplate { at, name, value: template }),
+                    }
                 }
+                Err(error) => fields.problem(&at, error.detail),
             }
             headers.names.insert(name);
         }
         headers
-    }
-}
-
-fn check_literal(fields: &mut Fields<'_>, at: &str, value: &str) {
-    if value.contains(|c: char| c.is_control() && c != '\t') {
-        fields.problem(at, "holds a line break or another control character");
     }
 }

@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mc_content::{Escape, Snippet};
+use mc_content::{Escape, FieldError, Snippet, escape_member};
 use mc_core::Secret;
 use mc_core::ports::{Fetching, Http, HttpRequest, HttpResponse, Route, SendError, SendFailure, Token};
 use ring::digest::{SHA256, digest};
 use ring::hmac;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::config::{JsonTemplate, is_pointer, split_origin};
+use super::config::{JsonTemplate, is_pointer, read_pointer, split_origin};
 use super::credentials::{is_secretive, spoken};
-use super::headers::{name_problem, read_given};
+use super::headers::{has_control, name_problem, read_given};
 use super::outline::outline;
 use super::render::render_json;
-use crate::fields::Fields;
+use crate::fields::{Fields, secret};
 use crate::http::check_url;
 use crate::outcome::{failure, unanswered, words};
 
@@ -65,38 +65,16 @@ struct Over {
     answer: Option<(String, Vec<Value>)>,
 }
 
-/// What the templates of a login see.
+/// The secrets that the templates of a login see.
+const NAMES: [&str; 2] = ["secret", "password"];
+
+const NOT_THERE: &str = "names something that is not there; there are secret and password";
+
+/// What the templates of a login see, where a secret that is not set is an empty text.
 #[derive(Serialize)]
 struct View<'a> {
     secret: &'a str,
     password: &'a str,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Given {
-    url: String,
-    method: Option<String>,
-    #[serde(default)]
-    headers: BTreeMap<String, Value>,
-    body: Option<Value>,
-    token_pointer: String,
-    expires_pointer: Option<String>,
-    lives_seconds: Option<u64>,
-    header: Option<String>,
-    prefix: Option<String>,
-    query: Option<String>,
-    over: Option<GivenOver>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GivenOver {
-    #[serde(default)]
-    status: Vec<u16>,
-    pointer: Option<String>,
-    #[serde(default)]
-    equals: Vec<Value>,
 }
 
 /// The address of the login, as far as it is one.
@@ -113,63 +91,73 @@ impl Login {
         base_url: Option<&str>,
         is_named: bool,
     ) -> Option<Self> {
-        let given: Given = fields.optional("login")?;
+        let given: Map<String, Value> = fields.optional("login")?;
+        let mut within = Fields::new("/settings/login", &given);
+        let login = Self::read_within(&mut within, secret, password, base_url, is_named);
+        fields.adopt(within);
+        Some(login)
+    }
+
+    fn read_within(
+        fields: &mut Fields<'_>,
+        secret: Option<&Secret>,
+        password: Option<&Secret>,
+        base_url: Option<&str>,
+        is_named: bool,
+    ) -> Self {
         let view =
             View { secret: secret.map_or("", Secret::expose), password: password.map_or("", Secret::expose) };
-        let (origin, rest) = split_origin(&given.url);
-        if let Err(detail) = check_url(origin) {
-            fields.problem("login/url", detail);
+        let given = fields.required("url", "the address to sign in at, like https://im.example.com/login");
+        let (origin, rest) = split_origin(&given);
+        if !given.trim().is_empty()
+            && let Err(detail) = check_url(origin)
+        {
+            fields.problem("url", detail);
         }
         let origin = base_url.map_or(origin, |base| base.trim_end_matches('/'));
-        let rest = text(fields, "login/url", rest, Escape::Url, &view);
+        let rest = text(fields, "url", rest, Escape::Url, &view);
         let url = format!("{origin}{rest}");
         let mut headers = Vec::new();
-        for header in read_given(fields, "login/headers", given.headers) {
+        let given = fields.or_default("headers");
+        for header in read_given(fields, "headers", given) {
             let value = text(fields, &header.at, &header.value, Escape::None, &view);
-            if value.contains(|c: char| c.is_control() && c != '\t') {
+            if has_control(&value) {
                 fields.problem(&header.at, "would hold a line break or another control character");
             }
             headers.push((header.name, Secret::new(value)));
         }
         let credentials = headers.iter().filter(|(name, _)| is_secretive(name));
         let repeatable: Vec<Secret> = credentials.flat_map(|(_, value)| spoken(value)).collect();
-        let body = read_body(fields, given.body, &mut headers, &view);
-        let methods = ["POST", "GET", "PUT"];
-        let method = given.method.as_deref().unwrap_or("POST");
-        let method = methods.into_iter().find(|known| known.eq_ignore_ascii_case(method));
-        if method.is_none() {
-            fields.problem("login/method", "is one of POST, GET, PUT");
+        let body = read_body(fields, &mut headers, &view);
+        let method = read_method(fields);
+        let token = read_pointer(fields, "token_pointer");
+        if token.is_none() && fields.is_left_out("token_pointer") {
+            fields.problem("token_pointer", "is required: where the answer has the token, like /data/token");
         }
-        for (name, pointer) in [
-            ("login/token_pointer", Some(&given.token_pointer)),
-            ("login/expires_pointer", given.expires_pointer.as_ref()),
-        ] {
-            if pointer.is_some_and(|pointer| !is_pointer(pointer)) {
-                fields.problem(name, "is a JSON pointer, like /data/token");
-            }
-        }
-        let place = read_place(fields, given.header, given.prefix, given.query, is_named);
-        let over = read_over(fields, given.over);
-        let mut account = format!("{}\n{url}\n{}", method.unwrap_or_default(), body.expose());
+        let expires = read_pointer(fields, "expires_pointer");
+        let lives: Option<u64> = fields.optional("lives_seconds");
+        let place = read_place(fields, is_named);
+        let over = read_over(fields);
+        let mut account = format!("{method}\n{url}\n{}", body.expose());
         for (name, value) in &headers {
             account.push_str(&format!("\n{name}:{}", value.expose()));
         }
         let hash = digest(&SHA256, account.as_bytes());
         let short: String = hash.as_ref().iter().take(12).map(|b| format!("{b:02x}")).collect();
-        Some(Self {
-            method: method.unwrap_or("POST"),
+        Self {
+            method,
             url: Secret::new(url),
             headers,
             body,
-            token: given.token_pointer,
-            expires: given.expires_pointer,
-            lives: given.lives_seconds.map_or(USUAL_LIFE, Duration::from_secs),
+            token: token.unwrap_or_default(),
+            expires,
+            lives: lives.map_or(USUAL_LIFE, Duration::from_secs),
             place,
             over,
             secrets: [secret, password].into_iter().flatten().cloned().chain(repeatable).collect(),
             name: format!("webhook:{short}"),
             marks: hmac::Key::new(hmac::HMAC_SHA256, account.as_bytes()),
-        })
+        }
     }
 
     /// Whether a push carries the token in this header.
@@ -273,39 +261,39 @@ impl Login {
 }
 
 fn text(fields: &mut Fields<'_>, at: &str, source: &str, escape: Escape, view: &View<'_>) -> String {
-    let rendered = Snippet::compile(source, escape).map_err(|e| e.detail).and_then(|snippet| {
-        snippet
-            .render(view)
-            .map_err(|_| "names something that is not there; there are secret and password".to_owned())
-    });
+    let rendered = Snippet::compile(source, escape)
+        .map_err(|e| e.detail)
+        .and_then(|snippet| snippet.render(view).map_err(|_| NOT_THERE.to_owned()));
     rendered.unwrap_or_else(|detail| {
         fields.problem(at, detail);
         String::new()
     })
 }
 
+fn read_method(fields: &mut Fields<'_>) -> &'static str {
+    let Some(method) = fields.optional::<String>("method") else { return "POST" };
+    let known = ["POST", "GET", "PUT"];
+    known.into_iter().find(|known| known.eq_ignore_ascii_case(&method)).unwrap_or_else(|| {
+        fields.problem("method", "is one of POST, GET, PUT");
+        "POST"
+    })
+}
+
 /// A text is sent as it is, a document as its JSON.
-fn read_body(
-    fields: &mut Fields<'_>,
-    body: Option<Value>,
-    headers: &mut Vec<(String, Secret)>,
-    view: &View<'_>,
-) -> Secret {
-    let (body, media) = match body {
+fn read_body(fields: &mut Fields<'_>, headers: &mut Vec<(String, Secret)>, view: &View<'_>) -> Secret {
+    let (body, media) = match fields.optional::<Value>("body") {
         None => return Secret::default(),
         Some(Value::String(source)) => {
-            (text(fields, "login/body", &source, Escape::Url, view), "application/x-www-form-urlencoded")
+            (text(fields, "body", &source, Escape::Url, view), "application/x-www-form-urlencoded")
         }
         Some(document) => {
-            let rendered = JsonTemplate::compile(document).map_err(|e| e.detail).and_then(|template| {
-                render_json(&template, view).map_err(|_| {
-                    "names something that is not there; there are secret and password".to_owned()
-                })
-            });
+            let rendered = JsonTemplate::compile(document)
+                .map_err(|e| e.detail)
+                .and_then(|template| render_json(&template, view).map_err(|_| NOT_THERE.to_owned()));
             match rendered {
                 Ok(document) => (document.to_string(), "application/json; charset=utf-8"),
                 Err(detail) => {
-                    fields.problem("login/body", detail);
+                    fields.problem("body", detail);
                     return Secret::default();
                 }
             }
@@ -317,22 +305,21 @@ fn read_body(
     Secret::new(body)
 }
 
-fn read_place(
-    fields: &mut Fields<'_>,
-    header: Option<String>,
-    prefix: Option<String>,
-    query: Option<String>,
-    is_named: bool,
-) -> Place {
+fn read_place(fields: &mut Fields<'_>, is_named: bool) -> Place {
+    let header: Option<String> = fields.optional("header");
+    let prefix: Option<String> = fields.optional("prefix");
+    let query: Option<String> = fields.optional("query");
     if is_named {
-        if header.is_some() || prefix.is_some() || query.is_some() {
-            fields.problem("login", "a template names login.token; remove header, prefix and query");
+        for (name, given) in [("header", &header), ("prefix", &prefix), ("query", &query)] {
+            if given.is_some() {
+                fields.problem(name, "is of no use, as a template names login.token; remove it");
+            }
         }
         return Place::Named;
     }
     if let Some(query) = query {
         if header.is_some() || prefix.is_some() {
-            fields.problem("login/query", "give either query or header and prefix, not both");
+            fields.problem("query", "give either query or header and prefix, not both");
         }
         return Place::Query(query);
     }
@@ -340,29 +327,83 @@ fn read_place(
         prefix.unwrap_or_else(|| if header.is_none() { "Bearer ".to_owned() } else { String::new() });
     let name = header.unwrap_or_else(|| "authorization".to_owned()).to_ascii_lowercase();
     if let Some(problem) = name_problem(&name) {
-        fields.problem("login/header", problem);
+        fields.problem("header", problem);
     }
     if prefix.contains(|c: char| c.is_control()) {
-        fields.problem("login/prefix", "cannot be put into a header");
+        fields.problem("prefix", "cannot be put into a header");
     }
     Place::Header { name, prefix }
 }
 
-fn read_over(fields: &mut Fields<'_>, given: Option<GivenOver>) -> Over {
-    let Some(given) = given else { return Over { statuses: vec![401], answer: None } };
-    let answer = match (given.pointer, given.equals) {
+fn read_over(fields: &mut Fields<'_>) -> Over {
+    let Some(given) = fields.optional::<Map<String, Value>>("over") else {
+        return Over { statuses: vec![401], answer: None };
+    };
+    let mut within = Fields::new("/settings/login/over", &given);
+    let statuses: Vec<u16> = within.or_default("status");
+    let pointer: Option<String> = within.optional("pointer");
+    let equals: Vec<Value> = within.or_default("equals");
+    fields.adopt(within);
+    let answer = match (pointer, equals) {
         (Some(pointer), equals) if is_pointer(&pointer) && !equals.is_empty() => Some((pointer, equals)),
         (None, equals) if equals.is_empty() => None,
         _ => {
             fields.problem(
-                "login/over",
+                "over",
                 "pointer is a JSON pointer and equals a list of values, like [40014, 42001]",
             );
             None
         }
     };
-    if given.status.is_empty() && answer.is_none() {
-        fields.problem("login/over", "names neither a status nor a pointer");
+    if statuses.is_empty() && answer.is_none() {
+        fields.problem("over", "names neither a status nor a pointer");
     }
-    Over { statuses: given.status, answer }
+    Over { statuses, answer }
+}
+
+/// Templates of the login that name a secret which is not set. Only what is put is judged by it: a stored channel goes on
+/// with nothing in its place.
+pub(crate) fn without_secret(
+    settings: &Map<String, Value>,
+    secrets: &BTreeMap<String, Secret>,
+) -> Vec<FieldError> {
+    let login = settings.get("login").and_then(Value::as_object);
+    let mut problems = Vec::new();
+    for name in NAMES.into_iter().filter(|name| secret(secrets, name).is_none()) {
+        for part in ["url", "headers", "body"] {
+            if let Some(value) = login.and_then(|login| login.get(part)) {
+                find_named(&format!("/settings/login/{part}"), value, name, &mut problems);
+            }
+        }
+    }
+    problems
+}
+
+fn find_named(at: &str, value: &Value, name: &str, problems: &mut Vec<FieldError>) {
+    match value {
+        Value::String(text) if needs(text, name) => {
+            let detail = format!("names {name}, which is not set: give it in secrets, or remove it here");
+            problems.push(FieldError::new(at, detail));
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                find_named(&format!("{at}/{index}"), item, name, problems);
+            }
+        }
+        Value::Object(members) => {
+            for (member, value) in members {
+                find_named(&format!("{at}/{}", escape_member(member)), value, name, problems);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Whether a template can be rendered, but not without this secret.
+fn needs(text: &str, name: &str) -> bool {
+    let Ok(template) = Snippet::compile(text, Escape::None) else { return false };
+    let mut all = BTreeMap::from(NAMES.map(|known| (known, "x")));
+    let renders = template.render(&all).is_ok();
+    all.remove(name);
+    renders && template.render(&all).is_err()
 }

@@ -31,6 +31,7 @@ use config::Config;
 pub(crate) use credentials::in_settings;
 pub use credentials::is_secretive;
 pub(crate) use headers::doubled;
+pub(crate) use login::without_secret;
 
 pub(crate) const ENTRY: Entry = Entry {
     secrets: &["secret", "password"],

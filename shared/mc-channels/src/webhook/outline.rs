@@ -1,19 +1,24 @@
 //! What may be told of an answer that can hold a live token where nobody looks for it.
 
+use std::ops::RangeInclusive;
+
 use mc_content::escape_member;
 use serde_json::Value;
 
 /// At most so many fields are named.
 const MOST_FIELDS: usize = 10;
 
-/// A reason that is longer, in characters, may be something else and is not quoted.
-const LONGEST_REASON: usize = 100;
+/// A field whose name is longer, in characters, may be called by a token and is not named.
+const LONGEST_NAME: usize = 30;
 
-/// The fields of an answer in which receivers say why they refuse.
-const REASONS: [&str; 6] = ["errcode", "errmsg", "code", "message", "error", "msg"];
+/// Numbers beyond these are no codes.
+const CODE_NUMBERS: RangeInclusive<i64> = -999_999_999..=999_999_999;
 
-/// Names an answer's fields by their pointers and quotes none of them but the short reasons at its top. What stands where
-/// the token was looked for is not quoted either.
+/// The fields of an answer in which receivers give a code, or whether they are content.
+const CODES: [&str; 6] = ["errcode", "code", "status", "error", "success", "ok"];
+
+/// Names an answer's fields by their pointers and quotes no text of it, as each may be the token: only codes at its top
+/// that are small numbers, `true` or `false`, unless the token was looked for there.
 pub(super) fn outline(answer: &Value, token_pointer: &str) -> String {
     let mut fields = Vec::new();
     name_fields(answer, "", &mut fields);
@@ -22,9 +27,9 @@ pub(super) fn outline(answer: &Value, token_pointer: &str) -> String {
     }
     let more = if fields.len() > MOST_FIELDS { " and more" } else { "" };
     fields.truncate(MOST_FIELDS);
-    let reasons = REASONS.into_iter().filter(|name| token_pointer.strip_prefix('/') != Some(*name));
+    let codes = CODES.into_iter().filter(|name| token_pointer.strip_prefix('/') != Some(*name));
     let mut told: Vec<String> =
-        reasons.filter_map(|name| Some(format!("{name} {}", reason(answer.get(name)?)?))).collect();
+        codes.filter_map(|name| Some(format!("{name} {}", code(answer.get(name)?)?))).collect();
     told.push(format!("it has {}{more}", fields.join(", ")));
     told.join(", ")
 }
@@ -34,7 +39,7 @@ fn name_fields(value: &Value, at: &str, fields: &mut Vec<String>) {
     let within: Vec<(String, &Value)> = match value {
         Value::Object(members) => {
             let members = members.iter().take(MOST_FIELDS + 1);
-            members.map(|(name, member)| (escape_member(name), member)).collect()
+            members.map(|(name, member)| (named(name), member)).collect()
         }
         Value::Array(items) => {
             let items = items.iter().take(MOST_FIELDS + 1).enumerate();
@@ -53,11 +58,15 @@ fn name_fields(value: &Value, at: &str, fields: &mut Vec<String>) {
     }
 }
 
-fn reason(value: &Value) -> Option<String> {
+fn named(name: &str) -> String {
+    if name.chars().count() > LONGEST_NAME { "…".to_owned() } else { escape_member(name) }
+}
+
+fn code(value: &Value) -> Option<String> {
     match value {
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) if text.chars().count() <= LONGEST_REASON => Some(text.clone()),
-        _ => None,
+        Value::Number(_) => value.as_i64().filter(|n| CODE_NUMBERS.contains(n)).map(|n| n.to_string()),
+        Value::Bool(yes) => Some(yes.to_string()),
+        Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -68,16 +77,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_are_named_and_only_reasons_are_quoted() {
-        let long = "x".repeat(101);
+    fn fields_are_named_and_only_codes_are_quoted() {
+        let mut keyed = serde_json::Map::new();
+        keyed.insert("t".repeat(31), json!({"user": 7}));
         for (answer, expected) in [
-            (
-                json!({"errcode": 40013, "errmsg": "wrong user"}),
-                "errcode 40013, errmsg wrong user, it has /errcode, /errmsg",
-            ),
+            (json!({"errcode": 40013, "errmsg": "wrong user"}), "errcode 40013, it has /errcode, /errmsg"),
             (json!({"result": {"a/b": ["t1", 7]}, "e": {}}), "it has /result/a~1b/0, /result/a~1b/1, /e"),
             (json!({"result": {"code": "t1"}}), "it has /result/code"),
-            (json!({"message": long}), "it has /message"),
+            (
+                json!({"message": "t1", "error": "t2", "msg": "t3", "ok": false}),
+                "ok false, it has /message, /error, /msg, /ok",
+            ),
+            (json!({"code": 1_000_000_000, "errcode": "t1"}), "it has /code, /errcode"),
+            (json!({"status": -1, "error": 1.5}), "status -1, it has /status, /error"),
+            (Value::Object(keyed), "it has /…/user"),
             (json!({"token": 1234, "code": 0}), "code 0, it has /token, /code"),
             (json!("t1"), "it has no fields, or is not JSON"),
             (Value::Null, "it has no fields, or is not JSON"),

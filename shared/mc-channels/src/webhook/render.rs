@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{BodyTemplate, Config, JsonTemplate};
 use super::credentials::HIDDEN;
-use super::headers::HeaderTemplate;
+use super::headers::{HeaderTemplate, has_control};
 use crate::overrides::{self, bad_override};
 use crate::robot;
 use mc_content::escape_member;
@@ -151,7 +151,7 @@ fn render_headers(config: &Config, view: &View<'_>) -> Result<Map<String, Value>
     for HeaderTemplate { at, name, value } in &config.headers {
         let in_settings = |error: RenderError| error.in_settings(&format!("/settings/{at}"));
         let value = value.render(view).map_err(in_settings)?;
-        if value.contains(|c: char| c.is_control() && c != '\t') {
+        if has_control(&value) {
             let detail = "the value would hold a line break or another control character";
             return Err(in_settings(RenderError::new("bad_header", detail)));
         }

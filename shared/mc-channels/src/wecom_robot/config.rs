@@ -45,7 +45,10 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
             "is required: what follows key= in the robot's webhook address; several robots go into keys",
         )),
         (Some(_), Some(_)) => {
-            problems.push(FieldError::new("/secrets/keys", "give either key or keys, not both"));
+            problems.push(FieldError::new(
+                "/secrets/keys",
+                "give either key or keys, not both: one that is set stays until it is given as null",
+            ));
         }
         (Some(key), None) => robots.extend(robot(&base_url, key.clone(), "/secrets/key", &mut problems)),
         (None, Some(keys)) => match serde_json::from_str::<Vec<Secret>>(keys.expose()) {

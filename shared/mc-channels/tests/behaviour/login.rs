@@ -170,6 +170,7 @@ async fn a_login_that_fails_says_why_and_shows_no_secret() {
         (401, "wrong password {password}", SendFailure::Channel),
         (200, r#"{"code": 1, "said": "{password}"}"#, SendFailure::Channel),
         (200, r#"{"code": 0, "session": "live-token"}"#, SendFailure::Channel),
+        (200, r#"{"error": "", "message": "live-token"}"#, SendFailure::Channel),
         (200, "<html>", SendFailure::Channel),
         (200, r#"{"data": {"token": "a\nb"}}"#, SendFailure::Channel),
         (503, "later", SendFailure::Transient { after: None }),

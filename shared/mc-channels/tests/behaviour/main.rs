@@ -38,6 +38,8 @@ mod tls;
 #[cfg(test)]
 mod webhook;
 #[cfg(test)]
+mod webhook_settings;
+#[cfg(test)]
 mod wechat;
 #[cfg(test)]
 mod wecom;

@@ -1,6 +1,6 @@
 //! What only a webhook channel does: templates, signatures, its own idea of success.
 
-use mc_channels::{admit, capability, review, secret_names, url_fields};
+use mc_channels::{admit, capability, secret_names, url_fields};
 use mc_core::id::MessageId;
 use mc_core::model::{Content, Format, Kind};
 use mc_core::ports::{Channel, Push, Receipt, RenderContext, RenderError, Rendered, SendError, SendFailure};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::suite::{deliver, rendered};
 use crate::world::World;
 
-fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<Rendered, RenderError> {
+pub fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<Rendered, RenderError> {
     let params = json!({"env": "prod"});
     let context = RenderContext {
         project: "shop",
@@ -23,15 +23,6 @@ fn render(channel: &dyn Channel, data: Value, patch: Option<&Value>) -> Result<R
         files: &[],
     };
     channel.render(&Content::new("A \"title\"", Format::Text, "line 1\nline 2"), &context)
-}
-
-fn problems(world: &World, settings: Value, secrets: &[(&str, &str)]) -> Vec<String> {
-    let reviewed = review(Kind::Webhook, settings.as_object().unwrap());
-    let problems = world.try_build(Kind::Webhook, settings, secrets, "").err().unwrap_or(reviewed);
-    // In words for somebody who writes settings, not for somebody who writes Rust.
-    let in_words = |detail: &str| !detail.is_empty() && !detail.contains("variant");
-    assert!(problems.iter().all(|problem| in_words(&problem.detail)), "{problems:?}");
-    problems.into_iter().map(|problem| problem.pointer).collect()
 }
 
 #[tokio::test]
@@ -190,144 +181,6 @@ async fn a_template_of_the_settings_that_fails_is_named_by_its_place() {
 }
 
 #[tokio::test]
-async fn every_problem_has_its_place() {
-    type Case<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str]);
-    let world = World::start(false).await;
-    let url = "https://im.example.com/send";
-    let cases: [Case<'_>; 27] = [
-        (json!({}), &[], &["/settings/url"]),
-        (json!({"url": "https://{{ data.host }}/x"}), &[], &["/settings/url"]),
-        (json!({"url": "ftp://h/x"}), &[], &["/settings/url"]),
-        (json!({"url": "https://u:p@h/x"}), &[], &["/settings/url"]),
-        (json!({"url": "https://h/{{ x"}), &[], &["/settings/url"]),
-        (json!({"url": url, "method": "TRACE"}), &[], &["/settings/method"]),
-        (
-            json!({"url": url, "headers": {"host": "x", "a b": "c"}}),
-            &[],
-            &["/settings/headers/a b", "/settings/headers/host"],
-        ),
-        (json!({"url": url, "headers": {"X-A": "a\nb", "X-B": "a\tb\n"}}), &[], &["/settings/headers/X-A"]),
-        (json!({"url": url, "headers": {"X-Key": "a\u{7f}"}}), &[], &["/settings/headers/X-Key"]),
-        (json!({"url": url, "body": {"a/b": ["{{ x"]}}), &[], &["/settings/body/a~1b/0"]),
-        (json!({"url": url, "success": {"pointer": "/a"}}), &[], &["/settings/success/equals"]),
-        (
-            json!({"url": url, "success": {"equals": 0, "status": [200, 42]}}),
-            &[],
-            &["/settings/success/status", "/settings/success/pointer"],
-        ),
-        (json!({"url": url, "message_id_pointer": "id"}), &[], &["/settings/message_id_pointer"]),
-        (json!({"url": url, "login": {"url": "x"}}), &[], &["/settings/login/token_pointer"]),
-        (
-            json!({"url": url, "login": {"url": "x", "token_pointer": "t", "body": "{{ nobody }}", "method": "HEAD", "header": "a b", "over": {}}}),
-            &[],
-            &[
-                "/settings/login/url",
-                "/settings/login/body",
-                "/settings/login/method",
-                "/settings/login/token_pointer",
-                "/settings/login/header",
-                "/settings/login/over",
-            ],
-        ),
-        (json!({"url": url, "sign": "hmac_sha256"}), &[], &["/secrets/secret"]),
-        (
-            json!({"url": url, "sign": {"type": "aws_sigv4", "region": "", "service": "a b"}}),
-            &[("secret", "s")],
-            &["/settings/sign/access_key_id", "/settings/sign/region", "/settings/sign/service"],
-        ),
-        (
-            json!({"url": url, "sign": {"type": "hmac_sha256", "region": "r"}}),
-            &[("secret", "s")],
-            &["/settings/sign"],
-        ),
-        (
-            json!({"url": url, "headers": {"Authorization": "x"}, "sign": {"type": "aws_sigv4", "access_key_id": "A", "region": "r"}}),
-            &[("secret", "s")],
-            &["/settings/headers/Authorization"],
-        ),
-        (json!({"url": url, "sign": "md5"}), &[], &["/settings/sign"]),
-        (json!({"url": url, "sign": 256}), &[], &["/settings/sign"]),
-        (
-            json!({"url": url, "sign": {"type": "md5", "heder": "X-Sig"}}),
-            &[],
-            &["/settings/sign/type", "/settings/sign/heder"],
-        ),
-        (
-            json!({"url": url, "success": {"status": "ok", "equal": 0}}),
-            &[],
-            &["/settings/success/status", "/settings/success/equal"],
-        ),
-        (json!({"url": url, "success": {"pointer": 7, "equals": 0}}), &[], &["/settings/success/pointer"]),
-        (json!({"url": url, "body": {"t": "{{ login.token }}"}}), &[], &["/settings/login"]),
-        (
-            json!({"url": url, "body": "{{ login.token }}", "login": {"url": "https://h/l", "token_pointer": "/t", "query": "t"}}),
-            &[],
-            &["/settings/login"],
-        ),
-        (json!({"url": url, "other": 1}), &[("token", "t")], &["/secrets/token", "/settings/other"]),
-    ];
-    for (settings, secrets, expected) in cases {
-        assert_eq!(problems(&world, settings.clone(), secrets), expected, "{settings}");
-    }
-}
-
-#[tokio::test]
-async fn a_header_is_written_once_and_the_one_that_is_too_many_is_named() {
-    let world = World::start(false).await;
-    let sign = |header: &str| json!({"type": "hmac_sha256", "header": header});
-    let login = |more: Value| {
-        let mut login = json!({"url": "https://h/l", "token_pointer": "/t"});
-        login.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        login
-    };
-    let cases = [
-        (json!({"headers": {"X-Sig": "a"}, "sign": sign("x-sig")}), "/settings/headers/X-Sig"),
-        (
-            json!({"headers": {"X-Signature-256": "a"}, "sign": "hmac_sha256"}),
-            "/settings/headers/X-Signature-256",
-        ),
-        (json!({"login": login(json!({"header": "X-S"})), "sign": sign("x-s")}), "/settings/login/header"),
-        (json!({"headers": {"X": "a"}, "login": login(json!({"header": "x"}))}), "/settings/login/header"),
-        (json!({"sign": sign("Webhook-Id")}), "/settings/sign/header"),
-        (json!({"sign": sign("Content-Type")}), "/settings/sign/header"),
-        (json!({"login": login(json!({"header": "Content-Type"}))}), "/settings/login/header"),
-        (json!({"headers": {"X-A": "a", "x-a": "{{ title }}"}}), "/settings/headers/x-a"),
-        (json!({"headers": {"Api-Key": "a", "api-key": "b"}}), "/settings/headers/api-key"),
-        (json!({"login": login(json!({"headers": {"X": "a", "x": "b"}}))}), "/settings/login/headers/x"),
-        (json!({"headers": {"X-A": "a", "X-B": 2}}), "/settings/headers/X-B"),
-        (json!({"headers": {"X-B": null}}), "/settings/headers/X-B"),
-        (json!({"login": login(json!({"headers": {"X-B": 2}}))}), "/settings/login/headers/X-B"),
-    ];
-    for (mut settings, expected) in cases {
-        settings["url"] = json!("https://im.example.com/send");
-        assert_eq!(problems(&world, settings.clone(), &[("secret", "s")]), [expected], "{settings}");
-    }
-    let both = json!({"url": "https://h/x", "headers": {"X-Sig": "a"}, "sign": sign("X-Other")});
-    world.build(Kind::Webhook, both.clone(), &[("secret", "s")], "");
-    assert!(review(Kind::Webhook, both.as_object().unwrap()).is_empty());
-}
-
-#[tokio::test]
-async fn what_is_refused_only_when_it_is_put_does_not_stop_a_stored_channel() {
-    let world = World::start(false).await;
-    let seldom = "{% if data.seldom %}{{ title | nope }}{% endif %}x";
-    let settings = json!({
-        "url": format!("http://127.0.0.1:1/{seldom}"),
-        "headers": {"X-A": "first", "x-a": "{{ data.last }}", "X-B": seldom, "X-Signature-256": "a"},
-        "body": {"a/b": [seldom]},
-        "sign": "hmac_sha256",
-    });
-    let channel = world.build(Kind::Webhook, settings.clone(), &[("secret", "s")], "");
-    let payload =
-        &render(&*channel, json!({"seldom": false, "last": "last"}), None).unwrap().parts[0].payload;
-    assert_eq!(payload["url"], "http://127.0.0.1:1/x");
-    assert_eq!(payload["headers"]["x-a"], "last");
-    assert_eq!(payload["body"], json!({"a/b": ["x"]}));
-    let refused = ["headers/X-Signature-256", "headers/x-a", "url", "headers/X-B", "body/a~1b/0"];
-    assert_eq!(problems(&world, settings, &[("secret", "s")]), refused.map(|at| format!("/settings/{at}")));
-}
-
-#[tokio::test]
 async fn plain_hmac_and_own_headers_are_understood() {
     let world = World::start(false).await;
     let rule = HmacRule {
@@ -346,7 +199,8 @@ async fn plain_hmac_and_own_headers_are_understood() {
     world.sandbox.im_expect("hook", expectation);
     let settings = json!({
         "url": format!("{}/im/hook", world.http_url()),
-        "headers": {"Authorization": "Bearer t0ken"},
+        // A line end behind a header's value, as many a file has one, is not sent.
+        "headers": {"Authorization": "Bearer t0ken\n"},
         "sign": {"type": "hmac_sha256", "header": "X-Hub-Signature-256"},
         "message_id_pointer": "/data/message_id",
     });

@@ -65,6 +65,10 @@ impl Reader {
         match name {
             "br" => self.line_end(),
             "a" => {
+                // There are no links in links: the one before has only lost its end tag.
+                if !self.links.is_empty() {
+                    self.close("a");
+                }
                 let url = tag.value("href").and_then(|address| safe_url(&decode(address)));
                 self.links.push(Anchor { url, start: None });
             }
@@ -302,6 +306,7 @@ mod tests {
             ("<a href=\"https://x.y\">https://x.y</a>", "https://x.y"),
             ("<a href=\"https://x.y/a(b)\">https://x.y/a(b)</a>", "https://x.y/a(b)"),
             ("<a href=\"javascript:x\">see</a>", "see"),
+            ("<a href=https://x.y>a <a href=https://x.z>b</a>", "a (https://x.y)b (https://x.z)"),
             ("a<script>if (a < b) { '</p>' }</script>b<style>p{}</style><!-- no > -->c", "abc"),
             ("<pre>a\n  b</pre>", "a\n  b"),
             ("&lt;b&gt; &amp; &hellip;&#8364;&nbsp;&bogus; 1 < 2", "<b> & …€ &bogus; 1 < 2"),
@@ -334,6 +339,12 @@ mod tests {
         for (html, text) in table {
             assert_eq!(write(html), text, "{html}");
         }
+    }
+
+    #[test]
+    fn many_links_that_have_no_end_do_not_take_for_ever() {
+        let html = "<a href=https://x.y>https://x.z ".repeat(100_000);
+        assert_eq!(write(&html).matches("https://x.y").count(), 99_999, "the last one never ends");
     }
 
     #[test]

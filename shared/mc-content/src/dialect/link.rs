@@ -22,7 +22,7 @@ pub(super) fn picture_url(url: &str) -> Option<String> {
 
 /// Whether an address is that of a file in the same mail, which nothing but a mail can show.
 pub(super) fn is_in_mail(url: &str) -> bool {
-    url.strip_prefix("cid:").is_some_and(|name| !name.is_empty())
+    url.split_once(':').is_some_and(|(scheme, name)| scheme.eq_ignore_ascii_case("cid") && !name.is_empty())
 }
 
 /// Whether a text already says where its link leads.
@@ -107,8 +107,9 @@ mod tests {
     fn a_picture_may_be_a_file_of_the_mail() {
         assert_eq!(picture_url(" cid:logo.png ").as_deref(), Some("cid:logo.png"));
         assert_eq!(picture_url("cid:a (b)\">").as_deref(), Some("cid:a%20%28b%29%22%3E"));
+        assert_eq!(picture_url("CID:Logo.png").as_deref(), Some("CID:Logo.png"), "in capitals, too");
         assert_eq!(picture_url("https://a.b/c.png").as_deref(), Some("https://a.b/c.png"));
-        for url in ["cid:", "data:image/png,x", "logo.png"] {
+        for url in ["cid:", "cidx:a", "data:image/png,x", "logo.png"] {
             assert_eq!(picture_url(url), None, "{url}");
         }
         assert_eq!(safe_url("cid:logo.png"), None, "it opens nothing");

@@ -141,6 +141,23 @@ impl Rules {
         }
     }
 
+    /// Where a link leads, as it stands behind its text. The standard reads entities there, too: `&copy;` in an address would
+    /// be another address.
+    pub(super) fn destination(self, url: &str) -> Cow<'_, str> {
+        if self != Rules::Backslash || !url.contains('&') {
+            return url.into();
+        }
+        let mut out = String::with_capacity(url.len() + 16);
+        let mut rest = url;
+        while let Some(at) = rest.find('&') {
+            out.push_str(&rest[..at]);
+            out.push_str(if is_entity(&rest[at..]) { "&amp;" } else { "&" });
+            rest = &rest[at + 1..];
+        }
+        out.push_str(rest);
+        out.into()
+    }
+
     /// Appends the text of a code span. Code is copied, so it is left alone but for what would end the span, and for
     /// mentions and colours, which WeCom may look for everywhere.
     pub(super) fn push_code(self, text: &str, out: &mut String) {

@@ -32,10 +32,7 @@ pub(super) fn refusal(error: &Error) -> RenderError {
             RenderError::new("missing_variable", format!("{place}{}", describe(innermost)))
         }
         ErrorKind::OutOfFuel => runaway(&place),
-        ErrorKind::WriteFailure => RenderError::new(
-            "too_large",
-            format!("{place}writes more than the {MAX_OUTPUT} bytes that a content may have"),
-        ),
+        ErrorKind::WriteFailure => too_large(&place),
         _ => RenderError::new("template_error", format!("{place}{}", describe(innermost))),
     }
 }
@@ -43,6 +40,11 @@ pub(super) fn refusal(error: &Error) -> RenderError {
 pub(super) fn runaway(place: &str) -> RenderError {
     let detail = format!("{place}takes more work than a template may: is there a loop that is too long?");
     RenderError::new("template_runaway", detail)
+}
+
+pub(super) fn too_large(place: &str) -> RenderError {
+    let detail = format!("{place}writes more than the {MAX_OUTPUT} bytes that a content may have");
+    RenderError::new("too_large", detail)
 }
 
 /// Where a text stands in its document, or the included template it is, to begin a sentence with. Snippets have no place

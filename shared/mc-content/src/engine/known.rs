@@ -1,4 +1,5 @@
-//! Filters, tests and functions that a template names and the engine does not have.
+//! Filters, tests and functions that a template names and the engine does not have, and what it would quietly do otherwise
+//! than Jinja2.
 //!
 //! The engine looks for one when it comes by, so a name that stands in a branch which is seldom taken would be stored, and
 //! refuse a message on the day that it is needed. Only what is put is judged by it: what is stored is sent as long as it
@@ -9,7 +10,7 @@ use std::fmt;
 
 use minijinja::{Environment, ErrorKind};
 
-use super::code::{Code, codes};
+use super::code::codes;
 
 /// Words of the language that may stand before a bracket.
 const KEYWORDS: [&str; 7] = ["and", "else", "if", "in", "is", "not", "or"];
@@ -34,7 +35,8 @@ impl fmt::Display for Use {
     }
 }
 
-/// What is wrong with the first name in a source that the engine does not have, with its line. The source compiles.
+/// What is wrong with the first name in a source that the engine does not have, or with the first thing that it would do
+/// otherwise, with its line. The source compiles.
 ///
 /// A function may be the text's own: a macro, what it imports, a variable that it sets. No value of a message is one. A text
 /// that extends another one has that one's functions too, which are not known here, so none of its own is judged.
@@ -42,7 +44,11 @@ pub(crate) fn first_unknown(env: &Environment<'_>, source: &str) -> Option<Strin
     let own = own_names(source);
     let extends = codes(source).any(|code| code.statement == Some("extends"));
     for code in codes(source) {
-        for (at, used_as, name) in names(&code) {
+        let tokens = Tokens(tokens(code.text));
+        if let Some((at, fault)) = done_otherwise(&tokens, code.statement) {
+            return Some(format!("line {}: {fault}", code.line(source, at)));
+        }
+        for (at, used_as, name) in names(&tokens, code.statement) {
             let is_own =
                 used_as == Use::Function && (extends || own.contains(&*name) || GIVEN.contains(&&*name));
             if !is_own && !is_known(env, used_as, &name) {
@@ -64,13 +70,22 @@ fn is_known(env: &Environment<'_>, used_as: Use, name: &str) -> bool {
     error.is_none_or(|error| error.kind() != unknown)
 }
 
+/// What the engine takes from a statement and does otherwise than Jinja2, with its offset.
+fn done_otherwise(tokens: &Tokens<'_>, statement: Option<&str>) -> Option<(usize, String)> {
+    match statement? {
+        "include" | "import" | "from" => tokens.without_context(),
+        "macro" => tokens.borrowing_default(1),
+        "call" => tokens.borrowing_default(0),
+        _ => None,
+    }
+}
+
 /// The names in a piece of code that something is called by, with their offsets.
-fn names(code: &Code<'_>) -> Vec<(usize, Use, String)> {
-    let tokens = Tokens(tokens(code.text));
+fn names(tokens: &Tokens<'_>, statement: Option<&str>) -> Vec<(usize, Use, String)> {
     let mut found = Vec::new();
     for (at, (offset, token)) in tokens.0.iter().enumerate() {
         let Token::Word(word) = *token else { continue };
-        let Some(used_as) = tokens.used_as(at, code.statement) else { continue };
+        let Some(used_as) = tokens.used_as(at, statement) else { continue };
         let mut name = word.to_owned();
         if used_as != Use::Function {
             // The dots of a filter's name and a test's belong to it.
@@ -214,6 +229,52 @@ impl<'t> Tokens<'t> {
         let is_whole = matches!(self.sign(place + 1), Some(',' | ')'));
         (self.sign(at + 1) == Some('(') && is_whole).then(|| (*offset, used_as, name.to_owned()))
     }
+
+    /// `without context`, which the engine reads and passes over: the other template would see the message's values.
+    fn without_context(&self) -> Option<(usize, String)> {
+        let is_there = |at: &usize| self.word(*at) == Some("without") && self.word(at + 1) == Some("context");
+        let at = (0..self.0.len()).find(is_there)?;
+        let fault =
+            "there is no \"without context\": what is included or imported sees the values; leave it away";
+        Some((self.0[at].0, fault.to_owned()))
+    }
+
+    /// The first parameter of a macro whose default uses one before it. The engine fills in the last one first, so the
+    /// default would mean a value of the message that is called so, or nothing. `open` is where the bracket is.
+    fn borrowing_default(&self, open: usize) -> Option<(usize, String)> {
+        if self.sign(open) != Some('(') {
+            return None;
+        }
+        let mut before = BTreeSet::new();
+        let mut parameter = None;
+        let mut depth = 0_usize;
+        for (at, (offset, token)) in self.0.iter().enumerate().skip(open + 1) {
+            match (*token, parameter) {
+                (Token::Sign(')'), _) if depth == 0 => break,
+                (Token::Sign(','), _) if depth == 0 => before.extend(parameter.take()),
+                (Token::Sign('(' | '[' | '{'), _) => depth += 1,
+                (Token::Sign(')' | ']' | '}'), _) => depth = depth.saturating_sub(1),
+                (Token::Word(word), None) => parameter = Some(word),
+                (Token::Word(word), Some(name)) if before.contains(word) && self.is_variable(at) => {
+                    let fault = format!(
+                        "the default of {name:?} cannot use {word:?}, another parameter of its macro: write none, and \
+                         {{% set {name} = {name} or {word} %}} in the macro"
+                    );
+                    return Some((*offset, fault));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Whether the word at a place, in an expression, is a variable: no attribute, filter or test, and not the name of an
+    /// argument.
+    fn is_variable(&self, at: usize) -> bool {
+        let is_attribute = at.checked_sub(1).and_then(|before| self.sign(before)) == Some('.');
+        let is_argument = self.sign(at + 1) == Some('=') && self.sign(at + 2) != Some('=');
+        !is_attribute && !is_argument && !matches!(self.used_as(at, None), Some(Use::Filter | Use::Test))
+    }
 }
 
 #[cfg(test)]
@@ -245,6 +306,44 @@ mod tests {
         ] {
             let wanted = format!("line {line}: there is no {what}");
             assert_eq!(first_unknown(&environment(), source), Some(wanted), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_would_be_done_otherwise_than_in_jinja2_is_found() {
+        let context =
+            "there is no \"without context\": what is included or imported sees the values; leave it away";
+        let default = |name: &str, used: &str| {
+            format!(
+                "the default of {name:?} cannot use {used:?}, another parameter of its macro: write none, and \
+                 {{% set {name} = {name} or {used} %}} in the macro"
+            )
+        };
+        for (source, line, fault) in [
+            ("a\n{% include 'x' without context %}", 2, context.to_owned()),
+            ("{% include ['x', 'y'] ignore missing\nwithout  context %}", 2, context.to_owned()),
+            ("{%- import 'x' as y without context -%}", 1, context.to_owned()),
+            ("{% from 'x' import y as z without context %}", 1, context.to_owned()),
+            ("{% macro m(a, b=a) %}{% endmacro %}", 1, default("b", "a")),
+            (
+                "{% macro m(a, b=[1, (2)],\nc={'k': f(a.b, d=1) | upper}) %}{% endmacro %}",
+                2,
+                default("c", "a"),
+            ),
+            ("{% macro m(a, b=2 if a==1 else 3) %}{% endmacro %}", 1, default("b", "a")),
+            ("{% call(x, y=x) y() %}{% endcall %}", 1, default("y", "x")),
+        ] {
+            let wanted = format!("line {line}: {fault}");
+            assert_eq!(first_unknown(&environment(), source), Some(wanted), "{source}");
+        }
+        for source in [
+            "{% include 'without context' %}{% include 'x' with context %}{# {% include 'x' without context %} #}",
+            "{% from 'x' import without, context with context %}{% set y = 'without context' %}",
+            "{% macro m(a, b='a', c=x.a, d=dict(a=1), e=1) %}{{ a }}{% set b = b or a %}{% endmacro %}",
+            "{% macro m(string, upper, c=x|upper, d=x is string) %}{% endmacro %}",
+            "{% macro m(a, b=none) %}{% endmacro %}{% call m(a, b=a) %}{% endcall %}{{ m(a, b=a) }}",
+        ] {
+            assert_eq!(first_unknown(&environment(), source), None, "{source}");
         }
     }
 

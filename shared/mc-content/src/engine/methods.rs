@@ -63,8 +63,8 @@ fn of_text(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Er
         }
         "rsplit" => {
             let (mark, most): (&str, Option<usize>) = from_args(args)?;
-            let mut found: Vec<Value> =
-                text.rsplitn(most.unwrap_or(usize::MAX - 1) + 1, mark).map(Value::from).collect();
+            let pieces = most.map_or(usize::MAX, |most| most.saturating_add(1));
+            let mut found: Vec<Value> = text.rsplitn(pieces, mark).map(Value::from).collect();
             found.reverse();
             Value::from(found)
         }

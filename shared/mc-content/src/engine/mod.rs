@@ -4,6 +4,7 @@ mod arguments;
 mod code;
 mod failure;
 mod filters;
+mod hanging;
 mod known;
 mod methods;
 mod plain;
@@ -21,7 +22,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::FieldError;
 pub(crate) use code::codes;
-use failure::{describe, place, refusal, runaway};
+use failure::{describe, place, refusal, runaway, too_large};
 pub(crate) use known::first_unknown;
 use plain::{Plain, without_line_end};
 pub(crate) use print::Print;
@@ -131,9 +132,13 @@ impl Text {
         // The engine counts each text from the start, so the sum is kept here.
         let used = done.state().fuel_levels().map_or(0, |(used, _)| used);
         budget.fuel = budget.fuel.checked_sub(used).ok_or_else(|| runaway(&place(name)))?;
-        budget.bytes = bounded.left;
-        String::from_utf8(bounded.bytes)
-            .map_err(|_| RenderError::new("template_error", "the template wrote broken UTF-8"))
+        let mut text = String::from_utf8(bounded.bytes)
+            .map_err(|_| RenderError::new("template_error", "the template wrote broken UTF-8"))?;
+        if name.ends_with(Print::Markdown.extension()) {
+            text = hanging::settle(text, budget.bytes).ok_or_else(|| too_large(&place(name)))?;
+        }
+        budget.bytes = budget.bytes.saturating_sub(text.len());
+        Ok(text)
     }
 }
 

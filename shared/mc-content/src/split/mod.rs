@@ -173,7 +173,7 @@ impl Packer {
         if let Some(open) = opens {
             self.bound = open.bound(following);
             self.block = open;
-        } else if !in_code && !line.starts_with('|') {
+        } else if !in_code && !bare(line).starts_with('|') {
             self.block = Open::default();
         }
         Ok(())
@@ -376,22 +376,22 @@ impl Packer {
     }
 }
 
-/// What a line opens: a fence, also one in a quotation or an item of a list, or with the line after it a table.
+/// What a line opens, also in a quotation or an item of a list: a fence, or with the line after it a table.
 fn opened_by(line: &str, next: Option<&str>) -> Option<Open> {
     let inner = line.trim_start_matches(is_around);
-    let fence = without_marker(inner);
-    let length = fence.bytes().take_while(|b| *b == b'`').count();
-    if length >= 3 && !fence[length..].contains('`') {
+    let text = without_marker(inner);
+    let length = text.bytes().take_while(|b| *b == b'`').count();
+    if length >= 3 && !text[length..].contains('`') {
         let around = &line[..line.len() - inner.len()];
         // The end of code in an item stands below its beginning, or it would begin other code outside of the item.
-        let marker = &inner[..inner.len() - fence.len()];
+        let marker = &inner[..inner.len() - text.len()];
         let indent = if marker.starts_with('•') { 0 } else { marker.len() };
         let close = format!("{around}{}{}", " ".repeat(indent), "`".repeat(length));
         return Some(Open { again: line.to_owned(), close });
     }
     let is_rule = |l: &str| l.starts_with('|') && l.contains("--") && l.bytes().all(|b| b"|-: ".contains(&b));
     match next {
-        Some(rule) if line.starts_with('|') && is_rule(rule) => {
+        Some(rule) if text.starts_with('|') && is_rule(bare(rule)) => {
             Some(Open { again: format!("{line}\n{rule}"), close: String::new() })
         }
         _ => None,

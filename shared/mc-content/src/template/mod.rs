@@ -51,12 +51,12 @@ impl CompiledTemplate {
     /// and overrides of fields that cannot be overridden.
     ///
     /// This is for one that is stored: it may name filters, tests and functions that there are not, as it may never come by
-    /// them.
+    /// them, and may use what the engine does otherwise than Jinja2.
     pub fn compile(body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
         Self::compile_as(false, body, library)
     }
 
-    /// The same for one that is not stored yet: such names are faults as well.
+    /// The same for one that is not stored yet: those are faults as well.
     pub fn compile_new(body: &TemplateBody, library: &Library) -> Result<Self, Vec<FieldError>> {
         Self::compile_as(true, body, library)
     }

@@ -11,6 +11,9 @@ use std::path::Path;
 use mc_content::dialect;
 use mc_core::model::{Body, Format};
 use mc_core::ports::Warning;
+use serde_json::json;
+
+use crate::{render, template};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/dialects.txt");
 const DIALECTS: [&str; 8] =
@@ -101,6 +104,26 @@ fn deep_nesting_is_flattened_and_nothing_is_lost() {
         let body = Body { format: Format::Markdown, text: markdown.clone() };
         assert_eq!(count(&dialect::html(&body)), count(&markdown));
         assert_eq!(count(&dialect::text(&body)), count(&markdown));
+    }
+}
+
+#[test]
+fn code_in_a_link_ends_no_cell() {
+    let source = "| a |\n| --- |\n| [`{{ v }}`](https://e.com) |";
+    let body = render(&template(Format::Markdown, source), json!({"v": "x|y"})).expect("renders").body.text;
+    assert_eq!(dialect::commonmark(&body), "| a |\n| --- |\n| [`x\\|y`](https://e.com) |");
+}
+
+#[test]
+fn a_line_end_that_is_code_parts_no_bold_text() {
+    assert_eq!(dialect::feishu("**a `<br>` b**", &mut Vec::new()), "**a `<br>` b**");
+    assert_eq!(dialect::feishu("**a\nb**", &mut Vec::new()), "**a**<br>**b**");
+}
+
+#[test]
+fn an_address_is_the_same_address_for_who_reads_entities() {
+    for source in ["[a](https://e.com/?b=1&c=2;)", "[a](https://e.com/?b=1&amp;copy;=2)"] {
+        assert_eq!(dialect::commonmark(source), source);
     }
 }
 

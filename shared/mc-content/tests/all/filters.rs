@@ -35,6 +35,9 @@ fn dates_are_shown_in_a_time_zone() {
         ("{{ unix | date('%F %T') }}", "2026-12-23 04:26:40"),
         ("{{ 1.5 | date('%T%.3f') }}", "00:00:01.500"),
         ("{{ -1 | date }}", "1969-12-31 23:59"),
+        ("{{ at | date('%c') }}", "Tue Dec  1 01:30:00 2026"),
+        ("{{ unix | date('%c', 'Asia/Shanghai') }}", "Wed Dec 23 12:26:40 2026"),
+        ("{{ at | date('%x|%X|%r') }}", "12/01/26|01:30:00|01:30:00 AM"),
     ];
     for (source, wanted) in table {
         assert_eq!(text(source), wanted, "{source}");
@@ -133,6 +136,16 @@ fn lists_become_tables() {
         markdown("{{ pairs | table(['A']) }}"),
         "| A |  |\n| --- | --- |\n| k | v |\n| a | 1 |",
         "a column without a head"
+    );
+    assert_eq!(
+        markdown("> All:\n> {{ pairs | table }}\n> end"),
+        "> All:\n>\n> | k | v |\n> | --- | --: |\n> | a | 1 |\n>\n> end",
+        "it stays in the quotation"
+    );
+    assert_eq!(
+        markdown("1. {{ pairs | table }}\n2. next"),
+        "1. | k | v |\n   | --- | --: |\n   | a | 1 |\n2. next",
+        "and in the item"
     );
     assert_eq!(markdown("{{ nothing | table }}x"), "x");
     assert!(text("{{ 'x' | table }}").contains("table takes a list"));

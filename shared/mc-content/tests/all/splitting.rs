@@ -123,6 +123,20 @@ fn a_table_keeps_its_head() {
 }
 
 #[test]
+fn a_table_in_a_list_or_a_quotation_keeps_its_head() {
+    for (first, other) in [("- ", "  "), ("1. ", "   "), ("> ", "> "), ("> - ", ">   ")] {
+        let head = format!("{first}| a | b |\n{other}| --- | --- |");
+        let row = |cells: &str| format!("\n{other}{cells}");
+        let [one, two, three] = ["| 1 | 2 |", "| 3 | 4 |", "| 5 | 6 |"].map(row);
+        let room = "(1/2)\n\n".len() + head.len() + one.len() + two.len();
+        assert_eq!(
+            parts(&format!("{head}{one}{two}{three}"), room, Bytes),
+            [format!("{head}{one}{two}"), format!("{head}{three}")]
+        );
+    }
+}
+
+#[test]
 fn no_title_and_no_head_of_a_table_stands_alone() {
     let long = "One sentence here. ".repeat(8);
     for text in [

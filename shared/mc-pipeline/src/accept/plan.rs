@@ -13,7 +13,7 @@ use super::part::{PlanPart, share_out};
 use super::request::SendRequest;
 use super::{Caller, Refusal, files};
 use crate::center::Center;
-use crate::repo::{ChannelEntry, TemplateEntry};
+use crate::repo::{Broken, ChannelEntry, Stored, TemplateEntry};
 use crate::{condition, people};
 
 /// At most this many recipients in one message.
@@ -180,9 +180,13 @@ async fn find_channels(
     for (i, name) in routing.channels.iter().enumerate() {
         let pointer = if of_request { format!("/routing/channels/{i}") } else { "/template".to_owned() };
         caller.check_channel(name, &pointer)?;
-        let Some(entry) = center.channels.get(&caller.project, name).await? else {
-            let detail = format!("there is no channel {name:?} in this project");
-            return Err(Refusal::field("unknown_channel", pointer, detail));
+        let entry = match center.channels.find(&caller.project, name).await? {
+            Stored::Live(entry) => entry,
+            Stored::Broken(broken) => return Err(Refusal::field(Broken::CODE, pointer, broken.text())),
+            Stored::Missing => {
+                let detail = format!("there is no channel {name:?} in this project");
+                return Err(Refusal::field("unknown_channel", pointer, detail));
+            }
         };
         if !entry.doc.enabled {
             let detail = format!("the channel {name:?} is switched off");

@@ -28,7 +28,7 @@ pub async fn check(center: &Center, caller: &Caller, name: &str, body: &AlarmBod
     }
     if body.metric == Metric::CallbackSilence
         && let Some(channel) = &body.channel
-        && let Some(entry) = center.channels.get(project, channel).await?
+        && let Some(entry) = center.channels.find(project, channel).await?.live()
         && entry.channel.callbacks().is_none()
     {
         errors.push(FieldError::new(

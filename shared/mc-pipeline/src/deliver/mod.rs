@@ -29,7 +29,7 @@ pub use settle::{settle, settle_time};
 use crate::center::Center;
 use crate::pace::Wait;
 use crate::quota::Full;
-use crate::repo::ChannelEntry;
+use crate::repo::{Broken, ChannelEntry, Stored};
 use crate::share::{Phase, Share};
 use crate::{condition, dead, due, pace, quota, receipts, schedules, tell};
 
@@ -75,11 +75,13 @@ type Reserved = (Vec<Slot>, Wait);
 
 /// Whether a claimed share may be pushed.
 #[derive(Clone, Copy)]
-enum Way {
+enum Way<'a> {
     /// It may.
     Open(Slot),
     /// A quota leaves nothing: it waits for that, where everybody can see it.
     Full(Full),
+    /// The channel cannot be built of what is stored.
+    Broken(&'a Broken),
     /// There is no channel.
     None,
 }
@@ -92,8 +94,12 @@ enum Ready {
     Later(Option<Slot>, Duration),
     /// A quota leaves nothing.
     Full(Full),
+    /// The channel cannot be built of what is stored.
+    Broken(Arc<Broken>),
     /// The channel is not there (any more).
     NoChannel,
+    /// The channel could not be looked at, which is nothing to the others of the envelope.
+    Failed(Arc<Error>),
 }
 
 impl Deliverer {
@@ -109,13 +115,14 @@ impl Deliverer {
         priority: Priority,
     ) -> Result<Vec<(Option<Arc<ChannelEntry>>, Ready)>> {
         let now = self.center.clock.now();
-        let mut entries: HashMap<ChannelKey, Option<Arc<ChannelEntry>>> = HashMap::new();
+        let mut found: HashMap<ChannelKey, Result<Stored, Arc<Error>>> = HashMap::new();
         let mut wanting: HashMap<ChannelKey, usize> = HashMap::new();
         let fresh = |slot: &Option<Slot>| slot.filter(|s| now <= s.at.after(pace::STALE));
         for job in jobs {
             let key = (job.project.clone(), job.channel.clone());
-            if !entries.contains_key(&key) {
-                entries.insert(key.clone(), self.center.channels.get(&job.project, &job.channel).await?);
+            if !found.contains_key(&key) {
+                let stored = self.center.channels.find(&job.project, &job.channel).await;
+                found.insert(key.clone(), stored.map_err(Arc::new));
             }
             if fresh(&job.slot).is_none() {
                 *wanting.entry(key).or_default() += 1;
@@ -123,7 +130,7 @@ impl Deliverer {
         }
         let mut slots: HashMap<ChannelKey, Reserved> = HashMap::new();
         for (key, count) in wanting {
-            if let Some(Some(entry)) = entries.get(&key) {
+            if let Some(Ok(Stored::Live(entry))) = found.get(&key) {
                 let reserved =
                     pace::reserve(&self.center, &key.0, entry, count, priority, pace::HORIZON).await?;
                 let (mut some, wait) = match reserved {
@@ -138,7 +145,12 @@ impl Deliverer {
         let now = self.center.clock.now();
         let ready = jobs.iter().map(|job| {
             let key = (job.project.clone(), job.channel.clone());
-            let Some(entry) = entries.get(&key).cloned().flatten() else { return (None, Ready::NoChannel) };
+            let entry = match found.get(&key) {
+                Some(Ok(Stored::Live(entry))) => entry.clone(),
+                Some(Ok(Stored::Broken(broken))) => return (None, Ready::Broken(broken.clone())),
+                Some(Err(error)) => return (None, Ready::Failed(error.clone())),
+                Some(Ok(Stored::Missing)) | None => return (None, Ready::NoChannel),
+            };
             let slot = match fresh(&job.slot) {
                 Some(slot) => Some(slot),
                 None => slots.get_mut(&key).and_then(|(some, _)| some.pop()),
@@ -164,16 +176,18 @@ impl Deliverer {
         ready: Ready,
         priority: Priority,
     ) -> Verdict {
-        let way = match ready {
-            Ready::Now(slot) => Way::Open(slot),
+        let way = match &ready {
+            Ready::Now(slot) => Way::Open(*slot),
             Ready::Full(full) => match Box::pin(self.waits_on(&job, entry.as_deref())).await {
                 Ok(Some(after)) => return Verdict::Again { task: job.task(None), after },
-                Ok(None) => Way::Full(full),
+                Ok(None) => Way::Full(*full),
                 Err(error) => return Box::pin(self.after_error(job.task(job.slot), &error)).await,
             },
+            Ready::Broken(broken) => Way::Broken(broken),
             Ready::NoChannel => Way::None,
+            Ready::Failed(error) => return Box::pin(self.after_error(job.task(job.slot), error)).await,
             Ready::Later(slot, after) => {
-                return Verdict::Again { task: job.task(slot), after: after.min(MAX_DELAY) };
+                return Verdict::Again { task: job.task(*slot), after: (*after).min(MAX_DELAY) };
             }
         };
         match self.deliver(&job, entry, way, priority).await {

@@ -12,7 +12,7 @@ use super::push::{self, Ended, Work};
 use super::tally::Tally;
 use super::{Deliverer, Job, Step, Way, find, load, settle};
 use crate::receipts::{Pushed, index, poll};
-use crate::repo::ChannelEntry;
+use crate::repo::{Broken, ChannelEntry};
 use crate::retry::{self, Next};
 use crate::share::{self, Head, Phase, Share};
 use crate::stats::{Count, Numbers, Part};
@@ -31,7 +31,7 @@ impl Deliverer {
         &self,
         job: &Job,
         entry: Option<std::sync::Arc<ChannelEntry>>,
-        way: Way,
+        way: Way<'_>,
         priority: Priority,
     ) -> Result<Step> {
         let center = &*self.center;
@@ -85,11 +85,11 @@ impl Deliverer {
                     tally.wait_for(full, &*center.random);
                 }
             }
+            (_, Way::Broken(broken)) => {
+                tally.channel_failed = !end(&mut claim, &mut tally, Broken::CODE, &broken.text());
+            }
             _ => {
-                let text = "the channel was deleted or switched off";
-                let open = claim.share.open();
-                fail(&mut claim.share, &open, "channel_gone", text);
-                tally.outcome = Some((Outcome::Failed, Some("channel_gone".into()), Some(text.into())));
+                end(&mut claim, &mut tally, "channel_gone", "the channel was deleted or switched off");
             }
         }
         let (used_up, figure) = (tally.used_up, tally.figure);
@@ -231,12 +231,10 @@ impl Deliverer {
                 Err(error) => lost(job, now, error),
             };
         }
-        if tally.channel_failed
-            && let Some(entry) = entry
-        {
+        if tally.channel_failed {
             let error = share.errors.last();
             let (code, text) = error.map_or(("", ""), |e| (e.code.as_str(), e.text.as_str()));
-            Box::pin(tell::channel_failing(center, &job.project, &entry.name, code, text)).await?;
+            Box::pin(tell::channel_failing(center, &job.project, &job.channel, code, text)).await?;
         }
         if job.share == 0 {
             // The share and the head are one item: one write decides both.
@@ -463,6 +461,19 @@ fn fail(share: &mut Share, units: &[usize], code: &str, text: &str) {
         share.decide(*i, State::Failed);
         share.note_error(*i, code, text);
     }
+}
+
+/// Ends a share for good whose channel takes nothing; answers whether it ends in doubt, because an outcome was lost before.
+fn end(claim: &mut Claim, tally: &mut Tally, code: &str, text: &str) -> bool {
+    let in_doubt = claim.in_doubt || is_in_doubt(&claim.share, tally);
+    let open = claim.share.open();
+    if in_doubt {
+        doubt(&mut claim.share, &open);
+    } else {
+        fail(&mut claim.share, &open, code, text);
+    }
+    tally.outcome = Some((Outcome::Failed, Some(code.to_owned()), Some(text.to_owned())));
+    in_doubt
 }
 
 fn count(entry: Option<&ChannelEntry>, share: &Share, began: Timestamp, now: Timestamp) {

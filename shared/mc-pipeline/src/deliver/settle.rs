@@ -174,7 +174,7 @@ async fn follow_ups(
     let mut groups: Vec<(usize, bool, Vec<Recipient>)> = Vec::new();
     let mut taken = vec![false; people.len()];
     for (delivery, plan) in head.doc.deliveries.iter().enumerate().skip(share.delivery + 1) {
-        let Some(entry) = center.channels.get(project, &plan.channel).await? else { continue };
+        let Some(entry) = center.channels.find(project, &plan.channel).await?.live() else { continue };
         let capability = entry.channel.capability();
         let all = capability.batching == Batching::Broadcast;
         let mut some = Vec::new();
@@ -200,7 +200,7 @@ async fn follow_ups(
 
 async fn is_broadcast(center: &Center, project: &str, head: &Head, delivery: usize) -> Result<bool> {
     let plan = &head.doc.deliveries[delivery];
-    let entry = center.channels.get(project, &plan.channel).await?;
+    let entry = center.channels.find(project, &plan.channel).await?.live();
     let capability = entry.map_or_else(
         || crate::repo::Channels::capability(plan.kind).batching,
         |entry| entry.channel.capability().batching,

@@ -331,6 +331,6 @@ pub(crate) async fn minute(
 
 /// Whether more than half of a channel's slots are taken, so that what waits for it may be waiting for one.
 pub async fn is_busy(center: &Center, project: &str, channel: &str) -> Result<bool> {
-    let Some(entry) = center.channels.get(project, channel).await? else { return Ok(false) };
+    let Some(entry) = center.channels.find(project, channel).await?.live() else { return Ok(false) };
     Ok(left(center, project, &entry).await?.iter().any(|left| left.left.saturating_mul(2) < left.all))
 }

@@ -119,8 +119,8 @@ pub(crate) async fn of_message(
 ) -> Result<Vec<Promise>> {
     let mut promises = Vec::new();
     for plan in doc.deliveries.iter().filter(|plan| plan.recipients > 0) {
-        // A channel that is gone keeps no quota.
-        let Some(entry) = center.channels.get(project, &plan.channel).await? else { continue };
+        // A channel that is gone or broken keeps no quota.
+        let Some(entry) = center.channels.find(project, &plan.channel).await?.live() else { continue };
         promises.extend(of_delivery(&entry, plan.recipients as usize, at, sign));
     }
     Ok(promises)

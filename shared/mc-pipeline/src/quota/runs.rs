@@ -48,8 +48,8 @@ pub(crate) async fn needs_of_accepted(
 ) -> Result<Vec<Need>> {
     let mut needs = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        // A channel that is gone keeps no quota.
-        if let Some(entry) = center.channels.get(project, &delivery.channel).await? {
+        // A channel that is gone or broken keeps no quota.
+        if let Some(entry) = center.channels.find(project, &delivery.channel).await?.live() {
             needs.extend(need(&entry, delivery.recipients));
         }
     }

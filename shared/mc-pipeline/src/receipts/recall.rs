@@ -105,7 +105,7 @@ async fn pass(
             break;
         }
         let name = &head.doc.deliveries[share.delivery].channel;
-        let entry = center.channels.get(project, name).await?;
+        let entry = center.channels.find(project, name).await?.live();
         match entry.filter(|entry| entry.channel.recalls().is_some()) {
             Some(entry) => of_share(center, project, id, &entry, share, &mut pass).await?,
             None if pass.unable.contains(name) => {}

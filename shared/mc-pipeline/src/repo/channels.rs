@@ -35,6 +35,62 @@ pub struct ChannelEntry {
     pub gate: Gate,
 }
 
+/// What there is of a channel.
+#[derive(Clone)]
+pub enum Stored {
+    /// It can be pushed through.
+    Live(Arc<ChannelEntry>),
+    /// It is there, and cannot be built of what is stored.
+    Broken(Arc<Broken>),
+    /// There is none of this name.
+    Missing,
+}
+
+impl Stored {
+    /// The channel, if it can be pushed through.
+    pub fn live(self) -> Option<Arc<ChannelEntry>> {
+        match self {
+            Stored::Live(entry) => Some(entry),
+            Stored::Broken(_) | Stored::Missing => None,
+        }
+    }
+}
+
+/// A stored channel whose configuration is refused: a newer version asks for more, or what stored it asked for less. Only
+/// a `PUT` mends it.
+pub struct Broken {
+    name: Arc<str>,
+    errors: Vec<FieldError>,
+}
+
+impl Broken {
+    /// The code of a message, a recipient or an attempt that is refused because of it; a `PUT` of it has the same.
+    pub const CODE: &'static str = "invalid_channel";
+
+    /// What is wrong with it, each with its pointer into the body of a `PUT`. No secret is in it.
+    pub fn why(&self) -> String {
+        let each = self.errors.iter().map(|e| format!("{} {}", e.pointer, e.detail));
+        each.collect::<Vec<_>>().join("; ")
+    }
+
+    /// The same for people, with what to do first: records keep only the beginning of a text.
+    pub fn text(&self) -> String {
+        let name = &self.name;
+        format!(
+            "the channel {name:?} has to be put anew, as its stored configuration is refused: {}",
+            self.why()
+        )
+    }
+}
+
+impl From<&Broken> for Error {
+    fn from(broken: &Broken) -> Self {
+        Error::new(ErrorKind::Corrupt, "a stored channel is no longer valid")
+            .with("channel", &broken.name)
+            .with("detail", broken.why())
+    }
+}
+
 /// The channels, with a cache of live ones.
 pub struct Channels {
     docs: Docs<ChannelDoc>,
@@ -83,26 +139,43 @@ impl Channels {
         format!("channel/{project}/{channel}/{field}")
     }
 
-    /// The live channel, at most a minute old.
+    /// The live channel, at most a minute old. A broken one is an error, for those who can do nothing about it.
     pub async fn get(&self, project: &str, name: &str) -> Result<Option<Arc<ChannelEntry>>> {
+        match self.find(project, name).await? {
+            Stored::Live(entry) => Ok(Some(entry)),
+            Stored::Broken(broken) => Err(Error::from(&*broken)),
+            Stored::Missing => Ok(None),
+        }
+    }
+
+    /// The channel, at most a minute old if it is live.
+    pub async fn find(&self, project: &str, name: &str) -> Result<Stored> {
         let now = self.clock.now();
         let key = format!("{project}#{name}");
         if let Some(found) = self.cache.fresh(key.as_str(), now) {
-            return Ok(Some(found));
+            return Ok(Stored::Live(found));
         }
-        let Some(doc) = self.docs.get(project, name).await? else { return Ok(None) };
+        let Some(doc) = self.docs.get(project, name).await? else { return Ok(Stored::Missing) };
         // An unchanged channel keeps its connections and its permits.
         let same = self.cache.any(key.as_str()).filter(|old| old.doc.updated_at == doc.updated_at);
         let entry = match same {
             Some(same) => same,
-            None => Arc::new(self.open(project, name, doc)?),
+            None => match self.open(project, name, doc)? {
+                Ok(entry) => Arc::new(entry),
+                Err(errors) => return Ok(Stored::Broken(Arc::new(Broken { name: name.into(), errors }))),
+            },
         };
         self.cache.keep(key, entry.clone(), now);
-        Ok(Some(entry))
+        Ok(Stored::Live(entry))
     }
 
-    /// Opens a stored channel's secrets and builds it.
-    fn open(&self, project: &str, name: &str, doc: ChannelDoc) -> Result<ChannelEntry> {
+    /// Opens a stored channel's secrets and builds it, or says what is wrong with it.
+    fn open(
+        &self,
+        project: &str,
+        name: &str,
+        doc: ChannelDoc,
+    ) -> Result<std::result::Result<ChannelEntry, Vec<FieldError>>> {
         let open = |field: &str, sealed: &str| {
             self.sealer.open(&Self::seal_context(project, name, field), sealed).map_err(|e| {
                 Error::new(ErrorKind::Sealed, "a channel's secret cannot be opened")
@@ -117,12 +190,7 @@ impl Channels {
         }
         let proxy = doc.proxy.as_deref().map(|p| open("proxy", p)).transpose()?;
         let proxy = proxy.map(|p| Secret::new(p.as_str()));
-        self.build(project, name, doc, &secrets, proxy).map_err(|errors| {
-            let detail = errors.first().map(|e| format!("{} {}", e.pointer, e.detail)).unwrap_or_default();
-            Error::new(ErrorKind::Corrupt, "a stored channel is no longer valid")
-                .with("channel", name)
-                .with("detail", detail)
-        })
+        Ok(self.build(project, name, doc, &secrets, proxy))
     }
 
     /// Builds a channel from a document and its opened secrets, those that stand in the settings among them, or says what is

@@ -15,7 +15,7 @@ mod webhooks;
 pub use access_keys::AccessKeys;
 pub use approval::{Review, Reviewed};
 pub use cache::Cache;
-pub use channels::{Build, ChannelEntry, Channels, setting_field, setting_of, with_settings};
+pub use channels::{Broken, Build, ChannelEntry, Channels, Stored, setting_field, setting_of, with_settings};
 pub use docs::{Docs, Listed, Put, is_place};
 pub(crate) use docs::{name_of, place, places, whole};
 pub use operators::{Operators, Session};

@@ -227,7 +227,7 @@ fn task(project: &str, webhook: &str, event: &str) -> Outgoing {
     }
 }
 
-/// Says, at most once an hour, that a channel's own configuration is refused by its platform.
+/// Says, at most once an hour, that a channel's own configuration is refused, by its platform or by us.
 pub async fn channel_failing(
     center: &Center,
     project: &str,

@@ -8,10 +8,11 @@ use mc_core::{ErrorKind, Result, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::waiting::{self, NO_CHANNEL, Reason, Waiting};
+use super::waiting::{self, BROKEN_CHANNEL, NO_CHANNEL, Reason, Waiting};
 use crate::center::Center;
 use crate::deliver::load;
 use crate::keys;
+use crate::repo::Stored;
 use crate::share::{Final, Head, Share, summary};
 
 /// A message with its deliveries.
@@ -172,20 +173,22 @@ async fn with_shares(center: &Center, project: &str, id: MessageId, head: &Head)
     for delivery in &mut view.deliveries {
         if let Some(waiting) = &mut delivery.waiting
             && waiting.reason == Reason::Turn
-            && !takes_messages(center, project, &delivery.channel).await?
+            && let Some(detail) = hindrance(center, project, &delivery.channel).await?
         {
-            NO_CHANNEL.clone_into(&mut waiting.detail);
+            detail.clone_into(&mut waiting.detail);
         }
     }
     Ok(view)
 }
 
-/// Whether a channel is there and switched on, as deliveries see it. What waits for one whose configuration cannot be
-/// used is tried again.
-async fn takes_messages(center: &Center, project: &str, channel: &str) -> Result<bool> {
-    match center.channels.get(project, channel).await {
-        Ok(entry) => Ok(entry.is_some_and(|entry| entry.doc.enabled)),
-        Err(error) if matches!(error.kind, ErrorKind::Sealed | ErrorKind::Corrupt) => Ok(true),
+/// Why a channel takes nothing, as deliveries will see it, if it takes nothing. What waits for one that cannot be read or
+/// whose secrets cannot be opened ends as a dead letter, which can be sent again.
+async fn hindrance(center: &Center, project: &str, channel: &str) -> Result<Option<&'static str>> {
+    match center.channels.find(project, channel).await {
+        Ok(Stored::Live(entry)) if entry.doc.enabled => Ok(None),
+        Ok(Stored::Live(_) | Stored::Missing) => Ok(Some(NO_CHANNEL)),
+        Ok(Stored::Broken(_)) => Ok(Some(BROKEN_CHANNEL)),
+        Err(error) if matches!(error.kind, ErrorKind::Sealed | ErrorKind::Corrupt) => Ok(None),
         Err(error) => Err(error),
     }
 }

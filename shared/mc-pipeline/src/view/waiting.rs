@@ -69,6 +69,10 @@ impl Reason {
 pub(super) const NO_CHANNEL: &str =
     "its channel was deleted or switched off; if it still is when its turn comes, it fails with channel_gone";
 
+/// The same where the channel cannot be built of what is stored.
+pub(super) const BROKEN_CHANNEL: &str =
+    "its channel has to be put anew; if it still has to when its turn comes, it fails with invalid_channel";
+
 /// What a delivery of these shares waits for first; nothing while one of them is pushed, or when all are decided.
 pub fn of_delivery(head: &Head, shares: &[&Share], now: Timestamp) -> Option<Waiting> {
     if head.canceled.is_some() || shares.iter().any(|share| share.phase == Phase::Sending) {

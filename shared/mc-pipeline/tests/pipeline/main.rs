@@ -6,6 +6,7 @@
 mod accepting;
 mod alarming;
 mod asked;
+mod broken;
 mod chatty;
 mod conditions;
 mod counting;

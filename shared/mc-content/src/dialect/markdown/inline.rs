@@ -16,6 +16,8 @@ const LOOK_ALIKE: &str = "a character that would be formatting is replaced by on
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Around {
     place: Place,
+    /// Whether it is a table's cell, also in a link there.
+    in_cell: bool,
     strong: bool,
     emphasis: bool,
     one_line: bool,
@@ -29,6 +31,7 @@ pub(super) struct Around {
 impl Around {
     pub(super) const TEXT: Self = Self {
         place: Place::Text,
+        in_cell: false,
         strong: false,
         emphasis: false,
         one_line: false,
@@ -41,7 +44,7 @@ impl Around {
     pub(super) const HEADING: Self = Self { one_line: true, marked: true, ..Self::TEXT };
     /// Bold already, for what gets its marks around all of it.
     pub(super) const BOLD: Self = Self { strong: true, whole: false, ..Self::HEADING };
-    pub(super) const CELL: Self = Self { place: Place::Cell, ..Self::HEADING };
+    pub(super) const CELL: Self = Self { place: Place::Cell, in_cell: true, ..Self::HEADING };
 }
 
 impl Writer<'_> {
@@ -99,7 +102,9 @@ impl Writer<'_> {
     fn marked(&mut self, children: &[Inline], around: Around, mark: &str, out: &mut String) {
         let inner = self.inlines(children, Around { marked: true, ..around });
         let starts_line = !around.marked && (out.is_empty() || out.ends_with('\n'));
-        let text = if self.flavor.line_end.contains('\n') {
+        // Code may have in it what is a line end elsewhere.
+        let is_one_line = !plain(children, "\n").contains('\n');
+        let text = if is_one_line || self.flavor.line_end.contains('\n') {
             wrap(&inner, mark, starts_line)
         } else {
             let lines = inner.split(self.flavor.line_end).map(|line| wrap(line, mark, starts_line));
@@ -156,7 +161,7 @@ impl Writer<'_> {
         if out.ends_with('`') {
             out.push(ZERO_WIDTH);
         }
-        let in_cell = around.place == Place::Cell && text.contains('|');
+        let in_cell = around.in_cell && text.contains('|');
         let has_standard_code = self.flavor.literal.has_standard_code();
         if (in_cell && self.flavor.literal != Rules::Backslash) || (!has_standard_code && text.contains('`'))
         {
@@ -300,7 +305,7 @@ impl Writer<'_> {
         if !is_escaped && out.ends_with(['!', ']']) {
             out.push(ZERO_WIDTH);
         }
-        out.push_str(&format!("{kind}[{text}]({url})"));
+        out.push_str(&format!("{kind}[{text}]({})", self.flavor.literal.destination(url)));
     }
 }
 

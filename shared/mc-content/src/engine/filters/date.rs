@@ -1,7 +1,7 @@
 //! Points in time in words.
 
 use jiff::civil::DateTime;
-use jiff::fmt::strtime;
+use jiff::fmt::strtime::{BrokenDownTime, Config, PosixCustom};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, Zoned};
 use minijinja::value::{StringInput, Value, ValueKind};
@@ -13,6 +13,8 @@ use super::super::arguments::{Arguments, Given, invalid};
 ///
 /// The value is RFC 3339, a date or a date and time without an offset, or seconds since 1970. Without a time zone a
 /// value is shown with its own offset, and seconds in UTC. A value without an offset is in the time zone already.
+///
+/// What depends on a locale (`%c`, `%x`, `%X`, `%r`) is written as in POSIX's own, as C and Python do unless told otherwise.
 pub(super) fn date(state: &State<'_, '_>, value: &Value, given: Given) -> Result<String, Error> {
     let text = StringInput::new(state, value)?;
     let arguments = Arguments::bind(state, &["format", "tz"], given)?;
@@ -27,7 +29,10 @@ pub(super) fn date(state: &State<'_, '_>, value: &Value, given: Given) -> Result
     if format.bytes().filter(u8::is_ascii_digit).count() > 8 {
         return Err(invalid("the format of a date has no large numbers in it"));
     }
-    strtime::format(format, &time).map_err(|error| invalid(format!("the format of a date: {error}")))
+    let config = Config::new().custom(PosixCustom::new());
+    BrokenDownTime::from(&time)
+        .to_string_with_config(&config, format)
+        .map_err(|error| invalid(format!("the format of a date: {error}")))
 }
 
 fn of_seconds(value: &Value) -> Result<Timestamp, Error> {

@@ -7,6 +7,7 @@ use super::super::MAX_OUTPUT;
 use super::super::arguments::{Arguments, Given, invalid};
 use super::super::print::Print;
 use super::number::is_amount;
+use crate::shield::HANGING;
 
 /// `table(columns=none)`: a list of objects or of lists as a table: Markdown's in a Markdown text, HTML's in HTML, lines
 /// elsewhere.
@@ -14,7 +15,7 @@ use super::number::is_amount;
 /// A column is a key, or a list of a key and the head above it. Without columns the keys of the first object are the
 /// columns; of lists the columns are the heads, and without them the first list is. A column of numbers is aligned to
 /// the right, also of those that `number` and `currency` wrote. What is not there, or none, is an empty cell, also above
-/// a column: no cell of a longer list is left away.
+/// a column: no cell of a longer list is left away. In Markdown it stays in the quotation or the item in whose line it stands.
 pub(super) fn table(state: &mut State<'_, '_>, rows: &Value, given: Given) -> Result<Value, Error> {
     StringInput::new(state, rows)?;
     let arguments = Arguments::bind(state, &["columns"], given)?;
@@ -164,7 +165,10 @@ impl Writer {
     fn finish(mut self) -> Value {
         match self.place {
             Print::Html => self.out.push_str("</tbody>\n</table>\n"),
-            Print::Markdown => self.out.push('\n'),
+            Print::Markdown => {
+                self.out.push('\n');
+                self.out = self.out.replace('\n', &format!("{HANGING}\n"));
+            }
             Print::Text | Print::Url | Print::Json => {
                 self.out.truncate(self.out.trim_end_matches('\n').len());
                 return Value::from(self.out);
