@@ -255,6 +255,33 @@ def test_a_secret_in_a_file_is_named_and_neither_shown_nor_sent_again(centers, t
         assert "channels/clear/secrets/key" in said and secret not in told + said
 
 
+def test_what_was_applied_is_not_applied_again(centers, tmp_path):
+    one, _ = centers
+    made, file = tmp_path / "made.yaml", tmp_path / "again.yaml"
+    made.write_text("channels: {kept: {kind: wecom_robot, secrets: {key: {env: OPS_KEY}}}}")
+    code, told, said = run(one, "apply", "-f", str(made), secrets=SECRETS | {"OPS_KEY": ""})
+    assert code == 1 and "OPS_KEY for channels/kept/secrets/key" in said, told + said
+    code, told, said = run(one, "apply", "-f", str(made), secrets=SECRETS)
+    assert code == 0, told + said
+    file.write_text("""
+channels:
+  kept: {kind: wecom_robot}
+  named: {kind: webhook, settings: {url: {env: IM_URL}, headers: {Authorization: {env: IM_TOKEN}}}}
+contacts:
+  0123: {mobile: {env: MOBILE}}
+webhooks:
+  generated: {url: 'https://caller.example.com/generated', events: [message.completed]}
+""")
+    values = {"IM_URL": "https://im.example.com/hunter2", "IM_TOKEN": "hunter3", "MOBILE": "+8613800138000"}
+    code, told, said = run(one, "apply", "-f", str(file), secrets=values)
+    assert code == 0 and "3 changed, 1 as they should be" in told, told + said
+    assert "webhooks/generated has a signing secret" in said and "whsec_" not in told + said
+    code, told, said = run(one, "apply", "-f", str(file), secrets=values)
+    assert code == 0 and "0 changed, 4 as they should be" in told and "signing secret" not in said, told + said
+    code, told, said = run(one, "apply", "-f", str(file), "--dry-run", secrets=values | {"IM_URL": "https://im.example.com/hunter4"})
+    assert code == 0 and "would change channels/named" in told and "hunter" not in told + said, told + said
+
+
 def test_an_export_says_what_is_not_as_one_would_expect(centers, tmp_path):
     one, _ = centers
     file = tmp_path / "channels.yaml"

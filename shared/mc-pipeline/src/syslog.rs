@@ -126,7 +126,8 @@ pub async fn write(center: &Center, project: &str, entry: Entry) -> Result<()> {
     Ok(())
 }
 
-fn op(center: &Center, project: &str, entry: Entry) -> Result<Op> {
+/// An entry, whose time is now, as part of a commit.
+pub(crate) fn op(center: &Center, project: &str, entry: Entry) -> Result<Op> {
     let at = center.clock.now();
     let entry = Entry { at, ..entry };
     let key = Key::new(keys::log_partition(project, &at.day()), center.unique());

@@ -18,12 +18,13 @@ pub enum Crash {
     BeforeTasks,
 }
 
-/// Hands everything to another store, but fails some writes first, or breaks off a commit. A failed write changes nothing.
+/// Hands everything to another store, but fails some writes, or breaks off a commit. A failed write changes nothing.
 pub struct FlakyStore {
     inner: Arc<dyn Store>,
     attribute: &'static str,
     failures: AtomicUsize,
     crash: Mutex<Option<Crash>>,
+    refused: Mutex<Option<String>>,
     written: Mutex<Vec<Key>>,
 }
 
@@ -35,6 +36,7 @@ impl FlakyStore {
             attribute,
             failures: AtomicUsize::new(0),
             crash: Mutex::default(),
+            refused: Mutex::default(),
             written: Mutex::default(),
         }
     }
@@ -47,6 +49,12 @@ impl FlakyStore {
     /// The next commit breaks off, as if the process had ended; nobody hears of it.
     pub fn crash(&self, crash: Crash) {
         *self.crash.lock().unwrap_or_else(PoisonError::into_inner) = Some(crash);
+    }
+
+    /// Writes to items of this sort key fail as if the store could not be reached, and the commits that they are in with
+    /// them, until `None` is said.
+    pub fn refuse(&self, sk: Option<&str>) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = sk.map(str::to_owned);
     }
 
     /// The keys of all writes since the last time this was asked, in their order.
@@ -68,10 +76,20 @@ impl FlakyStore {
         let one_less = |left: usize| left.checked_sub(1);
         let meant = ops.any(|op| sets(op, self.attribute));
         if meant && self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
-            return Err(Error::new(ErrorKind::Unavailable, "the store cannot be reached").into());
+            return Err(unreachable_store());
         }
         Ok(())
     }
+
+    fn reach<'a>(&self, mut ops: impl Iterator<Item = &'a Op>) -> Result<(), WriteError> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let meant = refused.as_ref().is_some_and(|sk| ops.any(|op| op.key().sk == *sk));
+        if meant { Err(unreachable_store()) } else { Ok(()) }
+    }
+}
+
+fn unreachable_store() -> WriteError {
+    Error::new(ErrorKind::Unavailable, "the store cannot be reached").into()
 }
 
 fn sets(op: &Op, attribute: &str) -> bool {
@@ -103,6 +121,7 @@ impl Store for FlakyStore {
 
     async fn write(&self, op: Op) -> Result<Option<Item>, WriteError> {
         self.admit(std::iter::once(&op))?;
+        self.reach(std::iter::once(&op))?;
         self.remember(std::iter::once(&op));
         self.inner.write(op).await
     }
@@ -118,6 +137,7 @@ impl Store for FlakyStore {
             }
         }
         self.admit(commit.guard.iter().chain(&commit.ops))?;
+        self.reach(commit.guard.iter().chain(&commit.ops).chain(&commit.then))?;
         self.remember(commit.guard.iter().chain(&commit.ops).chain(&commit.then));
         self.inner.commit(commit).await
     }

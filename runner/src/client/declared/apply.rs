@@ -81,8 +81,15 @@ async fn run(client: &Client, steps: &[Step]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tells what the center took, and takes for a mistake.
+/// Tells what the center took, and takes for a mistake, and what nobody sees again.
 fn warn(name: &str, answer: &Value) {
+    // Only the answer that made it has the secret itself. It is not shown here: output is kept in logs.
+    if answer["secret"].is_string() {
+        eprintln!(
+            "warning: {name} has a signing secret that the center made and nobody knows; \
+             give your own, secret: {{env: NAME}}"
+        );
+    }
     for warning in answer["warnings"].as_array().into_iter().flatten() {
         let text = |field: &str| warning[field].as_str().unwrap_or_default();
         eprintln!("warning: {name}{}: {}", text("at"), text("detail"));

@@ -10,7 +10,8 @@ use serde_saphyr::UserMessageFormatter;
 use super::collections::{COLLECTIONS, Collection, Declared, OWN, as_object};
 use crate::client::http::Failure;
 
-/// Reads a file, or every `.yaml` and `.yml` file in a folder and the folders in it; `-` is standard input.
+/// Reads a file, or every `.yaml` and `.yml` file in a folder and the folders in it; `-` is standard input. Hidden folders
+/// are left out: tools keep their own in them, and Kubernetes mounts all files a second time in one.
 pub(super) fn read(path: &Path) -> Result<Declared, Failure> {
     let mut declared = Declared::new();
     if path == Path::new("-") {
@@ -36,9 +37,12 @@ fn list(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         return Ok(());
     }
     for entry in fs::read_dir(path)? {
-        let path = entry?.path();
+        let entry = entry?;
+        let path = entry.path();
         if path.is_dir() {
-            list(&path, files)?;
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                list(&path, files)?;
+            }
         } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
             files.push(path);
         }
@@ -51,8 +55,13 @@ fn add(declared: &mut Declared, file: &str, text: &str) -> Result<(), Failure> {
 }
 
 fn add_documents(declared: &mut Declared, text: &str) -> Result<(), Failure> {
-    // In YAML 1.2 `no` and `y` are texts.
-    let options = serde_saphyr::options! { strict_booleans: true };
+    // In YAML 1.2 `no`, `y` and `1_000` are texts. `0755` is a number there, but who writes the zero means an id or a telephone
+    // number, and would lose it without a word.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+    };
     // The library's usual words are for programmers and name its own functions.
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)
         .map_err(|e| e.render_with_formatter(&UserMessageFormatter))?;
@@ -168,6 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn hidden_folders_are_left_out_and_hidden_files_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for (inside, file, text) in [
+            (".", "project.yaml", "project: {}"),
+            ("..data", "project.yaml", "project: {}"),
+            (".github", "test.yml", "on: push"),
+            ("channels", ".ops.yaml", "channels: {.ops: {kind: slack}}"),
+        ] {
+            fs::create_dir_all(folder.path().join(inside)).unwrap();
+            fs::write(folder.path().join(inside).join(file), text).unwrap();
+        }
+        let declared = read(folder.path()).unwrap();
+        let kinds: Vec<(&str, usize)> = declared.iter().map(|(word, named)| (*word, named.len())).collect();
+        assert_eq!(kinds, [("channels", 1), ("projects", 1)]);
+    }
+
+    #[test]
     fn names_that_differ_in_their_capitals_have_files_that_differ_in_more() {
         let named = |name: &str| (name.to_owned(), json!({"email": format!("{name}@example.com")}));
         let declared: Declared = [("contacts", ["d1", "D1", "Zoe"].map(named).into())].into();
@@ -198,6 +224,21 @@ mod tests {
         let mut declared = Declared::new();
         add(&mut declared, "a.yaml", "contacts: {ole: {locale: no, email: true}}").unwrap();
         assert_eq!(declared["contacts"]["ole"], json!({"locale": "no", "email": true}));
+    }
+
+    #[test]
+    fn digits_keep_their_leading_zero() {
+        let mut declared = Declared::new();
+        let text = "contacts: {0123: {mobile: 075512345678, name: 007, wecom: 1_000, dingtalk: \"42\"}}\n\
+                    schedules: {s: {message: {data: {id: -01, many: [00, 0, 0.5, 10]}}}}";
+        add(&mut declared, "a.yaml", text).unwrap();
+        let contact = json!({"mobile": "075512345678", "name": "007", "wecom": "1_000", "dingtalk": "42"});
+        assert_eq!(declared["contacts"]["0123"], contact);
+        let data = json!({"id": "-01", "many": ["00", 0, 0.5, 10]});
+        assert_eq!(declared["schedules"]["s"]["message"]["data"], data);
+        let mut again = Declared::new();
+        add(&mut again, "b.yaml", &super::text(&declared).unwrap()).unwrap();
+        assert_eq!(again, declared);
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::project::Project;
 use super::secrets::{self, HIDDEN, Resolved, Variables};
 use crate::client::http::{Client, Failure};
 
+/// What a difference says in place of a value that a variable has another one for.
+const ANOTHER: &str = "(another value)";
+
 /// One resource to put.
 pub(super) struct Step {
     /// What it is one of.
@@ -49,9 +52,13 @@ pub(super) async fn plan(client: &Client, mut declared: Declared, secrets: bool)
         let answers = collection.fetch(client).await?;
         for (name, resource) in resources {
             let (full, path) = (collection.label(name), collection.path(name)?);
-            let stored = answers.get(name).map(|answer| collection.plain(answer));
-            let read = |name: &str| std::env::var(name).ok();
+            let mut stored = answers.get(name).map(|answer| collection.plain(answer));
+            // A pipeline without the secret often sets its variable to nothing.
+            let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
             let Resolved { body, missing: unset, given } = secrets::resolve(resource, stored.as_ref(), &read);
+            if let Some(stored) = &mut stored {
+                take_given(stored, resource, &body);
+            }
             missing.extend(unset.into_iter().map(|(variable, at)| format!("  {variable} for {full}{at}")));
             let mut shown = resource.clone();
             let clear = secrets::hide(collection.word, &mut shown);
@@ -63,7 +70,7 @@ pub(super) async fn plan(client: &Client, mut declared: Declared, secrets: bool)
                 continue;
             }
             let reviewed = collection.word == "templates" && project.approves_templates();
-            if reviewed && stored.is_some() && waits(client, collection, &path, resource).await? {
+            if reviewed && stored.is_some() && waits(client, collection, &path, &body).await? {
                 plan.waiting += 1;
                 continue;
             }
@@ -115,6 +122,7 @@ fn with_names_of(stored: &Value, declared: &Value, word: &str, name: &str) -> Va
     if secrets::has_secrets(word) {
         secrets::refer(word, name, &mut named, &mut Variables::default());
         take_names(&mut named, stored, declared);
+        leave_kept(&mut named, declared);
     }
     in_order_of(named, declared)
 }
@@ -135,10 +143,57 @@ fn in_order_of(stored: Value, declared: &Value) -> Value {
     }
 }
 
+/// Puts the variable that the file names where the center has its value, so that it is no difference. What a variable is to
+/// change is not shown as it is: somebody keeps it out of the files.
+fn take_given(stored: &mut Value, declared: &Value, given: &Value) {
+    match (stored, declared, given) {
+        (stored, declared, given) if secrets::reference(declared).is_some() => {
+            let is_secret =
+                secrets::is_mask(stored) || stored.as_str().is_some_and(|text| text.contains(HIDDEN));
+            if *stored == *given {
+                *stored = declared.clone();
+            } else if !is_secret && given != declared {
+                *stored = Value::from(ANOTHER);
+            }
+        }
+        (Value::Object(stored), Value::Object(declared), Value::Object(given)) => {
+            for (field, inner) in stored {
+                if let (Some(declared), Some(given)) = (declared.get(field), given.get(field)) {
+                    take_given(inner, declared, given);
+                }
+            }
+        }
+        (Value::Array(stored), Value::Array(declared), Value::Array(given)) => {
+            for ((inner, declared), given) in stored.iter_mut().zip(declared).zip(given) {
+                take_given(inner, declared, given);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Leaves out the secrets that the file says nothing of: what is put without them keeps them.
+fn leave_kept(named: &mut Value, declared: &Value) {
+    let Value::Object(fields) = named else { return };
+    if let Some(Value::Object(secrets)) = fields.get_mut("secrets") {
+        secrets.retain(|field, _| declared["secrets"].get(field).is_some());
+        if secrets.is_empty() {
+            fields.shift_remove("secrets");
+        }
+    }
+    if declared.get("secret").is_none() {
+        fields.shift_remove("secret");
+    }
+}
+
 fn take_names(named: &mut Value, stored: &Value, declared: &Value) {
     let is_reference = |value: &Value| secrets::reference(value).is_some();
     match (named, declared) {
-        (named, declared) if is_reference(named) && is_reference(declared) => *named = declared.clone(),
+        (named, declared)
+            if is_reference(named) && (is_reference(declared) || secrets::is_mask(declared)) =>
+        {
+            *named = declared.clone();
+        }
         // A proxy is shown without its credentials, and so the rest of it is compared.
         (named, Value::String(_)) if is_reference(named) => {
             *named = if stored.is_string() { stored.clone() } else { Value::from(HIDDEN) };
@@ -180,6 +235,57 @@ mod tests {
             "the order of fields says nothing"
         );
         assert!(diff(channels, "new", None, &json!({})).unwrap().contains("+{}"));
+    }
+
+    #[test]
+    fn a_secret_that_a_file_says_nothing_of_is_kept_and_no_difference() {
+        let kind = |word: &str| Collection::of(word).unwrap();
+        let channel =
+            json!({"kind": "wecom_app", "secrets": {"secret": {"set": true}, "token": {"set": true}}});
+        for declared in [
+            json!({"kind": "wecom_app"}),
+            json!({"kind": "wecom_app", "secrets": {}}),
+            json!({"kind": "wecom_app", "secrets": {"token": {"env": "TOKEN"}}}),
+            json!({"kind": "wecom_app", "secrets": {"token": {"set": true}}}),
+        ] {
+            assert_eq!(diff(kind("channels"), "ops", Some(&channel), &declared).unwrap(), "", "{declared}");
+        }
+        let taken = json!({"kind": "wecom_app", "secrets": {"token": null}});
+        let lines = diff(kind("channels"), "ops", Some(&channel), &taken).unwrap();
+        assert!(lines.contains("CHANNEL_OPS_TOKEN") && !lines.contains("CHANNEL_OPS_SECRET"), "{lines}");
+        let webhook = json!({"url": "https://a.example.com", "secret": {"set": true}});
+        let declared = json!({"url": "https://a.example.com"});
+        assert_eq!(diff(kind("webhooks"), "w", Some(&webhook), &declared).unwrap(), "");
+    }
+
+    #[test]
+    fn a_variable_that_has_the_value_is_no_difference() {
+        let channels = Collection::of("channels").unwrap();
+        let stored = json!({
+            "kind": "webhook", "proxy": "http://***@proxy.example.com/",
+            "settings": {"url": "https://im.example.com/hunter2", "headers": {"Authorization": {"set": true}}},
+        });
+        let declared = json!({
+            "kind": "webhook", "proxy": {"env": "PROXY"},
+            "settings": {"url": {"env": "IM"}, "headers": {"Authorization": {"env": "TOKEN"}}},
+        });
+        let lines = |url: &str| {
+            let body = json!({
+                "kind": "webhook", "proxy": "http://me:hunter3@proxy.example.com",
+                "settings": {"url": url, "headers": {"Authorization": "hunter4"}},
+            });
+            let mut stored = stored.clone();
+            take_given(&mut stored, &declared, &body);
+            diff(channels, "im", Some(&stored), &declared).unwrap()
+        };
+        assert_eq!(lines("https://im.example.com/hunter2"), "");
+        let other = lines("https://im.example.com/hunter5");
+        assert!(other.contains(ANOTHER) && other.contains("env: IM") && !other.contains("hunter"), "{other}");
+        // In what is the writer's own, `env` is a word.
+        let mut sample = json!({"sample": {"env": "test"}});
+        let written = json!({"sample": {"env": "prod"}});
+        take_given(&mut sample, &written, &written);
+        assert_eq!(sample, json!({"sample": {"env": "test"}}));
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn walk(prefix: &str, value: &mut Value, variables: &mut Variables) {
 }
 
 /// What an answer says in place of a secret.
-fn is_mask(value: &Value) -> bool {
+pub(super) fn is_mask(value: &Value) -> bool {
     *value == json!({"set": true})
 }
 

@@ -223,13 +223,10 @@ pub async fn delete(call: Call) -> Answer {
     no_content()
 }
 
-/// An import is noted with the names of so many contacts that it made or changed.
-const MOST_NOTED: usize = 1000;
-
-/// An import is noted with the fields of what it made and changed up to this size, as JSON.
+/// A part of an import is noted with the fields of what it made and changed up to this size, as JSON.
 const MOST_FIELDS: usize = 65_536;
 
-/// The fields that an import changed, by contact, as they were and as they are.
+/// The fields that a part of an import changed, by contact, as they were and as they are.
 fn changes(changed: &[import::Changed]) -> [Option<Value>; 2] {
     let (mut before, mut after, mut room) = (Map::new(), Map::new(), MOST_FIELDS);
     for contact in changed {
@@ -291,20 +288,20 @@ pub(crate) struct ImportedRow {
 )]
 pub async fn import_csv(call: Call) -> Answer {
     let dry_run = call.query.word::<Word>("dry_run")?.is_some_and(|word| word == Word::True);
-    let report = import::import(call.center(), call.project(), &call.body, dry_run).await?;
-    if !dry_run {
-        let names = report.changed.iter().take(MOST_NOTED).map(|contact| contact.id.as_str());
+    let noted = |part: &import::Report, changed: &[import::Changed]| {
+        let names: Vec<&str> = changed.iter().map(|contact| contact.id.as_str()).collect();
         let what = json!({
-            "created": report.created, "replaced": report.replaced,
-            "unchanged": report.unchanged, "refused": report.refused,
-            "contacts": names.collect::<Vec<_>>(),
+            "created": part.created, "replaced": part.replaced,
+            "unchanged": part.unchanged, "refused": part.refused,
+            "contacts": names,
         });
-        let [before, after] = changes(&report.changed);
+        let [before, after] = changes(changed);
         // It is about no contact alone, so its path names none.
         let resource = Some("contacts".to_owned());
-        let entry = Entry { resource, before, after, ..call.entry("contacts.import", what) };
-        call.note(call.project(), entry).await;
-    }
+        Entry { resource, before, after, ..call.entry("contacts.import", what) }
+    };
+    let noted: Option<import::Noted<'_>> = if dry_run { None } else { Some(&noted) };
+    let report = import::import(call.center(), call.project(), &call.body, noted).await?;
     Ok(answer::json(StatusCode::OK, &report))
 }
 

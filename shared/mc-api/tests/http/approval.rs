@@ -1,6 +1,7 @@
 //! Templates that a second person has to approve.
 
 use mc_core::model::OperatorRole;
+use mc_core::ports::{Key, Op};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, App, As};
@@ -77,6 +78,31 @@ async fn a_version_is_sent_when_somebody_else_approved_it() {
     let seen = |version: u32| json!({"template": "t", "version": version, "comment": "seen"});
     assert_eq!(reviews, [&seen(2), &seen(1)]);
     office.review(&office.ann, 9, "approve").await.refuses(404, "not_found", "");
+}
+
+#[tokio::test]
+async fn any_reviewer_completes_a_review_that_was_cut_short() {
+    let office = Office::new().await;
+    office.put(&office.ann, "one").await.is(201);
+    office.review(&office.ben, 1, "approve").await.is(200);
+    office.put(&office.ann, "two").await.is(200);
+    // As if the process had ended between the two writes of a review: the version has it, and what is sent is as before.
+    let store = &office.app.center.store;
+    let current = store.get(&Key::new("templates#default", "t")).await.unwrap().unwrap();
+    office.review(&office.ben, 2, "approve").await.is(200);
+    store.write(Op::put(current)).await.unwrap();
+    assert_eq!(office.send().await.is(202).json["template"]["version"], 1);
+    office.review(&office.ann, 2, "approve").await.refuses(403, "own_change", "");
+    office.review(&office.eve, 2, "reject").await.refuses(409, "not_pending", "");
+    let completed = office.review(&office.eve, 2, "approve").await.is(200);
+    assert_eq!(
+        completed.json["approval"]["reviewer"], "operator:ben",
+        "the first word is the one that counts"
+    );
+    assert_eq!(office.send().await.is(202).json["template"]["version"], 2);
+    office.review(&office.eve, 2, "approve").await.refuses(409, "not_pending", "");
+    let log = office.app.get("/v1/events?type=template.approve").await.is(200);
+    assert_eq!(log.items("actor"), ["operator:eve", "operator:ben", "operator:ben"]);
 }
 
 #[tokio::test]

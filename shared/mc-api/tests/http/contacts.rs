@@ -174,16 +174,20 @@ async fn an_import_is_written_down_with_what_it_changed() {
 }
 
 #[tokio::test]
-async fn a_large_import_is_written_down_within_bounds() {
+async fn a_large_import_is_written_down_in_parts_within_bounds() {
     let app = App::new().await;
-    let rows = (0..1200).map(|n| format!("u{n:04},{}\n", "x".repeat(200)));
-    let file = format!("id,name\n{}", rows.collect::<String>());
+    let opt_outs: Vec<String> = (0..20).map(|n| format!("category-{n:030}")).collect();
+    let opt_outs = opt_outs.join(" ");
+    let rows = (0..250).map(|n| format!("u{n:04},{opt_outs}\n"));
+    let file = format!("id,opt_outs\n{}", rows.collect::<String>());
     app.call("POST", "/v1/contacts/import").bytes(file).send().await.is(200);
     let log = app.get("/v1/events?type=contacts.import").await.is(200);
-    let entry = &log.json["items"][0];
-    assert_eq!(entry["data"]["created"], 1200);
-    assert_eq!(entry["data"]["contacts"].as_array().unwrap().len(), 1000);
-    let shown = entry["after"].as_object().unwrap();
-    assert_eq!(shown["u0000"]["name"], "x".repeat(200));
-    assert!(shown.len() < 400 && entry["after"].to_string().len() < 80_000, "{}", shown.len());
+    let items = log.json["items"].as_array().unwrap();
+    let counts: Vec<&Value> = items.iter().rev().map(|entry| &entry["data"]["created"]).collect();
+    assert_eq!(counts, [&json!(100), &json!(100), &json!(50)]);
+    let first = &items[2];
+    assert_eq!(first["data"]["contacts"].as_array().unwrap().len(), 100);
+    let shown = first["after"].as_object().unwrap();
+    assert_eq!(shown["u0000"]["opt_outs"].as_array().unwrap().len(), 20);
+    assert!(shown.len() < 100 && first["after"].to_string().len() < 80_000, "{}", shown.len());
 }

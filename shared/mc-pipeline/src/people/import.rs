@@ -14,11 +14,12 @@ use serde::Serialize;
 use super::check;
 use crate::accept::Refusal;
 use crate::center::Center;
+use crate::syslog::{self, Entry};
 
 /// At most this many rows in one file, so that a function has time for all of them.
 pub const MAX_ROWS: usize = 10_000;
 
-/// Contacts read and written at a time.
+/// Contacts read, written and noted in the log at a time.
 const CHUNK: usize = 100;
 
 /// The columns a file may have, the first of which it must have.
@@ -93,9 +94,6 @@ pub struct Report {
     pub refused: usize,
     /// One per row, in the file's order.
     pub rows: Vec<Row>,
-    /// The contacts that are new or different now, for the log.
-    #[serde(skip)]
-    pub changed: Vec<Changed>,
 }
 
 impl Report {
@@ -107,6 +105,14 @@ impl Report {
             RowOutcome::Refused => &mut self.refused,
         } += 1;
         self.rows.push(row);
+    }
+
+    fn take(&mut self, part: Self) {
+        self.created += part.created;
+        self.replaced += part.replaced;
+        self.unchanged += part.unchanged;
+        self.refused += part.refused;
+        self.rows.extend(part.rows);
     }
 }
 
@@ -129,10 +135,20 @@ struct Given {
     spoilt: Option<u64>,
 }
 
-/// Imports a file, or only says what would become of it.
+/// Makes the log's entry of a part of a file: what became of its rows, and the contacts that are new or different now.
+pub type Noted<'a> = &'a (dyn Fn(&Report, &[Changed]) -> Entry + Sync);
+
+/// Imports a file, or without `noted` only says what would become of it.
 ///
-/// A store that fails in between leaves the rows before it imported; importing the file again completes it.
-pub async fn import(center: &Center, project: &str, file: &[u8], dry_run: bool) -> Result<Report, Refusal> {
+/// A store that fails in between leaves the parts before it imported; importing the file again completes it. Each part
+/// is written in one commit with its entry in the log: on the second time what the first one did is no change any more,
+/// and an entry that was left out would never come.
+pub async fn import(
+    center: &Center,
+    project: &str,
+    file: &[u8],
+    noted: Option<Noted<'_>>,
+) -> Result<Report, Refusal> {
     let (columns, rows) = read(file)?;
     let mut report = Report::default();
     let mut seen: HashMap<String, u64> = HashMap::new();
@@ -159,7 +175,7 @@ pub async fn import(center: &Center, project: &str, file: &[u8], dry_run: bool) 
             judged.iter().filter(|(.., e)| e.is_empty()).map(|(_, id, _)| id.as_str()).collect();
         let mut stored = center.contacts.stored(project, &ids).await?.into_iter();
         let now = center.clock.now();
-        let mut changed: Vec<Changed> = Vec::new();
+        let (mut part, mut changed) = (Report::default(), Vec::new());
         for (given, (line, id, mut errors)) in chunk.iter().zip(judged) {
             let before = if errors.is_empty() { stored.next().flatten() } else { None };
             let mut doc = before.clone().unwrap_or_default();
@@ -178,14 +194,15 @@ pub async fn import(center: &Center, project: &str, file: &[u8], dry_run: bool) 
                 doc.updated_at = now;
                 changed.push(Changed { id: id.clone(), before, after: doc });
             }
-            report.add(Row { line, id, outcome, errors });
+            part.add(Row { line, id, outcome, errors });
         }
-        if !dry_run && !changed.is_empty() {
+        if let Some(noted) = noted {
+            let note = syslog::op(center, project, noted(&part, &changed))?;
             let docs: Vec<(&str, ContactDoc)> =
                 changed.iter().map(|c| (c.id.as_str(), c.after.clone())).collect();
-            center.contacts.put_many(project, &docs).await?;
+            center.contacts.put_many(project, &docs, note).await?;
         }
-        report.changed.extend(changed);
+        report.take(part);
     }
     Ok(report)
 }

@@ -45,16 +45,19 @@ pub struct Polled {
 /// `None` when another poller is at work. A platform that is down, slow or wrong leaves its last figures as they are and
 /// harms no other.
 pub async fn poll(center: &Center, patience: Duration) -> Result<Option<Polled>> {
-    if !take_lease(center).await? {
-        return Ok(None);
-    }
+    let Some(until) = take_lease(center).await? else { return Ok(None) };
     let polled = all(center, patience).await;
     let free = vec![Change::set(UNTIL, Timestamp::EPOCH)];
-    center.store.write(Op::Update(keys::quota_lease(), free, vec![Cond::Exists])).await?;
-    polled.map(Some)
+    // Whoever took longer than the lease has lost it, and the next one's is not theirs to end.
+    let ours = vec![Cond::Eq(UNTIL.into(), until.into())];
+    match center.store.write(Op::Update(keys::quota_lease(), free, ours)).await {
+        Ok(_) | Err(WriteError::Conflict(_)) => polled.map(Some),
+        Err(WriteError::Failed(error)) => Err(error),
+    }
 }
 
-async fn take_lease(center: &Center) -> Result<bool> {
+/// Until when the lease is ours, if nobody else has it.
+async fn take_lease(center: &Center) -> Result<Option<Timestamp>> {
     let (key, now) = (keys::quota_lease(), center.clock.now());
     let until = now.after(LEASE);
     let over = vec![Cond::Lt(UNTIL.into(), now.millis())];
@@ -67,8 +70,8 @@ async fn take_lease(center: &Center) -> Result<bool> {
         other => other,
     };
     match taken {
-        Ok(_) => Ok(true),
-        Err(WriteError::Conflict(_)) => Ok(false),
+        Ok(_) => Ok(Some(until)),
+        Err(WriteError::Conflict(_)) => Ok(None),
         Err(WriteError::Failed(error)) => Err(error),
     }
 }

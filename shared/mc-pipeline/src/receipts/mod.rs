@@ -8,6 +8,7 @@ mod action;
 mod change;
 mod early;
 pub(crate) mod index;
+mod outside;
 pub(crate) mod poll;
 mod recall;
 mod units;
@@ -56,10 +57,11 @@ pub(crate) struct Told {
 ///
 /// # Behavior
 /// - What was told before changes nothing and is told to nobody again.
+/// - Of the platform's words, the beginning is stored, on one line, however long they are.
 /// - When this returns `Ok`, all of it is stored; on an error the platform should tell it again.
 pub async fn apply(center: &Center, project: &str, entry: &ChannelEntry, news: Vec<News>) -> Result<()> {
     let mut receipts: Vec<(String, Vec<Told>)> = Vec::new();
-    for one in news {
+    for one in news.into_iter().map(outside::tidied) {
         match one {
             News::Receipt { platform_id, to, state, code, text, at } => {
                 let told = Told { to, state, code, text, at };

@@ -2,7 +2,7 @@
 //!
 //! A version is reviewed once, by a conditional write. What is sent is the newest approved version: it takes the place of
 //! the current one only if that is older, so reviews may come in any order, and one that was cut short is completed by
-//! making it again.
+//! making it again: by whoever made it, or by anybody else who may review and says the same.
 
 use mc_core::Result;
 use mc_core::model::{ApprovalState, TemplateDoc};
@@ -28,7 +28,7 @@ pub struct Review<'a> {
 pub enum Reviewed {
     /// It counts; the version as it is now.
     Done(Box<TemplateDoc>),
-    /// It counted before, and nothing has changed; the version as it is.
+    /// It counted before, by the same person, and nothing has changed; the version as it is.
     Again(Box<TemplateDoc>),
     /// There is no such version.
     NotThere,
@@ -41,8 +41,8 @@ pub enum Reviewed {
 }
 
 impl Templates {
-    /// Approves or rejects a version that waits for it. The same review again, by the same person, changes nothing; if the
-    /// first one was cut short, it completes it.
+    /// Approves or rejects a version that waits for it. The same review again changes nothing; if the first one was cut
+    /// short, it completes it, whoever of the reviewers makes it. The first one stays the reviewer: their word counted.
     pub async fn review(
         &self,
         project: &str,
@@ -59,6 +59,7 @@ impl Templates {
             return Ok(Reviewed::Own);
         }
         let pending = approval.state == ApprovalState::Pending;
+        let theirs = approval.reviewer.as_deref() == Some(review.reviewer);
         if pending {
             if current.may_be_sent() && current.version > version {
                 return Ok(Reviewed::Superseded(current.version));
@@ -75,13 +76,17 @@ impl Templates {
                 Err(WriteError::Conflict(_)) => return Ok(Reviewed::Decided),
                 Err(WriteError::Failed(error)) => return Err(error),
             }
-        } else if approval.state != review.state || approval.reviewer.as_deref() != Some(review.reviewer) {
+        } else if approval.state != review.state {
             return Ok(Reviewed::Decided);
         }
         let shown = self.show(project, name, &doc).await?;
         self.forget(project, name);
         let doc = Box::new(doc);
-        Ok(if pending || shown { Reviewed::Done(doc) } else { Reviewed::Again(doc) })
+        Ok(match (pending || shown, theirs) {
+            (true, _) => Reviewed::Done(doc),
+            (false, true) => Reviewed::Again(doc),
+            (false, false) => Reviewed::Decided,
+        })
     }
 
     /// Lets a reviewed version take the place of the current one, if it is newer or the same; answers whether it did.

@@ -111,9 +111,10 @@ impl<T: Serialize + DeserializeOwned> Docs<T> {
         items.iter().map(|item| item.as_ref().map(Self::read).transpose()).collect()
     }
 
-    /// Puts several documents whatever is there.
-    pub async fn put_many(&self, owner: &str, docs: &[(&str, T)]) -> Result<()> {
-        let ops = docs.iter().filter_map(|(name, doc)| self.put_row(owner, name, doc)).collect();
+    /// Puts several documents whatever is there, in one commit with `note`, which is there before them.
+    pub async fn put_many(&self, owner: &str, docs: &[(&str, T)], note: Op) -> Result<()> {
+        let rows = docs.iter().filter_map(|(name, doc)| self.put_row(owner, name, doc));
+        let ops = rows.chain([note]).collect();
         let items = docs.iter().map(|(name, doc)| self.item(owner, name, doc).map(Op::put));
         let then = items.collect::<Result<Vec<_>>>()?;
         self.store.commit(Commit { ops, then, ..Commit::default() }).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mc_core::Result;
 use mc_core::model::{ContactDoc, GroupDoc};
-use mc_core::ports::{Clock, Store};
+use mc_core::ports::{Clock, Op, Store};
 
 use super::cache::Cache;
 use super::docs::{Docs, Listed, Put, place};
@@ -67,9 +67,9 @@ impl Contacts {
         Ok((if before.is_some() { Put::Replaced } else { Put::Created }, doc))
     }
 
-    /// Puts several contacts as they are given.
-    pub async fn put_many(&self, project: &str, docs: &[(&str, ContactDoc)]) -> Result<()> {
-        self.docs.put_many(project, docs).await?;
+    /// Puts several contacts as they are given, in one commit with a note of it.
+    pub async fn put_many(&self, project: &str, docs: &[(&str, ContactDoc)], note: Op) -> Result<()> {
+        self.docs.put_many(project, docs, note).await?;
         for (id, _) in docs {
             self.cache.forget(cache_key(project, id).as_str());
         }

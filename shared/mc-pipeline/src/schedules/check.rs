@@ -46,18 +46,21 @@ pub async fn put(
     if let Some(problem) = at.and_then(|at| plan::time_problem(Some(at), None, now)) {
         return Err(Refusal::field("invalid_request", "/at", problem.detail));
     }
-    let next = timetable.next(now);
-    if next.is_none() && enabled {
-        let before = stored::get(center, &caller.project, name).await?;
-        // What has run may be put again as it is.
-        if at.is_none() || before.is_none_or(|b| b.doc.at != at) {
-            return Err(never(at));
-        }
+    let before = stored::get(center, &caller.project, name).await?;
+    let ahead = timetable.next(now);
+    // What has run may be put again as it is.
+    let known = at.is_some() && before.as_ref().is_some_and(|b| b.doc.at == at);
+    if ahead.is_none() && enabled && !known {
+        return Err(never(at));
     }
     if let Some(condition) = &condition {
         condition::check(center, condition).await.map_err(|refusal| refusal.under("/condition"))?;
     }
-    let planned = next.or(at).unwrap_or(now);
+    // A run that is due and not made yet is made all the same where the times stay as they were: its condition may be asked
+    // for minutes, and who changes the message meanwhile does not mean to leave it out.
+    let same_times = |b: &&Schedule| (&b.doc.cron, b.doc.at, &b.doc.timezone) == (&cron, at, &timezone);
+    let due = before.as_ref().filter(same_times).and_then(|b| b.next).filter(|next| *next <= now);
+    let planned = ahead.or(at).unwrap_or(now);
     let (message, needs) = check_message(center, caller, message, &timetable, planned)
         .await
         .map_err(|refusal| refusal.under("/message"))?;
@@ -72,7 +75,7 @@ pub async fn put(
         created_at: now,
         updated_at: now,
     };
-    let next = next.filter(|_| enabled);
+    let next = due.or(ahead).filter(|_| enabled);
     Ok(stored::put(center, &caller.project, name, doc, next.map(|at| (at, needs))).await?)
 }
 

@@ -18,6 +18,7 @@ mod limits;
 mod metered;
 mod pacing;
 mod people;
+mod polling;
 mod queued;
 mod quotas;
 mod receipts;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use mc_core::Timestamp;
 use mc_core::ports::Clock;
 use mc_core::state::{MessageStatus, State};
-use mc_pipeline::people::import::{self, RowOutcome};
+use mc_pipeline::accept::Refusal;
+use mc_pipeline::people::import::{self, Changed, Report, RowOutcome};
+use mc_pipeline::syslog::{self, Entry};
 use mc_pipeline::view;
 use mc_sandbox::Platform;
 use serde_json::{Value, json};
@@ -14,6 +16,12 @@ use crate::world::{COMPLETED, PROJECT, World, code, inline, pointer};
 
 fn mail(name: &str) -> Value {
     json!({"email": format!("{name}@example.com")})
+}
+
+/// What the log has of a part of an import: the contacts that are new or different.
+fn noted(_: &Report, changed: &[Changed]) -> Entry {
+    let names: Vec<&str> = changed.iter().map(|contact| contact.id.as_str()).collect();
+    Entry { kind: "contacts.import".to_owned(), data: json!(names), ..Entry::default() }
 }
 
 /// Everybody who got a mail, in order of their addresses.
@@ -303,7 +311,7 @@ async fn high_wakes_everybody_and_what_expires_meanwhile_is_expired() {
 #[tokio::test]
 async fn no_row_is_lost_in_a_quote_without_a_word() {
     let world = World::quiet().await;
-    let read = async |file: &str| import::import(&world.center, PROJECT, file.as_bytes(), false).await;
+    let read = async |file: &str| import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await;
     let open = read("id,name\nu1,Ann\nu2,\"Bob\nu3,Cy\n").await.unwrap_err();
     assert_eq!((code(&open), pointer(&open).as_str()), ("invalid_csv", ""));
     assert!(format!("{open:?}").contains("a quote opened on line 3 is not closed"), "{open:?}");
@@ -361,10 +369,10 @@ u1,Again,ann@example.com,,,
 u3,Di
 u4,Ed,ed@example.com,,nights,
 ";
-    let dry = import::import(&world.center, PROJECT, file.as_bytes(), true).await.unwrap();
+    let dry = import::import(&world.center, PROJECT, file.as_bytes(), None).await.unwrap();
     assert_eq!(dry.created, 1);
     assert_eq!(world.center.contacts.list(PROJECT, 10, None).await.unwrap().items.len(), 0);
-    let report = import::import(&world.center, PROJECT, file.as_bytes(), false).await.unwrap();
+    let report = import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await.unwrap();
     let rows: Vec<(u64, RowOutcome, String)> = report
         .rows
         .iter()
@@ -385,12 +393,37 @@ u4,Ed,ed@example.com,,nights,
     let ann = world.center.contacts.get(PROJECT, "u1").await.unwrap().unwrap();
     assert_eq!(ann.name.as_deref(), Some("Ann"));
     assert_eq!(ann.opt_outs, ["news", "alerts"]);
-    let again = import::import(&world.center, PROJECT, file.as_bytes(), false).await.unwrap();
+    let again = import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await.unwrap();
     assert_eq!((again.unchanged, again.refused), (1, 5));
     let phones = "id;mobile\nu1;13800000000\n";
-    let report = import::import(&world.center, PROJECT, phones.as_bytes(), false).await.unwrap();
+    let report = import::import(&world.center, PROJECT, phones.as_bytes(), Some(&noted)).await.unwrap();
     assert_eq!(report.replaced, 1);
     let ann = world.center.contacts.get(PROJECT, "u1").await.unwrap().unwrap();
     assert_eq!(ann.addresses.email.as_deref(), Some("ann@example.com"), "a field without a column stays");
     assert_eq!(ann.addresses.mobile.as_deref(), Some("13800000000"));
+}
+
+#[tokio::test]
+async fn what_an_import_changed_before_it_broke_off_is_in_the_log() {
+    let world = World::quiet().await;
+    let names: Vec<String> = (0..250).map(|n| format!("u{n:03}")).collect();
+    let rows: String = names.iter().map(|name| format!("{name},{name}@example.com\n")).collect();
+    let file = format!("id,email\n{rows}");
+    let import = async || import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await;
+    let in_log = async || {
+        let filter = syslog::Filter { kind: Some("contacts.import".to_owned()), ..Default::default() };
+        let (entries, _) = syslog::list(&world.center, PROJECT, &filter, 50, None).await.unwrap();
+        let names = entries.iter().flat_map(|(_, entry)| entry.data.as_array().unwrap());
+        let mut names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    world.store.refuse(Some("u150"));
+    assert!(matches!(import().await, Err(Refusal::Failed(_))));
+    let stored = world.center.contacts.list(PROJECT, 500, None).await.unwrap().items.len();
+    assert_eq!((stored, in_log().await), (100, names[..100].to_vec()));
+    world.store.refuse(None);
+    let report = import().await.unwrap();
+    assert_eq!((report.unchanged, report.created), (100, 150));
+    assert_eq!(in_log().await, names, "each is there once");
 }

@@ -208,35 +208,6 @@ async fn a_platform_that_is_down_slow_or_wrong_harms_no_other() {
 }
 
 #[tokio::test]
-async fn two_pollers_at_once_ask_once() {
-    let (world, [platform]) = world(["wx"]).await;
-    platform.answers(Answer::Figures(100, 1));
-    let other = world.another_process();
-    let (a, b) = tokio::join!(quota::poll(&world.center, SOON), quota::poll(&other, SOON));
-    let worked = [a.unwrap(), b.unwrap()].into_iter().flatten().map(|polled| polled.told).sum::<usize>();
-    assert_eq!((worked, platform.asked()), (1, 1));
-    // And none asks again before it is time, even in a process that knows nothing yet.
-    quota::poll(&world.another_process(), SOON).await.unwrap();
-    assert_eq!(platform.asked(), 1);
-    world.clock.advance(Duration::from_secs(300));
-    quota::poll(&other, SOON).await.unwrap();
-    assert_eq!(platform.asked(), 2);
-}
-
-#[tokio::test]
-async fn a_poller_that_dies_holds_nobody_up_for_long() {
-    let (world, [platform]) = world(["wx"]).await;
-    platform.answers(Answer::Never);
-    let dies = quota::poll(&world.center, Duration::from_secs(3600));
-    assert!(tokio::time::timeout(SOON, dies).await.is_err(), "it is cut off in the middle");
-    platform.answers(Answer::Figures(100, 1));
-    let other = world.another_process();
-    assert_eq!(quota::poll(&other, SOON).await.unwrap(), None);
-    world.clock.advance(Duration::from_secs(121));
-    assert_eq!(quota::poll(&other, SOON).await.unwrap().unwrap().told, 1);
-}
-
-#[tokio::test]
 async fn a_platforms_refusal_stops_the_channel_until_midnight_or_until_it_tells_of_more() {
     let (world, [platform]) = world(["wx"]).await;
     world.webhook("ops", &[EventKind::QuotaExhausted]).await;

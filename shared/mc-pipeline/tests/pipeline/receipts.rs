@@ -8,7 +8,7 @@ use mc_core::id::MessageId;
 use mc_core::model::{EventKind, OnDoubt};
 use mc_core::ports::{News, SendFailure};
 use mc_core::state::{MessageStatus, State};
-use mc_pipeline::{receipts, view};
+use mc_pipeline::{receipts, syslog, view};
 use mc_sandbox::{Item, Platform as Place};
 use serde_json::{Value, json};
 
@@ -456,4 +456,18 @@ async fn a_pressed_button_is_told_once_with_its_message() {
             "message_id": id, "delivery_id": id.delivery(0), "reference": null,
         })
     );
+}
+
+#[tokio::test]
+async fn what_a_platform_calls_an_event_is_short_in_the_log() {
+    let (world, _) = world().await;
+    let what = format!("user\n{}", "x".repeat(10_000));
+    let data = json!({"key": "k".repeat(10_000)});
+    tell(&world, "one", vec![News::Other { what, data }]).await;
+    let filter = syslog::Filter { kind: Some("channel".to_owned()), ..syslog::Filter::default() };
+    let (log, _) = syslog::list(&world.center, PROJECT, &filter, 10, None).await.unwrap();
+    let kinds: Vec<&str> = log.iter().map(|(_, entry)| entry.kind.as_str()).collect();
+    assert_eq!(kinds, [format!("channel.user_{}", "x".repeat(59))]);
+    let key = format!("{}…", "k".repeat(300));
+    assert_eq!(log[0].1.data, json!({"channel": "one", "data": {"key": key}}));
 }

@@ -241,6 +241,27 @@ async fn a_change_that_keeps_the_next_run_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_due_is_made_though_the_schedule_is_changed_before_it_is() {
+    for cron in [Some("0 9 * * *"), None] {
+        let world = World::quiet().await;
+        let at = if cron.is_some() { None } else { Some(world.clock.now().after(HOUR)) };
+        let due = try_put(&world, (cron, at), Wish::default()).await.unwrap().1.next.unwrap();
+        world.clock.set(due.after(MINUTE / 2));
+        let mut message = inline("im", json!([]));
+        message["content"]["body"] = json!("Changed");
+        let wish = Wish { message, ..Wish::default() };
+        assert_eq!(try_put(&world, (cron, at), wish).await.unwrap().1.next, Some(due));
+        world.work();
+        world.advance(Duration::ZERO).await;
+        let all = messages(&world).await;
+        assert_eq!((arrived(&world), all.len()), (1, 1), "{cron:?}");
+        assert_eq!(all[0].request["content"]["body"], "Changed");
+        assert_eq!(all[0].request["send_at"], json!(due));
+        assert_eq!(stored(&world).await.next, cron.map(|_| due.after(24 * HOUR)));
+    }
+}
+
+#[tokio::test]
 async fn a_refused_run_is_told_and_the_schedule_goes_on() {
     let world = World::working().await;
     let template = json!({"title": "T", "body": "B", "routing": {"channels": ["im"]}});
