@@ -272,14 +272,14 @@ contacts:
 webhooks:
   generated: {url: 'https://caller.example.com/generated', events: [message.completed]}
 """)
-    values = {"IM_URL": "https://im.example.com/hunter2", "IM_TOKEN": "hunter3", "MOBILE": "+8613800138000"}
+    values = {"IM_URL": "https://im.example.com/fisher2", "IM_TOKEN": "fisher3", "MOBILE": "+8613800138000"}
     code, told, said = run(one, "apply", "-f", str(file), secrets=values)
     assert code == 0 and "3 changed, 1 as they should be" in told, told + said
     assert "webhooks/generated has a signing secret" in said and "whsec_" not in told + said
     code, told, said = run(one, "apply", "-f", str(file), secrets=values)
     assert code == 0 and "0 changed, 4 as they should be" in told and "signing secret" not in said, told + said
-    code, told, said = run(one, "apply", "-f", str(file), "--dry-run", secrets=values | {"IM_URL": "https://im.example.com/hunter4"})
-    assert code == 0 and "would change channels/named" in told and "hunter" not in told + said, told + said
+    code, told, said = run(one, "apply", "-f", str(file), "--dry-run", secrets=values | {"IM_URL": "https://im.example.com/fisher4"})
+    assert code == 0 and "would change channels/named" in told and "fisher" not in told + said, told + said
 
 
 def test_an_export_says_what_is_not_as_one_would_expect(centers, tmp_path):
