@@ -110,3 +110,24 @@ test("no Chinese column is narrower than a few characters", async () => {
     assert.ok(widths.length > 9 && Math.min(...widths) >= 60, widths.join());
   });
 });
+
+test("a mail in Arabic is laid out from the right, and the code in it from the left", async () => {
+  await open(html.arabic, { viewport: desktop }, async (page) => {
+    const seen = await page.evaluate(() => {
+      const cell = document.querySelector(".mc-text");
+      const edge = cell.getBoundingClientRect().right - parseFloat(getComputedStyle(cell).paddingRight);
+      const gap = (selector) => {
+        const range = document.createRange();
+        range.selectNodeContents(document.querySelector(selector));
+        return Math.abs(Math.round(edge - range.getBoundingClientRect().right));
+      };
+      const quote = getComputedStyle(document.querySelector("blockquote"));
+      return {
+        gaps: [".mc-text > h1", ".mc-text > p", ".mc-label"].map(gap),
+        bars: [quote.borderLeftWidth, quote.borderRightWidth],
+        code: getComputedStyle(document.querySelector("pre")).direction,
+      };
+    });
+    assert.deepEqual(seen, { gaps: [0, 0, 0], bars: ["0px", "4px"], code: "ltr" });
+  });
+});

@@ -122,7 +122,8 @@ const TOLD: (&str, Values) =
 const CLASS: (&str, Values) =
     ("class", Values::Words(&["permanent", "channel", "throttled", "transient", "doubt"]));
 const OUTCOME: (&str, Values) = ("outcome", Values::Words(&["delivered", "failed"]));
-const CALLBACK: (&str, Values) = ("reason", Values::Words(&["signature", "malformed", "not_configured"]));
+const CALLBACK: (&str, Values) =
+    ("reason", Values::Words(&["signature", "topic_arn", "malformed", "not_configured"]));
 const CREDENTIALS: (&str, Values) = (
     "reason",
     Values::Words(&[
@@ -278,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_metric_that_is_measured_is_described_and_nothing_else() {
-        let shared = sources(&["shared/mc-api/src", "shared/mc-pipeline/src"]);
+        let shared = sources(&["shared/mc-api/src", "shared/mc-channels/src", "shared/mc-pipeline/src"]);
         let own = sources(&["runner/src"]);
         let mut measured = BTreeSet::new();
         for word in ["counter", "gauge", "histogram"] {

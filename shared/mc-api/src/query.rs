@@ -88,8 +88,8 @@ impl Query {
         let Some(text) = self.get(name) else { return Ok(None) };
         // A plus sign that was not encoded arrives as a space.
         let time = Timestamp::parse(text).or_else(|| Timestamp::parse(&text.replace(' ', "+")));
-        let detail = format!("{name} is a time with an offset, like 2026-12-01T09:00:00+08:00");
-        time.map(Some).ok_or_else(|| bad(name, detail))
+        let fault = || words::plain(Timestamp::fault(text)).1;
+        time.map(Some).ok_or_else(|| bad(name, format!("{name} {}", fault())))
     }
 
     /// The parameters `from` and `to`, in this order.
@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(pointer(parse("cursor=../x").cursor(is_ulid)), "/cursor");
         assert_eq!(pointer(parse("status=lost").word::<MessageStatus>("status")), "/status");
         assert_eq!(pointer(parse("from=yesterday").time("from")), "/from");
+        assert_eq!(pointer(parse("from=9999-12-31T00:00:00Z").time("from")), "/from");
         let turned = "from=2026-12-02T00:00:00Z&to=2026-12-01T00:00:00Z";
         assert_eq!(pointer(parse(turned).range()), "/from");
         assert_eq!(pointer(Query::parse(Some("limit=1&status=%FF"), KNOWN)), "/status");

@@ -22,6 +22,7 @@ mod robot;
 #[cfg(test)]
 mod testing;
 mod token;
+mod tunnel;
 mod upload;
 mod wecom;
 mod wxcrypt;

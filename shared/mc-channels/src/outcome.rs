@@ -22,6 +22,7 @@ pub(crate) fn unanswered(error: HttpError) -> SendError {
         HttpErrorKind::Forbidden => (SendFailure::Channel, "forbidden_address"),
         HttpErrorKind::NotResolved => (SendFailure::Transient { after: None }, "not_resolved"),
         HttpErrorKind::NotConnected => (SendFailure::Transient { after: None }, "connect"),
+        HttpErrorKind::Proxy => (SendFailure::Transient { after: None }, "proxy"),
         HttpErrorKind::Tls => (SendFailure::Transient { after: None }, "tls"),
         HttpErrorKind::Unknown => (SendFailure::Doubt, "no_answer"),
         HttpErrorKind::TooLarge => (SendFailure::Doubt, "answer_too_large"),

@@ -273,19 +273,30 @@ pub(crate) const DETAILS: &str = "查看详情";
 
 /// The notes on what a kind without files and without clicks leaves out.
 pub(crate) fn left_out(content: &Content, context: &RenderContext<'_>) -> Vec<Warning> {
-    let mut warnings = Vec::from_iter(unpressable(content));
-    if !context.files.is_empty() {
-        let detail = format!("this kind sends no files; {} left out", context.files.len());
-        warnings.push(Warning::new("file_dropped", detail));
-    }
-    warnings
+    unpressable(content).into_iter().chain(files_left_out(context)).collect()
+}
+
+/// The note on files, for a kind that sends none.
+pub(crate) fn files_left_out(context: &RenderContext<'_>) -> Option<Warning> {
+    let count = context.files.len();
+    (count > 0).then(|| Warning::new("file_dropped", format!("this kind sends no files; {count} left out")))
 }
 
 /// The note on buttons that could only be pressed, for a kind that never hears of it.
 pub(crate) fn unpressable(content: &Content) -> Option<Warning> {
-    let count = content.buttons.iter().filter(|button| button.url.is_empty()).count();
-    let detail = format!("{count} button(s) without a url left out: this kind hears of no clicks");
+    unpressable_because(content, "this kind hears of no clicks")
+}
+
+/// The same, and why nobody can press them.
+pub(crate) fn unpressable_because(content: &Content, why: &str) -> Option<Warning> {
+    let count = pressed(content);
+    let detail = format!("{count} button(s) without a url left out: {why}");
     (count > 0).then(|| Warning::new("button_dropped", detail))
+}
+
+/// How many buttons do nothing but tell that they were pressed.
+pub(crate) fn pressed(content: &Content) -> usize {
+    content.buttons.iter().filter(|button| button.url.is_empty()).count()
 }
 
 /// How close the largest part comes to the limit.

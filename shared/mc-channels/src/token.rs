@@ -4,14 +4,26 @@ use std::future::Future;
 
 use mc_core::Secret;
 use mc_core::ports::{Fetch, SendError, Tokens};
+use ring::digest::{SHA256, digest};
 
 /// Which shared value a call needs, and how it is got.
 pub(crate) struct TokenOf<'a> {
     pub(crate) tokens: &'a dyn Tokens,
     pub(crate) project: &'a str,
-    /// Contains the account: `wecom:{corp_id}:{agent_id}`.
+    /// Made by [`name`].
     pub(crate) name: &'a str,
     pub(crate) fetch: &'a Fetch<'a>,
+}
+
+/// The name under which an app's token is shared: the account, like `wecom:{corp_id}:{agent_id}`, and a short hash of
+/// the secret that the token is got with.
+///
+/// A failed fetch is told to everybody who asks for the same name, so a channel with a wrong secret may not share its
+/// name with those of the same app whose secret is right.
+pub(crate) fn name(account: &str, secret: &Secret) -> String {
+    let hash = digest(&SHA256, format!("{account}\n{}", secret.expose()).as_bytes());
+    let short: String = hash.as_ref().iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("{account}#{short}")
 }
 
 /// Makes a call with a shared token. If the platform says that the token is over, it is fetched anew and the call is
@@ -75,6 +87,19 @@ mod tests {
         )
         .await;
         (used.into_inner().unwrap(), result)
+    }
+
+    #[test]
+    fn a_token_is_shared_by_those_with_the_same_account_and_the_same_secret() {
+        let name = |account: &str, secret: &str| super::name(account, &Secret::new(secret));
+        assert_eq!(name("test:1", "hunter2"), name("test:1", "hunter2"));
+        assert_ne!(name("test:1", "hunter2"), name("test:1", "hunter3"));
+        assert_ne!(name("test:1", "hunter2"), name("test:2", "hunter2"));
+        assert!(
+            name("test:1", "hunter2").starts_with("test:1#"),
+            "whoever looks at the store sees whose it is"
+        );
+        assert!(!name("test:1", "hunter2").contains("hunter2"));
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-fn mails() -> [(&'static str, Content); 8] {
+fn mails() -> [(&'static str, Content); 9] {
     [
         (
             "small",
@@ -26,6 +26,7 @@ fn mails() -> [(&'static str, Content); 8] {
         ),
         ("chinese", chinese()),
         ("english", english()),
+        ("arabic", arabic()),
         ("long", long()),
         ("levels", levels()),
         ("own-html", own_html()),
@@ -75,6 +76,22 @@ fn english() -> Content {
         facts: vec![fact("Database", "orders (PostgreSQL 17)"), fact("Kept for", "35 days")],
         buttons: vec![Button::link("Open the report", "https://backup.example.com/r/991")],
         ..Content::new("Backup finished: orders", Format::Markdown, body)
+    }
+}
+
+/// Read from the right, with code and addresses that are read from the left.
+fn arabic() -> Content {
+    let body = "اكتمل نشر **pay-gateway** دون أخطاء.\n\n> لا حاجة إلى أي إجراء.\n\n- الخادم الأول\n- الخادم الثاني\n\n\
+        | الخادم | الحالة |\n|---|---|\n| prod-1 | يعمل |\n\n```sh\nkubectl rollout status deploy/pay-gateway\n```\n";
+    Content {
+        level: Some(Level::Success),
+        facts: vec![fact("التطبيق", "pay-gateway"), fact("البيئة", "الإنتاج")],
+        buttons: vec![
+            Button::link("عرض التفاصيل", "https://ci.example.com/pay/1842"),
+            Button::link("فتح المراقبة", "https://grafana.example.com/d/pay"),
+        ],
+        url: Some("https://ci.example.com/pay/".to_owned()),
+        ..Content::new("اكتمل النشر", Format::Markdown, body)
     }
 }
 

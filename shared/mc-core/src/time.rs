@@ -52,6 +52,17 @@ impl Timestamp {
         text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 
+    /// What is wrong with a text that [`Timestamp::parse`] does not read: that of a field, in the reader's words.
+    pub fn fault(text: &str) -> &'static str {
+        let pieces = jiff::fmt::temporal::Pieces::parse(text).ok();
+        let whole = pieces.filter(|pieces| pieces.time().is_some() && pieces.offset().is_some());
+        // All dates of its last year are known, and the last hours of that year are no times any more.
+        if whole.is_some_and(|pieces| pieces.date().year() == 9999) {
+            return "is too far ahead; the latest time is 9999-12-30T22:00:00Z";
+        }
+        "expected a time with an offset, like 2026-12-01T09:00:00+08:00"
+    }
+
     /// The day in UTC as `20261201`, the form partition keys use.
     pub fn day(self) -> String {
         let rfc = self.to_string();
@@ -77,9 +88,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom("expected a time with an offset, like 2026-12-01T09:00:00+08:00")
-        })
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(Self::fault(&text)))
     }
 }
 
@@ -93,6 +102,18 @@ mod tests {
         assert_eq!(t.to_string(), "2026-12-01T01:00:00.000Z");
         assert_eq!(t.day(), "20261201");
         assert_eq!(Timestamp::parse("2026-12-01T09:00:00"), None, "a time without an offset says nothing");
+    }
+
+    #[test]
+    fn a_time_beyond_the_last_one_is_too_far_ahead() {
+        assert!(Timestamp::parse("9999-12-30T22:00:00Z").is_some());
+        for late in ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999+08:00"] {
+            assert_eq!(Timestamp::parse(late), None, "{late}");
+            assert!(Timestamp::fault(late).starts_with("is too far ahead"), "{late}");
+        }
+        for other in ["9999-12-31T23:59:59", "9999-12-31", "2026-13-01T00:00:00Z", "soon", ""] {
+            assert!(Timestamp::fault(other).starts_with("expected a time with an offset"), "{other}");
+        }
     }
 
     #[test]

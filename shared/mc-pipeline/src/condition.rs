@@ -23,7 +23,7 @@ use crate::deliver::load;
 use crate::share::{Head, Phase, attr};
 use crate::{due, oldest, view};
 
-/// How long an answer may take.
+/// How long an answer may take at most.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How large an answer may be.
@@ -77,9 +77,18 @@ pub struct Due {
     pub end: Option<Timestamp>,
 }
 
+impl Due {
+    /// How long an answer may take that is asked for now: it leaves as much time before the end to do what follows. Whatever
+    /// is asked about after its end, a run that comes late, has as long as any other.
+    fn patience(&self, now: Timestamp) -> Duration {
+        let left = self.end.map(|end| end.since(now)).filter(|left| !left.is_zero());
+        left.map_or(TIMEOUT, |left| TIMEOUT.min(left / 2))
+    }
+}
+
 /// Asks, for the `tries`th time after the first. Without an answer it is asked again for a while.
 pub async fn decide(center: &Center, condition: &Condition, about: &Value, tries: u32, due: Due) -> Asked {
-    let text = match ask(center, condition, about).await {
+    let text = match ask(center, condition, about, due.patience(center.clock.now())).await {
         Ok(true) => return Asked::Send,
         Ok(false) => return Asked::Skip("condition_false", "the condition said no".to_owned()),
         Err(text) => text,
@@ -90,7 +99,8 @@ pub async fn decide(center: &Center, condition: &Condition, about: &Value, tries
     metrics::counter!("message_center_condition_errors_total").increment(1);
     let next = center.clock.now().after(wait);
     let patient = tries + 1 < LEAST_TRIES || next < due.at.after(PATIENCE);
-    if patient && due.end.is_none_or(|end| next < end) {
+    // Not when the answer could come too late for what `on_error` says.
+    if patient && due.end.is_none_or(|end| next.after(TIMEOUT) < end) {
         tracing::info!(reason = %text, "a condition gave no answer and is asked again");
         return Asked::Again(wait);
     }
@@ -102,7 +112,12 @@ pub async fn decide(center: &Center, condition: &Condition, about: &Value, tries
 }
 
 /// Asks once; an answer that is neither yes nor no is none.
-async fn ask(center: &Center, condition: &Condition, about: &Value) -> Result<bool, String> {
+async fn ask(
+    center: &Center,
+    condition: &Condition,
+    about: &Value,
+    timeout: Duration,
+) -> Result<bool, String> {
     let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
     let (method, body, redirects) = match condition.method {
         AskMethod::Get => ("GET", Bytes::new(), 3),
@@ -116,7 +131,7 @@ async fn ask(center: &Center, condition: &Condition, about: &Value) -> Result<bo
         url: Secret::new(condition.url.as_str()),
         headers,
         body,
-        timeout: TIMEOUT,
+        timeout,
         redirects,
         max_answer: MAX_ANSWER,
         body_optional: false,
@@ -259,6 +274,17 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> HttpResponse {
         HttpResponse { status, retry_after: None, content_type: None, body: Bytes::from(body.to_owned()) }
+    }
+
+    #[test]
+    fn an_answer_leaves_time_before_the_end() {
+        let seconds = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let patience =
+            |end: Option<i64>, now: i64| Due { at: seconds(0), end: end.map(seconds) }.patience(seconds(now));
+        assert_eq!(patience(None, 0), TIMEOUT);
+        assert_eq!(patience(Some(30), 20), TIMEOUT);
+        assert_eq!(patience(Some(30), 24), Duration::from_secs(3));
+        assert_eq!(patience(Some(30), 31), TIMEOUT, "a late run is asked about all the same");
     }
 
     #[test]

@@ -26,9 +26,9 @@ pub fn apply(args: ApplyArgs) -> Result<(), Failure> {
         if args.dry_run {
             return show(&client, &plan).await;
         }
-        run(&client, &plan.steps).await?;
-        println!("{} changed, {}", plan.steps.len(), rest(&plan));
-        Ok(())
+        let failed = run(&client, &plan.steps).await;
+        println!("{}", tally(&plan, failed.len()));
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("\n").into()) }
     })
 }
 
@@ -45,6 +45,13 @@ async fn show(client: &Client, plan: &Plan) -> Result<(), Failure> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("this would be refused:{}", wrong.concat()).into()) }
 }
 
+/// How many resources were changed, though others failed, and how many are left alone.
+fn tally(plan: &Plan, failed: usize) -> String {
+    let changed = plan.steps.len() - failed;
+    let failed = if failed == 0 { String::new() } else { format!("{failed} failed, ") };
+    format!("{changed} changed, {failed}{}", rest(plan))
+}
+
 /// How many resources are left alone, and why.
 fn rest(plan: &Plan) -> String {
     let same = format!("{} as they should be", plan.same);
@@ -52,8 +59,8 @@ fn rest(plan: &Plan) -> String {
 }
 
 /// Puts everything, collection by collection. What is refused is tried again as long as something else succeeds, as it
-/// may build on it.
-async fn run(client: &Client, steps: &[Step]) -> Result<(), Failure> {
+/// may build on it. Answers what failed in the end, each with its name.
+async fn run(client: &Client, steps: &[Step]) -> Vec<String> {
     let mut waiting: Vec<&Step> = steps.iter().collect();
     while !waiting.is_empty() {
         let mut refused = Vec::new();
@@ -73,12 +80,11 @@ async fn run(client: &Client, steps: &[Step]) -> Result<(), Failure> {
             }
         }
         if refused.len() == waiting.len() {
-            let texts: Vec<String> = refused.iter().map(|(step, e)| format!("{}: {e}", step.name)).collect();
-            return Err(texts.join("\n").into());
+            return refused.iter().map(|(step, e)| format!("{}: {e}", step.name)).collect();
         }
         waiting = refused.into_iter().map(|(step, _)| step).collect();
     }
-    Ok(())
+    Vec::new()
 }
 
 /// Tells what the center took, and takes for a mistake, and what nobody sees again.
@@ -98,4 +104,26 @@ fn warn(name: &str, answer: &Value) {
 
 async fn put<'a>(client: &Client, step: &'a Step) -> (&'a Step, Result<Value, Failure>) {
     (step, client.call("PUT", &step.path, Some(&step.body), &[]).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::declared::collections::Collection;
+
+    #[test]
+    fn what_was_changed_is_counted_where_something_failed_too() {
+        let step = |name: &str| Step {
+            collection: Collection::of("channels").unwrap(),
+            name: format!("channels/{name}"),
+            path: format!("/v1/channels/{name}"),
+            body: Value::Null,
+            new: true,
+            diff: String::new(),
+        };
+        let mut plan = Plan { steps: ["a", "b", "c"].map(step).into(), same: 4, ..Plan::default() };
+        assert_eq!(tally(&plan, 0), "3 changed, 4 as they should be");
+        plan.waiting = 1;
+        assert_eq!(tally(&plan, 2), "1 changed, 2 failed, 4 as they should be, 1 waiting for approval");
+    }
 }

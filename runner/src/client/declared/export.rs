@@ -32,8 +32,8 @@ async fn read(client: &Client) -> Result<Declared, Failure> {
         for (name, answer) in collection.fetch(client).await? {
             let name = if collection.word == "projects" { OWN.to_owned() } else { name };
             let full = collection.label(&name);
-            if is_over(&answer, client.now()) {
-                eprintln!("{full} is left out: its time has passed, and it will not run again");
+            if let Some(why) = over(&answer, client.now()) {
+                eprintln!("{full} is left out: {why}");
                 continue;
             }
             let mut resource = collection.plain(&answer);
@@ -53,10 +53,17 @@ async fn read(client: &Client) -> Result<Declared, Failure> {
     Ok(declared)
 }
 
-/// Whether this is a schedule for one time that has passed: no other center would take it.
-fn is_over(answer: &Value, now: Timestamp) -> bool {
-    let passed = answer["at"].as_str().and_then(Timestamp::parse).is_some_and(|at| at <= now);
-    passed && answer["next_runs"].as_array().is_some_and(Vec::is_empty)
+/// Why no other center would take this schedule, if it is one that is over.
+fn over(answer: &Value, now: Timestamp) -> Option<&'static str> {
+    let time = |value: &Value| value.as_str().and_then(Timestamp::parse);
+    let runs = answer["next_runs"].as_array()?;
+    if runs.is_empty() && time(&answer["at"]).is_some_and(|at| at <= now) {
+        return Some("its time has passed, and it will not run again");
+    }
+    // One that is paused does not say when it would run.
+    let next = runs.first().and_then(time).unwrap_or(now);
+    let ends = time(&answer["message"]["expire_at"]).is_some_and(|end| end <= next);
+    ends.then_some("its message expires before its next run, and nothing would be sent")
 }
 
 #[cfg(test)]
@@ -68,13 +75,30 @@ mod tests {
     #[test]
     fn a_schedule_is_over_when_its_one_time_has_passed() {
         let now = Timestamp::parse("2026-12-01T09:00:00Z").unwrap();
-        assert!(is_over(&json!({"at": "2026-12-01T08:00:00.000Z", "next_runs": []}), now));
-        assert!(!is_over(
-            &json!({"at": "2026-12-01T08:59:59.000Z", "next_runs": ["2026-12-01T08:59:59Z"]}),
-            now
-        ));
-        assert!(!is_over(&json!({"at": "2026-12-01T10:00:00.000Z", "next_runs": []}), now), "it is paused");
-        assert!(!is_over(&json!({"cron": "0 9 * * *", "next_runs": []}), now), "it is paused");
-        assert!(!is_over(&json!({"kind": "wecom_robot"}), now));
+        let is_over = |answer: Value| over(&answer, now).is_some();
+        assert!(is_over(json!({"at": "2026-12-01T08:00:00.000Z", "next_runs": []})));
+        let due = json!({"at": "2026-12-01T08:59:59.000Z", "next_runs": ["2026-12-01T08:59:59Z"]});
+        assert!(!is_over(due));
+        assert!(!is_over(json!({"at": "2026-12-01T10:00:00.000Z", "next_runs": []})), "it is paused");
+        assert!(!is_over(json!({"cron": "0 9 * * *", "next_runs": []})), "it is paused");
+        assert!(!is_over(json!({"kind": "wecom_robot"})));
+    }
+
+    #[test]
+    fn a_schedule_is_over_when_its_message_expires_before_its_next_run() {
+        let now = Timestamp::parse("2026-12-01T09:00:00Z").unwrap();
+        let is_over = |end: &str, runs: &[&str]| {
+            let message = json!({"content": {"body": "x"}, "expire_at": end});
+            let schedule = json!({"cron": "0 18 * * *", "message": message, "next_runs": runs});
+            over(&schedule, now).is_some_and(|why| why.starts_with("its message expires"))
+        };
+        let evening = ["2026-12-01T18:00:00+00:00", "2026-12-02T18:00:00+00:00"];
+        for (end, when_it_runs, when_paused) in [
+            ("2026-12-01T10:00:00+08:00", true, true),
+            ("2026-12-01T18:00:00Z", true, false),
+            ("2026-12-01T18:30:00Z", false, false),
+        ] {
+            assert_eq!((is_over(end, &evening), is_over(end, &[])), (when_it_runs, when_paused), "{end}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use mc_core::model::{AccessKey, Role};
 use mc_core::{Secret, Timestamp};
+use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -328,8 +329,21 @@ pub(crate) struct Rotation {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     /// For how many hours the old key works on; 24 by default, 0 ends it at once.
+    #[serde(default, deserialize_with = "overlap")]
     #[schema(maximum = 8784)]
     overlap_hours: Option<u32>,
+}
+
+/// Reads an overlap. Below the limit and above it the same is said, which the reader of a `u32` knows nothing of.
+fn overlap<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(given) = Option::<i64>::deserialize(deserializer)? else { return Ok(None) };
+    match u32::try_from(given) {
+        Ok(hours) if hours <= MAX_OVERLAP_HOURS => Ok(Some(hours)),
+        _ => {
+            let expected = format!("a whole number from 0 to {MAX_OVERLAP_HOURS}");
+            Err(D::Error::invalid_value(Unexpected::Signed(given), &expected.as_str()))
+        }
+    }
 }
 
 /// Rotate an access key
@@ -348,10 +362,6 @@ pub async fn rotate(call: Call) -> Answer {
     let Rotation { expires_at, overlap_hours } = call.read_or_default()?;
     check_expiry(&call, expires_at)?;
     let overlap_hours = overlap_hours.unwrap_or(USUAL_OVERLAP_HOURS);
-    if overlap_hours > MAX_OVERLAP_HOURS {
-        let detail = format!("an overlap is at most {MAX_OVERLAP_HOURS} hours, which is a year");
-        return Err(ApiError::field("invalid_request", "/overlap_hours", detail));
-    }
     let before = view(&old, None);
     let now = call.center().clock.now();
     if !old.enabled || old.expires_at.is_some_and(|at| at <= now) {

@@ -95,11 +95,14 @@ async fn not_followed(call: &Call, project: &str, entry: &ChannelEntry, error: &
 }
 
 async fn refuse(call: &Call, project: &str, entry: &ChannelEntry, error: CallbackError) -> ApiError {
+    // The log tells the operator which of the two it was. Strangers get one answer, and learn nothing of the settings.
+    let strange = || {
+        let detail = "the signature of this callback is not the platform's, or is too old";
+        ApiError::new(StatusCode::UNAUTHORIZED, "bad_signature", detail)
+    };
     let (reason, refusal) = match error {
-        CallbackError::Signature => {
-            let detail = "the signature of this callback is not the platform's, or is too old";
-            ("signature", ApiError::new(StatusCode::UNAUTHORIZED, "bad_signature", detail))
-        }
+        CallbackError::Signature => ("signature", strange()),
+        CallbackError::Stranger(setting) => (setting, strange()),
         CallbackError::Malformed(detail) => {
             ("malformed", ApiError::new(StatusCode::BAD_REQUEST, "malformed_callback", detail))
         }

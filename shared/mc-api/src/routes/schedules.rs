@@ -2,6 +2,7 @@
 
 use mc_core::Timestamp;
 use mc_core::model::{CatchUp, Condition, LastRun};
+use mc_pipeline::accept::commit::Outcome;
 use mc_pipeline::schedules::{self, Draft, Schedule, Timetable};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -203,5 +204,12 @@ pub async fn run(call: Call) -> Answer {
     let name = call.name("name", "schedule")?;
     let RunBody {} = call.read_or_default()?;
     let idempotency = messages::idempotency(&call)?;
-    messages::accepted(schedules::run_now(call.center(), &call.caller(), name, idempotency).await?)
+    let mut answer = schedules::run_now(call.center(), &call.caller(), name, idempotency).await?;
+    // The message stands in a schedule, and so does what is wrong with it.
+    let in_schedule = |outcome| match outcome {
+        Outcome::Refused(refusal) => Outcome::Refused(refusal.under("/message")),
+        outcome @ (Outcome::Accepted(_) | Outcome::RefusedBefore(_)) => outcome,
+    };
+    answer.outcomes = answer.outcomes.into_iter().map(in_schedule).collect();
+    messages::accepted(answer)
 }

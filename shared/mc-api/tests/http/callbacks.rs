@@ -77,6 +77,26 @@ async fn a_wrong_signature_is_refused_and_noted_once_a_minute() {
 }
 
 #[tokio::test]
+async fn another_topic_is_refused_like_a_stranger_and_the_log_names_the_setting() {
+    let app = App::new().await;
+    let arn = "arn:aws:sns:eu-west-1:123456789012:mail-events";
+    let settings = json!({"from": "alerts@example.com", "topic_arn": arn});
+    app.put("/v1/channels/mail", json!({"kind": "email_ses", "settings": settings})).await.is(201);
+    let posted = json!({
+        "Type": "Notification", "MessageId": "m", "TopicArn": format!("{arn}-of-others"), "Message": "{}",
+        "Timestamp": "2026-12-01T00:00:00.000Z", "SignatureVersion": "2", "Signature": "AAAA",
+        "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x.pem",
+    });
+    let told = app.call("POST", "/v1/callbacks/default/mail").by(&As::Nobody).json(posted).send().await;
+    told.refuses(401, "bad_signature", "");
+    let events = app.get("/v1/events").await.is(200);
+    let items = events.json["items"].as_array().unwrap();
+    let reasons: Vec<&Value> =
+        items.iter().filter(|e| e["type"] == "callback.refused").map(|e| &e["data"]["reason"]).collect();
+    assert_eq!(reasons, ["topic_arn"]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused_and_never_breaks() {
     let app = app().await;
     for body in [

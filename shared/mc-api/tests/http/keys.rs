@@ -227,7 +227,15 @@ async fn a_rotation_has_two_keys_that_work() {
     works(&new).await.is(401);
     works(&as_key(&third)).await.is(200);
     rotate(&new_path, json!({})).await.refuses(409, "key_not_in_force", "");
-    rotate(&new_path, json!({"overlap_hours": 9000})).await.refuses(422, "invalid_request", "/overlap_hours");
+    for wrong in [-1_i64, 8785, 1 << 40] {
+        let refused = rotate(&new_path, json!({"overlap_hours": wrong})).await;
+        let refused = refused.refuses(422, "invalid_request", "/overlap_hours");
+        let wanted = format!("is {wrong}, but must be a whole number from 0 to 8784");
+        assert_eq!(refused.text_at("/errors/0/detail"), wanted);
+    }
+    let late = rotate(&new_path, json!({"expires_at": "9999-12-31T23:59:59Z"})).await;
+    let late = late.refuses(422, "invalid_request", "/expires_at").text_at("/errors/0/detail");
+    assert!(late.starts_with("is too far ahead"), "{late}");
     let kinds = app.get("/v1/events").await.items("type");
     assert_eq!(kinds.iter().filter(|kind| *kind == "access_key.rotate").count(), 2);
 }

@@ -97,6 +97,20 @@ async fn running_one_now_is_answered_like_a_message() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_the_message_is_at_one_place_whether_it_is_put_or_run() {
+    let app = app().await;
+    app.put("/v1/templates/daily", json!({"body": "x"})).await.is(201);
+    let message = json!({"template": "daily", "routing": {"channels": ["im"]}});
+    let daily = json!({"cron": "0 9 * * *", "message": message});
+    app.put("/v1/schedules/daily", daily.clone()).await.is(201);
+    let number = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    app.put("/v1/templates/daily", json!({"body": "{{ n }}", "variables": number})).await.is(200);
+    app.put("/v1/schedules/daily", daily).await.refuses(422, "invalid_data", "/message/data/n");
+    let run = app.post("/v1/schedules/daily/run", json!({})).await;
+    run.refuses(422, "invalid_data", "/message/data/n");
+}
+
+#[tokio::test]
 async fn what_a_schedule_sends_through_or_sends_stays() {
     let app = app().await;
     app.put("/v1/templates/daily", json!({"body": "x"})).await.is(201);

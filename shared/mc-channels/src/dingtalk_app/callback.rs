@@ -39,6 +39,10 @@ pub(super) fn read(
             "it cannot be decrypted; compare aes_key, app_key and corp_id with the app's page 事件订阅";
         CallbackError::Malformed(detail.to_owned())
     })?;
+    let message: Value = serde_json::from_slice(&message).unwrap_or_default();
+    if !message.is_object() {
+        return Err(CallbackError::Malformed("what is encrypted is no JSON object".to_owned()));
+    }
     let mut bytes = [0; 16];
     random.fill(&mut bytes);
     let sealed = crypt.encrypt(&bytes, SUCCESS);
@@ -52,8 +56,7 @@ pub(super) fn read(
 
 /// What an event says. No event is about a work notification; what else there is may hold names and numbers of people,
 /// and is not told.
-fn news(message: &[u8]) -> Vec<News> {
-    let message: Value = serde_json::from_slice(message).unwrap_or_default();
+fn news(message: &Value) -> Vec<News> {
     let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
     match text("EventType") {
         // The address was saved or is tried.
@@ -213,6 +216,20 @@ mod tests {
             let signed = signature(&[vector.token, "1", "n", sealed]);
             let body = json!({"encrypt": sealed}).to_string();
             assert!(call(&config, &format!("signature={signed}&timestamp=1&nonce=n"), &body).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_signed_and_encrypted_and_no_event_is_refused() {
+        let vector = &VECTORS[1];
+        for text in ["success", "[]", "null", "{"] {
+            let sealed = vector.crypt().encrypt(&[7; 16], text.as_bytes());
+            let signed = signature(&[vector.token, "1", "n", &sealed]);
+            let body = json!({"encrypt": sealed}).to_string();
+            let answer =
+                call(&vector.config(false), &format!("signature={signed}&timestamp=1&nonce=n"), &body);
+            let expected = CallbackError::Malformed("what is encrypted is no JSON object".into());
+            assert_eq!(answer, Err(expected), "{text}");
         }
     }
 

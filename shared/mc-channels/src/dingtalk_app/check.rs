@@ -60,6 +60,7 @@ impl DingtalkApp {
 
 fn next_step(error: &SendError) -> String {
     let next = match (error.code.as_str(), error.failure) {
+        ("proxy", _) => reach::CHECK_PROXY,
         ("40096" | "40089" | "40035", _) => {
             "copy app_key and app_secret anew from the app's page 凭证与基础信息 (Client ID and Client Secret)"
         }
@@ -97,6 +98,12 @@ fn address_in(text: &str) -> Option<IpAddr> {
 mod tests {
     use super::*;
     use crate::outcome::failure;
+
+    #[test]
+    fn a_failure_of_the_proxy_leads_to_the_proxy() {
+        let error = failure(SendFailure::Transient { after: None }, "proxy", "the proxy p:1 fails");
+        assert_eq!(next_step(&error), reach::CHECK_PROXY);
+    }
 
     #[test]
     fn the_address_to_allow_is_named() {

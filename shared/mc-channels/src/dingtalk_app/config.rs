@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::dingtalk::BASE_URL;
 use crate::fields::{Fields, secret};
 use crate::registry::Setup;
+use crate::token;
 use crate::wxcrypt::WxCrypt;
 
 pub(super) struct Config {
@@ -18,8 +19,11 @@ pub(super) struct Config {
     /// Whether people are found by their mobile number, which needs a permission.
     pub(super) find_by_mobile: bool,
     pub(super) base_url: String,
-    /// The name of the app's token among those that all processes share, and the start of its files' names.
+    /// The app's place in the names of what is found out with its tokens.
+    pub(super) account: String,
+    /// The name of the app's token among those that all processes share.
     pub(super) token_name: String,
+    /// The start of its files' names.
     pub(super) media_name: String,
     /// For callbacks.
     pub(super) token: Option<Secret>,
@@ -64,18 +68,21 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     }
     let base_url = setup.base_url.unwrap_or(BASE_URL).trim_end_matches('/').to_owned();
     // A sandbox knows other tokens and files, and could know the same app.
-    let account = match setup.base_url {
+    let place = match setup.base_url {
         None => app_key.clone(),
         Some(_) => format!("{app_key}@{base_url}"),
     };
+    let account = format!("dingtalk:{place}");
+    let app_secret = app_secret.cloned().unwrap_or_default();
     Ok(Config {
-        app_secret: app_secret.cloned().unwrap_or_default(),
+        token_name: token::name(&account, &app_secret),
+        account,
+        app_secret,
         agent_id,
         poll_results: poll_results.unwrap_or(true),
         find_by_mobile: find_by_mobile.unwrap_or(true),
         base_url,
-        token_name: format!("dingtalk:{account}"),
-        media_name: format!("media:dingtalk:{account}"),
+        media_name: format!("media:dingtalk:{place}"),
         token: token.cloned(),
         crypts,
         aes_key: aes_key.cloned(),
@@ -129,11 +136,12 @@ pub(super) mod tests {
     fn tokens_are_shared_by_those_who_talk_to_the_same_place() {
         let settings = || json!({"app_key": "ding1", "agent_id": "7", "corp_id": "dingcorp"});
         let config = try_read(settings(), &[("app_secret", "s"), ("aes_key", KEY)], None).ok().unwrap();
-        assert_eq!((config.token_name.as_str(), config.agent_id), ("dingtalk:ding1", 7));
+        assert_eq!((config.account.as_str(), config.agent_id), ("dingtalk:ding1", 7));
         assert!(config.poll_results && config.token.is_none());
         assert_eq!(config.crypts.len(), 2, "the app key and the CorpId");
         let config = try_read(settings(), &[("app_secret", "s")], Some("http://127.0.0.1:1/")).ok().unwrap();
-        assert_eq!(config.token_name, "dingtalk:ding1@http://127.0.0.1:1");
+        assert_eq!(config.account, "dingtalk:ding1@http://127.0.0.1:1");
+        assert_eq!(config.token_name, token::name(&config.account, &Secret::new("s")));
     }
 
     #[test]

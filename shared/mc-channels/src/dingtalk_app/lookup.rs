@@ -15,9 +15,10 @@ impl DingtalkApp {
         let directory = Directory {
             tokens: &*self.ports.tokens,
             project: &self.project,
-            account: &self.config.token_name,
+            account: &self.config.account,
             unknown_for: NOT_FOUND,
         };
+        self.ready().await?;
         by_mobile(&directory, &mobile, || self.ask_for(json!({"mobile": mobile}).to_string())).await
     }
 

@@ -88,6 +88,7 @@ impl DingtalkApp {
         let hash = hash(file, kind);
         let name = format!("{}:{hash}", self.config.media_name);
         let fetch = || -> Fetching<'_> { Box::pin(self.upload(file, kind, &hash)) };
+        self.ready().await?;
         self.ports.tokens.get(&self.project, &name, rejected, &fetch).await
     }
 

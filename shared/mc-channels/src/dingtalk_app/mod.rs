@@ -164,4 +164,8 @@ impl Polls for DingtalkApp {
     async fn poll(&self, platform_id: &str, to: &[Recipient]) -> Result<Polled, SendError> {
         self.ask(platform_id, to).await
     }
+
+    fn has_it_already(&self, code: &str) -> bool {
+        status::is_repeat(code)
+    }
 }

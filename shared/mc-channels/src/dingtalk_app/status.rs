@@ -118,7 +118,7 @@ fn reason(code: &str) -> &'static str {
         "143105" | "143205" => {
             "this recipient has got as many messages today as DingTalk delivers; retry tomorrow"
         }
-        "143106" | "143206" => {
+        _ if is_repeat(code) => {
             "this recipient has got a message of the same words today, which DingTalk delivers once; put a time or a number into it"
         }
         "1430000" => "DingTalk found nobody to deliver it to",
@@ -127,6 +127,11 @@ fn reason(code: &str) -> &'static str {
         "1430004" => "DingTalk protects this recipient (高管保护) and did not deliver it",
         _ => "DingTalk did not deliver it: over a limit, or not allowed",
     }
+}
+
+/// Whether this recipient has got the same words today.
+pub(super) fn is_repeat(code: &str) -> bool {
+    matches!(code, "143106" | "143206")
 }
 
 /// Some of the numbers are texts.
@@ -159,6 +164,13 @@ mod tests {
             other => panic!("{other:?}"),
         });
         said.collect()
+    }
+
+    #[test]
+    fn only_the_same_words_of_the_same_day_are_there_already() {
+        let of = |code: &&str| is_repeat(code);
+        let codes = ["143103", "143105", "143106", "143205", "143206", "1430000", "forbidden", ""];
+        assert_eq!(codes.iter().copied().filter(of).collect::<Vec<_>>(), ["143106", "143206"]);
     }
 
     #[test]

@@ -109,6 +109,16 @@ struct At {
 impl At {
     fn of(context: &RenderContext<'_>, warnings: &mut Vec<Warning>) -> Self {
         let mut mentions = Mentions::of(context.to, AddressKind::Dingtalk);
+        let given = mentions.ids.len();
+        mentions.ids.retain(|id| id != "@all");
+        let all = mentions.ids.len() < given;
+        // A department is for apps; a robot cannot mention it.
+        let given = mentions.ids.len();
+        mentions.ids.retain(|id| !id.starts_with("dept:"));
+        if mentions.ids.len() < given {
+            let detail = "a robot mentions people; departments are not mentioned";
+            warnings.push(Warning::new("mention_dropped", detail));
+        }
         let count = mentions.ids.len() + mentions.mobiles.len();
         if count > MENTION_LIMIT {
             warnings.push(Warning::new(
@@ -121,12 +131,13 @@ impl At {
             mentions.ids.truncate(MENTION_LIMIT);
             mentions.mobiles.truncate(MENTION_LIMIT - mentions.ids.len());
         }
-        if mentions.is_empty() {
+        if mentions.is_empty() && !all {
             return Self { block: Value::Null, line: String::new() };
         }
-        let names: Vec<String> =
-            mentions.ids.iter().chain(&mentions.mobiles).map(|name| format!("@{name}")).collect();
-        let block = json!({"atUserIds": mentions.ids, "atMobiles": mentions.mobiles, "isAtAll": false});
+        let everybody = all.then(|| "@all".to_owned());
+        let named = mentions.ids.iter().chain(&mentions.mobiles).map(|name| format!("@{name}"));
+        let names: Vec<String> = everybody.into_iter().chain(named).collect();
+        let block = json!({"atUserIds": mentions.ids, "atMobiles": mentions.mobiles, "isAtAll": all});
         Self { block, line: format!("\n\n{}", names.join(" ")) }
     }
 }
@@ -169,6 +180,29 @@ mod tests {
         assert_eq!(payload["at"]["atMobiles"], json!(["13800000000"]));
         assert!(payload["markdown"]["text"].as_str().unwrap().contains("@13800000000"));
         assert_eq!(payload["markdown"]["title"], "down", "a title is never empty");
+    }
+
+    #[test]
+    fn everybody_is_mentioned_as_such_and_a_department_is_not() {
+        let one = |id: &str| {
+            let addresses = Addresses { dingtalk: Some(id.into()), ..Addresses::default() };
+            Recipient { addresses, ..Recipient::default() }
+        };
+        let content = Content::new("", Format::Text, "down");
+        let of = |to: &[&str]| {
+            let to: Vec<Recipient> = to.iter().map(|id| one(id)).collect();
+            let rendered = rendered(&content, &to, None).unwrap();
+            let codes: Vec<String> =
+                rendered.warnings.iter().map(|warning| warning.code.to_string()).collect();
+            (rendered.parts[0].payload.clone(), codes)
+        };
+        let (payload, warnings) = of(&["@all", "manager4220"]);
+        let at = json!({"atUserIds": ["manager4220"], "atMobiles": [], "isAtAll": true});
+        assert_eq!((&payload["at"], &payload["text"]["content"]), (&at, &json!("down\n\n@all @manager4220")));
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let (payload, warnings) = of(&["dept:1"]);
+        assert_eq!(payload, json!({"msgtype": "text", "text": {"content": "down"}}));
+        assert_eq!(warnings, ["mention_dropped"]);
     }
 
     #[test]

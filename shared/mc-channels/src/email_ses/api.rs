@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mc_core::ports::{
-    CheckStep, Clock, Figure, MailError, MailService, Push, RawMail, Receipt, SendError, SendFailure, Window,
+    CheckStep, Clock, Figure, MailAccount, MailError, MailService, Push, RawMail, Receipt, SendError,
+    SendFailure, Window,
 };
 
 use super::config::Config;
@@ -110,7 +111,12 @@ pub(super) fn used_up(error: &SendError) -> Option<Window> {
     (error.failure == SendFailure::Throttled { after: Some(QUOTA_WAIT) }).then_some(Window::Day)
 }
 
-/// What SES counts of the last 24 hours. An account without a limit has -1.
+/// The account's rate in whole mails a second, which is at least one; `None` where SES names no number.
+fn rate(account: &MailAccount) -> Option<u64> {
+    (account.per_second.is_finite() && account.per_second > 0.0).then(|| (account.per_second as u64).max(1))
+}
+
+/// What SES counts of the last 24 hours, and how many mails it takes in a second. An account without a limit has -1.
 pub(super) async fn figures(service: Option<&dyn MailService>) -> Result<Vec<Figure>, SendError> {
     let trouble = |code: &str, text: &str| failure(SendFailure::Transient { after: None }, code, text);
     let service = service.ok_or_else(|| trouble("no_service", NO_SERVICE))?;
@@ -120,7 +126,9 @@ pub(super) async fn figures(service: Option<&dyn MailService>) -> Result<Vec<Fig
         return Err(trouble("bad_answer", "SES answers with no numbers"));
     }
     let limit = (limit >= 0.0).then_some(limit as u64);
-    Ok(vec![Figure { window: Window::Day, limit, used: Some(used as u64) }])
+    let day = Figure { window: Window::Day, limit, used: Some(used as u64) };
+    let second = rate(&account).map(|rate| Figure { window: Window::Second, limit: Some(rate), used: None });
+    Ok(std::iter::once(day).chain(second).collect())
 }
 
 /// Asks how the account stands; sends nothing.
@@ -166,11 +174,17 @@ pub(super) async fn check(service: Option<&dyn MailService>) -> Vec<CheckStep> {
     });
     let used = format!("{} of {} recipients in 24 hours", account.sent_last_day, account.per_day);
     let left = account.per_day < 0.0 || account.sent_last_day < account.per_day;
-    let rate = format!("{used}, {} in a second", account.per_second);
-    steps.push(if left {
-        passed("quota", rate)
-    } else {
-        failed("quota", rate, "wait until some of the last 24 hours is over, or ask SES for a higher quota")
+    steps.push(match rate(&account) {
+        _ if !left => failed(
+            "quota",
+            used,
+            "wait until some of the last 24 hours is over, or ask SES for a higher quota",
+        ),
+        Some(rate) => passed("quota", format!("{used}, {rate} in a second")),
+        None => CheckStep {
+            next_step: Some("SES names no rate: set the channel's limits.per_second".to_owned()),
+            ..passed("quota", used)
+        },
     });
     steps
 }

@@ -58,6 +58,16 @@ struct Notification {
 }
 
 impl Notification {
+    fn read(body: &[u8]) -> Result<Self, CallbackError> {
+        let other = |why: &str| CallbackError::Malformed(format!("this is not what SNS posts: {why}"));
+        let fields: Value = serde_json::from_slice(body).map_err(|_| other("it is no JSON"))?;
+        // serde would read a list into a struct as well.
+        if !fields.is_object() {
+            return Err(other("it is no JSON object"));
+        }
+        serde_json::from_value(fields).map_err(|error| other(&error.to_string()))
+    }
+
     /// What was signed: names and values, one a line, in the order of the names.
     fn signed_text(&self) -> Option<String> {
         let message = ("Message", Some(&self.message));
@@ -96,10 +106,9 @@ pub(super) async fn read(
     request: &CallbackRequest<'_>,
 ) -> Result<CallbackAnswer, CallbackError> {
     let topic = config.topic_arn.as_deref().ok_or(CallbackError::NotConfigured("/settings/topic_arn"))?;
-    let posted: Notification = serde_json::from_slice(request.body)
-        .map_err(|error| CallbackError::Malformed(format!("this is not what SNS posts: {error}")))?;
+    let posted = Notification::read(request.body)?;
     if posted.topic_arn != topic {
-        return Err(CallbackError::Signature);
+        return Err(CallbackError::Stranger("topic_arn"));
     }
     match verify(config, certificates, http, clock, &posted).await {
         Ok(true) => {}

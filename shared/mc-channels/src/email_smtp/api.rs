@@ -113,11 +113,11 @@ async fn transaction(
 /// Connects, signs in and leaves again.
 pub(super) async fn check(config: &Config, pool: &Pool, http: &dyn Http) -> Vec<CheckStep> {
     let mut steps = Vec::new();
-    let (host, port) = match &config.proxy {
-        Some(proxy) => (proxy.host(), proxy.port()),
-        None => (config.host.as_str(), config.port),
+    let (name, host, port) = match &config.proxy {
+        Some(proxy) => (proxy.name(), proxy.host(), proxy.port()),
+        None => (config.host.clone(), config.host.as_str(), config.port),
     };
-    if resolve(http, host, port, &mut steps).await.is_none() {
+    if resolve(http, &name, host, port, &mut steps).await.is_none() {
         return steps;
     }
     let way = if config.proxy.is_some() { " through the proxy" } else { "" };

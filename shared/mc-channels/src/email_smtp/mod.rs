@@ -5,7 +5,6 @@ mod config;
 mod pool;
 mod render;
 mod replies;
-mod tunnel;
 
 use std::sync::Arc;
 

@@ -15,10 +15,10 @@ use tokio_rustls::TlsConnector;
 
 use super::config::{Config, Security};
 use super::replies::{Stage, classify, timed_out};
-use super::tunnel::{self, Stream};
 use crate::http::{describe, tls_config};
 use crate::outcome::{failure, unanswered};
 use crate::registry::Ports;
+use crate::tunnel::{self, Stream};
 
 /// An idle connection older than this is not trusted any more; servers close them after about a minute.
 const IDLE: Duration = Duration::from_secs(30);

@@ -125,21 +125,41 @@ pub(crate) fn render(
                         "rich text has no marks; lists and tables are lines of text",
                     ));
                     warnings.extend(robot::dead_links(&content.body));
+                    warnings.extend(linked_pictures(content));
                 }
-                _ => warnings.extend(robot::html_as_text(content, "Feishu shows")),
+                _ => {
+                    warnings.extend(robot::html_as_text(content, "Feishu shows"));
+                    warnings.extend(linked_pictures(content));
+                }
             }
             in_parts(form, "post", &post::source(content), |text, place| {
                 post::post(&content.title, text, if place.first { mentions } else { &[] })
             })?
         }
     };
-    let left_out = robot::left_out(content, context);
-    warnings.extend(left_out.into_iter().filter(|w| !(clicks && is_card && w.code == "button_dropped")));
+    warnings.extend(match (clicks, is_card) {
+        (true, true) => None,
+        (true, false) => robot::unpressable_because(content, "only a card (markdown) has buttons to press"),
+        (false, _) => robot::unpressable(content),
+    });
+    warnings.extend(robot::files_left_out(context));
     // The level is the colour of a card's title.
     if !is_card || content.title.trim().is_empty() {
         warnings.extend(robot::colourless(content));
     }
     finish(form, parts, context.overrides, plain, warnings)
+}
+
+/// The note that pictures, the message's own and those in its Markdown, are links in a rich text.
+fn linked_pictures(content: &Content) -> Option<Warning> {
+    let mut notes = Vec::new();
+    if content.body.format == Format::Markdown && content.body.text.contains("![") {
+        // A dialect without pictures finds them, and their line.
+        dialect::wecom(&content.body.text, &mut notes);
+    }
+    let in_body = notes.into_iter().find(|note| note.code == "image_linked");
+    let own = content.image.as_ref();
+    in_body.or_else(|| own.map(|_| Warning::new("image_linked", "the picture is written as a link to it")))
 }
 
 fn in_parts(
@@ -189,4 +209,53 @@ fn finish(
 
 fn too_large(used: usize, allowed: usize) -> RenderError {
     RenderError::new("too_large", format!("{used} bytes as JSON; Feishu takes {allowed} in one message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::model::Button;
+
+    use super::*;
+    use crate::testing;
+
+    fn warned(markdown: Markdown, clicks: bool, content: &Content) -> Vec<Warning> {
+        let manner = Manner { form: Form::Single, markdown, clicks };
+        render(manner, content, &testing::context(&[], &[], None), &[], Vec::new()).unwrap().warnings
+    }
+
+    #[test]
+    fn a_picture_in_a_rich_text_is_a_link_with_a_word_on_it() {
+        let image = Some("https://x.example/p.png".to_owned());
+        let codes = |markdown, content: Content| -> Vec<String> {
+            warned(markdown, false, &content).iter().map(|warning| warning.code.to_string()).collect()
+        };
+        let body = "see ![chart](https://x.example/c.png)";
+        let shown = || Content::new("t", Format::Markdown, body);
+        let own = || Content { image: image.clone(), ..Content::new("t", Format::Markdown, "hi") };
+        let html = Content { image: image.clone(), ..Content::new("t", Format::Html, "<p>hi</p>") };
+        assert_eq!(codes(Markdown::Post, shown()), ["markdown_as_text", "image_linked"]);
+        assert_eq!(codes(Markdown::Post, own()), ["markdown_as_text", "image_linked"]);
+        assert_eq!(codes(Markdown::Post, html), ["html_as_text", "image_linked"]);
+        assert_eq!(codes(Markdown::Post, Content::new("t", Format::Markdown, "hi")), ["markdown_as_text"]);
+    }
+
+    #[test]
+    fn why_a_button_cannot_be_pressed_is_true() {
+        let press = Button { text: "Approve".into(), action: "approve".into(), ..Button::default() };
+        let why = |format, clicks| {
+            let content = Content { buttons: vec![press.clone()], ..Content::new("t", format, "hi") };
+            let warnings = warned(Markdown::Card, clicks, &content);
+            let dropped = warnings.into_iter().find(|warning| warning.code == "button_dropped");
+            dropped.map(|warning| warning.detail)
+        };
+        assert_eq!(why(Format::Markdown, true), None);
+        for (format, clicks, reason) in [
+            (Format::Text, true, "only a card"),
+            (Format::Html, true, "only a card"),
+            (Format::Text, false, "hears of no clicks"),
+        ] {
+            let detail = why(format, clicks).unwrap();
+            assert!(detail.contains(reason), "{detail}");
+        }
+    }
 }

@@ -164,7 +164,8 @@ fn news(event: &Value) -> Vec<News> {
             vec![click(body, id, "/context/open_message_id", "/operator/open_id")]
         }
         other => {
-            let what = if other.is_empty() { text(event, "/event/type") } else { other };
+            let named = [other, text(event, "/event/type")].into_iter().find(|name| !name.is_empty());
+            let what = named.unwrap_or("event");
             vec![News::Other {
                 what: what.to_owned(),
                 data: json!({"event_id": text(event, "/header/event_id")}),
@@ -419,7 +420,8 @@ mod tests {
         for odd in [json!({}), json!({"event": 1}), json!({"header": []}), event("x.y_v1", json!(null))] {
             let body = sealed(&odd);
             let answer = call(&keyed(), &signed("1608725989", &body), &body).unwrap();
-            assert!(matches!(&answer.news[..], [News::Other { .. }]), "{odd}");
+            let what = if odd["header"]["event_type"].is_string() { "x.y_v1" } else { "event" };
+            assert!(matches!(&answer.news[..], [News::Other { what: told, .. }] if told == what), "{odd}");
         }
     }
 }

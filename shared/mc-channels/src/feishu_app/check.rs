@@ -42,17 +42,20 @@ impl FeishuApp {
         };
         steps.push(match answer {
             Ok(answer) => bot_step(answer.more.get("bot").unwrap_or(&Value::Null)),
-            Err(error) => failed(
-                "bot",
-                format!("Feishu does not show the app's bot: {error}"),
-                "turn on 应用能力 → 机器人 in the developer console, and publish a version",
-            ),
+            Err(error) => {
+                let next = match error.code.as_str() {
+                    "proxy" => reach::CHECK_PROXY,
+                    _ => "turn on 应用能力 → 机器人 in the developer console, and publish a version",
+                };
+                failed("bot", format!("Feishu does not show the app's bot: {error}"), next)
+            }
         });
     }
 }
 
 fn login_step(error: &SendError) -> &'static str {
     match (error.code.as_str(), error.failure) {
+        ("proxy", _) => reach::CHECK_PROXY,
         ("10003", _) => "check app_id: it is the App ID (cli_…) on the page 凭证与基础信息",
         ("10014", _) => "check app_secret on the page 凭证与基础信息, and that the app is not stopped",
         ("10015", _) => "copy app_secret anew from the page 凭证与基础信息",

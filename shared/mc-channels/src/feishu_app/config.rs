@@ -6,6 +6,7 @@ use mc_core::Secret;
 use crate::feishu::{BASE_URL, Form, Markdown};
 use crate::fields::{Fields, secret};
 use crate::registry::Setup;
+use crate::token;
 
 pub(super) struct Config {
     pub(super) app_id: String,
@@ -18,6 +19,8 @@ pub(super) struct Config {
     /// Whether people are found by their mobile number, which needs a permission.
     pub(super) find_by_mobile: bool,
     pub(super) base_url: String,
+    /// The app's place in the names of what is found out with its tokens.
+    pub(super) account: String,
     /// The name of the app's token among those that all processes share.
     pub(super) token_name: String,
     /// For callbacks.
@@ -49,19 +52,21 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
     }
     let base_url = setup.base_url.unwrap_or(BASE_URL).trim_end_matches('/').to_owned();
     // A tenant abroad and a sandbox know other tokens, and could know the same app id.
-    let token_name = match setup.base_url {
+    let account = match setup.base_url {
         None => format!("feishu:{app_id}"),
         Some(_) => format!("feishu:{app_id}@{base_url}"),
     };
+    let app_secret = app_secret.cloned().unwrap_or_default();
     Ok(Config {
         app_id,
-        app_secret: app_secret.cloned().unwrap_or_default(),
+        token_name: token::name(&account, &app_secret),
+        account,
+        app_secret,
         markdown,
         form: if batch { Form::Batch } else { Form::Single },
         poll_reads,
         find_by_mobile: find_by_mobile.unwrap_or(true),
         base_url,
-        token_name,
         verification_token: secret(setup.secrets, "verification_token").cloned(),
         encrypt_key: secret(setup.secrets, "encrypt_key").cloned(),
     })
@@ -91,11 +96,12 @@ pub(super) mod tests {
     fn tokens_are_shared_by_those_who_talk_to_the_same_place() {
         let secrets = [("app_secret", "s"), ("encrypt_key", "")];
         let config = try_read(json!({"app_id": "cli_1"}), &secrets, None).ok().unwrap();
-        assert_eq!((config.token_name.as_str(), config.form), ("feishu:cli_1", Form::Single));
+        assert_eq!((config.account.as_str(), config.form), ("feishu:cli_1", Form::Single));
         assert!(config.encrypt_key.is_none(), "what is empty is not there");
         let settings = json!({"app_id": "cli_1", "batch": true, "markdown": "post"});
         let config = try_read(settings, &secrets, Some("https://open.larksuite.com/")).ok().unwrap();
-        assert_eq!(config.token_name, "feishu:cli_1@https://open.larksuite.com");
+        assert_eq!(config.account, "feishu:cli_1@https://open.larksuite.com");
+        assert_eq!(config.token_name, token::name(&config.account, &Secret::new("s")));
         assert_eq!(config.form, Form::Batch);
     }
 

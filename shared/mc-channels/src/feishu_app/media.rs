@@ -123,8 +123,9 @@ impl FeishuApp {
     /// the access token never asks for a file: so nobody ever waits in a circle.
     async fn key_of(&self, file: &Attachment, sort: Sort) -> Result<Secret, SendError> {
         let hash = upload::hash(file, sort.msg_type());
-        let name = format!("media:{}:{hash}", self.config.token_name);
+        let name = format!("media:{}:{hash}", self.config.account);
         let fetch = || -> Fetching<'_> { Box::pin(self.upload(file, sort, &hash)) };
+        self.ready().await?;
         self.ports.tokens.get(&self.project, &name, None, &fetch).await
     }
 

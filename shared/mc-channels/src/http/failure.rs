@@ -6,16 +6,30 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use mc_core::ports::{HttpError, HttpErrorKind};
+use http::StatusCode;
+use mc_core::ports::{HttpError, HttpErrorKind, Route};
+use url::Url;
 
+use super::proxy::{Proxy, unknown_to_it};
 use super::resolve::Refused;
 
-pub(super) fn of_request(error: &reqwest::Error, host: &str, maybe_sent: bool) -> HttpError {
+/// What hyper-util's connectors say when a proxy opens no way. Their types are private, so that these words are all that
+/// tells a proxy's failure from the target's.
+const TUNNEL: &str = "tunnel error: ";
+const SOCKS: &str = "SOCKS error: ";
+
+pub(super) fn of_request(error: &reqwest::Error, route: &Route, target: &Url, maybe_sent: bool) -> HttpError {
+    let host = target.host_str().unwrap_or_default();
     if let Some(Refused(inner)) = find(error) {
         return inner.clone();
     }
     if error.is_builder() {
         return HttpError { kind: HttpErrorKind::BadUrl, text: "the URL cannot be used".to_owned() };
+    }
+    if let Some(proxy) = proxy_of(route).filter(|_| error.is_connect())
+        && let Some(text) = describe_proxy(error, &proxy, target)
+    {
+        return HttpError { kind: HttpErrorKind::Proxy, text };
     }
     if let Some(tls) = find::<rustls::Error>(error)
         && error.is_connect()
@@ -32,6 +46,54 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str, maybe_sent: bool) -
         kind: HttpErrorKind::Unknown,
         text: format!("the connection to {host} broke before the answer: {}", describe_io(error)),
     }
+}
+
+/// The proxy's own answer to a request that it was to pass on: it does not know us.
+pub(super) fn of_proxy(status: StatusCode, route: &Route, target: &Url) -> Option<HttpError> {
+    let proxy = proxy_of(route).filter(|proxy| proxy.forwards(target))?;
+    (status == StatusCode::PROXY_AUTHENTICATION_REQUIRED)
+        .then(|| HttpError { kind: HttpErrorKind::Proxy, text: unknown(&proxy, " (HTTP 407)") })
+}
+
+fn proxy_of(route: &Route) -> Option<Proxy> {
+    route.proxy.as_ref().and_then(|proxy| Proxy::parse(proxy.expose()).ok())
+}
+
+fn unknown(proxy: &Proxy, how: &str) -> String {
+    format!("{} {}{how}", proxy.name(), unknown_to_it(proxy.credentials().is_some()))
+}
+
+/// What a proxy did if it is to blame that there is no connection.
+fn describe_proxy(error: &reqwest::Error, proxy: &Proxy, target: &Url) -> Option<String> {
+    let start: &(dyn StdError + 'static) = error;
+    let said = std::iter::successors(Some(start), |&error| error.source())
+        .map(ToString::to_string)
+        .find_map(|text| text.strip_prefix(TUNNEL).or_else(|| text.strip_prefix(SOCKS)).map(str::to_owned));
+    let name = proxy.name();
+    let text = match said.as_deref() {
+        Some("proxy authorization required") => unknown(proxy, " (HTTP 407)"),
+        Some("credentials not accepted") => unknown(proxy, ""),
+        // It wants another way to sign in than the one it was offered.
+        Some(
+            "server does not support user/pass authentication"
+            | "server implements authentication incorrectly",
+        ) => match proxy.credentials() {
+            Some(_) => format!("{name} takes no name and password"),
+            None => unknown(proxy, ""),
+        },
+        Some("unsuccessful") => {
+            format!("{name} refuses the way to {}", target.host_str().unwrap_or_default())
+        }
+        None if !proxy.forwards(target) => return None,
+        // Where the proxy passes requests on, it is the only one that is connected to.
+        _ => match find::<rustls::Error>(error) {
+            Some(tls) => {
+                format!("TLS with {name} failed: {}; a private host needs tls_ca", describe_tls(tls))
+            }
+            None => format!("no connection through {name}: {}", describe_io(error)),
+        },
+    };
+    Some(text)
 }
 
 /// A TLS handshake over a stream that was up failed.
@@ -116,7 +178,7 @@ fn describe_io(error: &reqwest::Error) -> &'static str {
     match find::<io::Error>(error).and_then(|error| describe_kind(error.kind())) {
         Some(known) => known,
         None if error.is_timeout() => "timed out",
-        None if error.is_connect() => "it could not be set up (a proxy may have refused)",
+        None if error.is_connect() => "it could not be set up",
         None => "it ended early or was not HTTP",
     }
 }

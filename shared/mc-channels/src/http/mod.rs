@@ -31,7 +31,7 @@ pub use resolve::{Lookup, SystemLookup};
 
 pub(crate) use clients::check_route;
 pub(crate) use failure::{describe, of_handshake};
-pub(crate) use proxy::{Proxy, Scheme};
+pub(crate) use proxy::{Proxy, Scheme, unknown_to_it};
 pub(crate) use resolve::read_host;
 pub(crate) use target::check_url;
 pub(crate) use tls::config as tls_config;
@@ -74,10 +74,12 @@ impl GuardedHttp {
         let client = self.clients.get(route)?;
         loop {
             self.gate.check_literal(hops.target().host(), route.proxy.is_some())?;
-            let answer = client
-                .execute(hops.request())
-                .await
-                .map_err(|error| failure::of_request(&error, hops.target().host(), hops.maybe_sent()))?;
+            let answer = client.execute(hops.request()).await.map_err(|error| {
+                failure::of_request(&error, route, hops.target().url(), hops.maybe_sent())
+            })?;
+            if let Some(refusal) = failure::of_proxy(answer.status(), route, hops.target().url()) {
+                return Err(refusal);
+            }
             if !hops.advance(&answer)? {
                 let (limit, host) = (hops.max_answer(), hops.target().host());
                 return answer::read(answer, limit, optional_until, host, &*self.clock).await;

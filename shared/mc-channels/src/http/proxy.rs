@@ -26,6 +26,16 @@ pub(crate) struct Proxy {
     scheme: Scheme,
 }
 
+/// What a proxy that does not know us says, as the rest of a sentence that begins with the proxy; `given` tells whether
+/// its URL holds credentials.
+pub(crate) fn unknown_to_it(given: bool) -> &'static str {
+    if given {
+        "does not accept the credentials in its URL"
+    } else {
+        "wants credentials; put them into its URL"
+    }
+}
+
 impl Proxy {
     /// Reads a proxy's URL; answers what is wrong without showing it.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
@@ -59,6 +69,16 @@ impl Proxy {
     pub(crate) fn port(&self) -> u16 {
         // The `url` crate knows the ports of http and https alone.
         self.url.port_or_known_default().unwrap_or(1080)
+    }
+
+    /// What errors call it. Its credentials are not told.
+    pub(crate) fn name(&self) -> String {
+        format!("the proxy {}:{}", self.host(), self.port())
+    }
+
+    /// Whether it is shown requests for `http://` URLs themselves, instead of being asked for a way to the server.
+    pub(crate) fn forwards(&self, target: &Url) -> bool {
+        target.scheme() == "http" && matches!(self.scheme, Scheme::Http | Scheme::Https)
     }
 
     /// Name and password, if the URL holds any.

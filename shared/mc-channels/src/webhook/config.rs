@@ -30,6 +30,8 @@ pub(super) struct Config {
     pub(super) callback: Option<hmac::Key>,
     /// Whether any template names `html`, which is the dearest to make of all that templates may name.
     pub(super) wants_html: bool,
+    /// Whether any template names `buttons`.
+    pub(super) names_buttons: bool,
     /// Whether address or headers hold templates.
     pub(super) has_templates: bool,
     /// Secrets and credentials, to take them out of what a receiver repeats.
@@ -128,6 +130,7 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
                 .iter()
                 .any(|name| setup.settings.get(*name).is_some_and(|v| is_template(&v.to_string()))),
             wants_html: in_templates(setup.settings, "html"),
+            names_buttons: in_templates(setup.settings, "buttons"),
         }),
         _ => Err(problems),
     }

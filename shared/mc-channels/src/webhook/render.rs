@@ -2,7 +2,7 @@
 
 use mc_content::{Escape, dialect};
 use mc_core::model::{Addresses, Button, Content, Fact, Level};
-use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit};
+use mc_core::ports::{Part, RenderContext, RenderError, Rendered, Size, SizeUnit, Warning};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -101,7 +101,8 @@ pub(super) fn render(
     if !body.is_null() && !headers.contains_key("content-type") {
         headers.insert("content-type".to_owned(), content_type(&config.body, &body).into());
     }
-    let mut warnings = robot::left_out(content, context);
+    let mut warnings = Vec::from_iter(buttons(config, content));
+    warnings.extend(robot::files_left_out(context));
     warnings.extend(robot::dead_links(&content.body));
     let method = Value::from(config.method);
     let members = [("method", method), ("url", url.into()), ("headers", headers.into()), ("body", body)];
@@ -112,6 +113,17 @@ pub(super) fn render(
         warnings,
         size: Size { used, allowed: LARGEST_BODY, unit: SizeUnit::Bytes },
     })
+}
+
+/// The note on buttons that could only be pressed: they are in no request without them, and where the receiver cannot tell
+/// us of clicks nobody hears of one.
+fn buttons(config: &Config, content: &Content) -> Option<Warning> {
+    let count = robot::pressed(content);
+    if !config.names_buttons && !matches!(config.body, BodyTemplate::Default) {
+        return robot::unpressable_because(content, "the channel's templates name no buttons");
+    }
+    let detail = format!("{count} button(s) handed over; no click comes back without receipts");
+    (count > 0 && config.callback.is_none()).then(|| Warning::new("button_unheard", detail))
 }
 
 /// Our own JSON at a fixed address fails only by its size, and that is far off when there is little to say.
@@ -312,5 +324,37 @@ fn content_type(template: &BodyTemplate, body: &Value) -> &'static str {
             "text/plain; charset=utf-8"
         }
         _ => "application/json; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mc_core::model::Format;
+
+    use super::*;
+    use crate::testing;
+    use crate::webhook::config::read;
+
+    #[test]
+    fn what_becomes_of_a_button_to_press_is_true() {
+        let press = Button { text: "A".into(), action: "act".into(), ..Button::default() };
+        let content = Content { buttons: vec![press], ..Content::new("t", Format::Text, "hi") };
+        let secret = format!("whsec_{}", "A".repeat(32));
+        for (body, receipts, expected) in [
+            (None, false, Some("button_unheard")),
+            (None, true, None),
+            (Some("{{ buttons | tojson }}"), false, Some("button_unheard")),
+            (Some("{{ text | tojson }}"), true, Some("button_dropped")),
+        ] {
+            let mut settings = json!({"url": "https://x.example/send", "receipts": receipts});
+            if let Some(body) = body {
+                settings["body"] = body.into();
+            }
+            let secrets = &[("secret", secret.as_str())][..usize::from(receipts)];
+            let config = testing::try_read(read, &settings, secrets, None).ok().unwrap();
+            let rendered = render(&config, &content, &testing::context(&[], &[], None)).ok().unwrap();
+            let codes: Vec<&str> = rendered.warnings.iter().map(|warning| &*warning.code).collect();
+            assert_eq!(codes, Vec::from_iter(expected), "{body:?} {receipts}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::mapping::{self, Field};
 use super::values::Table;
 use crate::fields::{Fields, secret};
 use crate::registry::{Ports, Setup};
+use crate::token;
 
 const BASE_URL: &str = "https://api.weixin.qq.com";
 
@@ -55,7 +56,7 @@ impl Account {
             Secret::default()
         });
         let keys = Keys::read(setup.secrets, &app_id, problems);
-        let token_name = match setup.base_url {
+        let account = match setup.base_url {
             Some(base_url) => format!("wechat:{app_id}@{base_url}"),
             None => format!("wechat:{app_id}"),
         };
@@ -63,9 +64,9 @@ impl Account {
             table,
             project: setup.project.to_owned(),
             app_id,
+            token_name: token::name(&account, &app_secret),
             app_secret,
             base_url: setup.base_url.unwrap_or(BASE_URL).trim_end_matches('/').to_owned(),
-            token_name,
             template,
             fields: mapping,
             keys,

@@ -8,7 +8,7 @@ use super::account::Account;
 use super::callbacks::Mode;
 use super::templates;
 use super::values::Table;
-use crate::reach::{failed, passed, reach};
+use crate::reach::{CHECK_PROXY, failed, passed, reach};
 
 impl Account {
     /// The steps of a check: connection, a real token call, the account's templates and the mapping to the chosen one.
@@ -59,6 +59,7 @@ impl Account {
 /// What to do about a refused call.
 fn next_step(error: &SendError) -> String {
     match error.code.as_str() {
+        "proxy" => CHECK_PROXY.to_owned(),
         "40164" => {
             let address = error.text.split([' ', ',']).find(|word| word.parse::<IpAddr>().is_ok());
             format!(
@@ -90,6 +91,14 @@ mod tests {
     use mc_core::ports::SendFailure;
 
     use super::*;
+
+    #[test]
+    fn a_failure_of_the_proxy_leads_to_the_proxy() {
+        let transient = SendFailure::Transient { after: None };
+        let error =
+            SendError { failure: transient, code: "proxy".into(), text: "the proxy p:1 fails".into() };
+        assert_eq!(next_step(&error), CHECK_PROXY);
+    }
 
     #[test]
     fn the_address_to_allow_is_named() {

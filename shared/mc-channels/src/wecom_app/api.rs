@@ -101,6 +101,12 @@ impl WecomApp {
         .await
     }
 
+    /// Gets a token if there is none. What is found or uploaded is kept under the account's name, and so is a failure to do
+    /// so: a wrong secret has to show before, where it fails this channel alone.
+    pub(super) async fn ready(&self) -> Result<(), SendError> {
+        self.with_token(|_| async { Ok(Value::Null) }).await.map(drop)
+    }
+
     /// Makes a call with the app's token, and once more if the token turns out to be over.
     pub(super) async fn with_token<F>(&self, call: impl Fn(Secret) -> F + Send) -> Result<Value, SendError>
     where

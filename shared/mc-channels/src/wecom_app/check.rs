@@ -62,6 +62,7 @@ fn next_step(error: &SendError) -> String {
                 address_in(&error.text).unwrap_or("the address in this message")
             );
         }
+        ("proxy", _) => reach::CHECK_PROXY,
         ("40013" | "41002" | "2000002", _) => "correct corp_id: it is the 企业ID on the page 我的企业",
         ("40001" | "40091" | "41004", _) => {
             "copy secret anew from the app's page (应用管理 → the app → Secret), not from another app or the contacts"
@@ -89,6 +90,14 @@ fn address_in(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_of_the_proxy_leads_to_the_proxy() {
+        let transient = SendFailure::Transient { after: None };
+        let error =
+            SendError { failure: transient, code: "proxy".into(), text: "the proxy p:1 fails".into() };
+        assert_eq!(next_step(&error), reach::CHECK_PROXY);
+    }
 
     #[test]
     fn the_address_to_trust_is_named() {

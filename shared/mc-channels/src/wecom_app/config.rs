@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::fields::{Fields, secret};
 use crate::registry::Setup;
+use crate::token;
 use crate::wxcrypt::WxCrypt;
 
 const BASE_URL: &str = "https://qyapi.weixin.qq.com";
@@ -20,6 +21,8 @@ pub(super) struct Config {
     /// Whether people are found by their mobile number.
     pub(super) find_by_mobile: bool,
     pub(super) base_url: String,
+    /// The app's place in the names of what is found out with its tokens.
+    pub(super) account: String,
     /// The name of the app's token among those that all processes share.
     pub(super) token_name: String,
     /// The corporation's place in the names of uploaded files, which all of its apps may send.
@@ -70,12 +73,15 @@ pub(super) fn read(setup: &Setup<'_>) -> Result<Config, Vec<FieldError>> {
         None => String::new(),
         Some(_) => format!("@{base_url}"),
     };
+    let account = format!("wecom:{corp_id}:{agent_id}{place}");
+    let secret = own.cloned().unwrap_or_default();
     Ok(Config {
-        token_name: format!("wecom:{corp_id}:{agent_id}{place}"),
+        token_name: token::name(&account, &secret),
+        account,
         media_name: format!("media:wecom_app:{corp_id}{place}"),
         corp_id,
         agent_id,
-        secret: own.cloned().unwrap_or_default(),
+        secret,
         base_url,
         keys,
         find_by_mobile: find_by_mobile.unwrap_or(true),
@@ -159,11 +165,12 @@ pub(super) mod tests {
     fn tokens_and_files_are_shared_by_those_who_talk_to_the_same_place() {
         let secrets = [("secret", "s"), ("token", "")];
         let config = try_read(json!({"corp_id": "ww1", "agent_id": "1000002"}), &secrets, None).ok().unwrap();
-        assert_eq!((config.agent_id, config.token_name.as_str()), (1_000_002, "wecom:ww1:1000002"));
+        assert_eq!((config.agent_id, config.account.as_str()), (1_000_002, "wecom:ww1:1000002"));
         assert!(config.keys.is_none(), "what is empty is not there");
         let settings = json!({"corp_id": "ww1", "agent_id": 7, "pressed_label": ""});
         let config = try_read(settings, &secrets, Some("https://wecom.corp.example/")).ok().unwrap();
-        assert_eq!(config.token_name, "wecom:ww1:7@https://wecom.corp.example");
+        assert_eq!(config.account, "wecom:ww1:7@https://wecom.corp.example");
+        assert_eq!(config.token_name, token::name(&config.account, &Secret::new("s")));
         assert_eq!(config.media_name, "media:wecom_app:ww1@https://wecom.corp.example");
         assert_eq!(config.pressed_label, "");
     }

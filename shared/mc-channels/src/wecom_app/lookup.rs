@@ -19,10 +19,11 @@ impl WecomApp {
         let directory = Directory {
             tokens: &*self.ports.tokens,
             project: &self.project,
-            account: &self.config.token_name,
+            account: &self.config.account,
             unknown_for: NOT_FOUND,
         };
         let body = json!({"mobile": mobile});
+        self.ready().await?;
         by_mobile(&directory, &mobile, || self.ask_for(&body)).await
     }
 

@@ -77,6 +77,7 @@ impl WecomApp {
         let hash = hash(file, kind);
         let name = format!("{}:{hash}", self.config.media_name);
         let fetch = || -> Fetching<'_> { Box::pin(self.upload(file, kind, &hash)) };
+        self.ready().await?;
         self.ports.tokens.get(&self.project, &name, rejected, &fetch).await
     }
 

@@ -45,3 +45,5 @@ mod wechat;
 mod wecom;
 #[cfg(test)]
 mod world;
+#[cfg(test)]
+mod wrong_secret;

@@ -166,6 +166,7 @@ async fn a_check_says_how_the_account_stands() {
         (SesAccount { standing: "PROBATION".into(), ..ses_account() }, "sending", true),
         (SesAccount { standing: "SHUTDOWN".into(), ..ses_account() }, "sending", false),
         (SesAccount { per_day: 0.0, ..ses_account() }, "quota", false),
+        (SesAccount { per_second: 0.0, ..ses_account() }, "quota", true),
         (SesAccount { secret_access_key: "another".into(), ..ses_account() }, "account", false),
     ] {
         world.sandbox.ses_account(SES_KEY_ID, account);
@@ -208,7 +209,8 @@ async fn ses_tells_what_is_left_of_24_hours() {
     let (world, channel) = world(false, ses_account()).await;
     mail(&*channel, "ann@example.net").await.unwrap();
     let figures = async || channel.quota_source().unwrap().figures().await;
-    let day = |limit| vec![Figure { window: Window::Day, limit, used: Some(1) }];
+    let second = Figure { window: Window::Second, limit: Some(ses_account().per_second as u64), used: None };
+    let day = |limit| vec![Figure { window: Window::Day, limit, used: Some(1) }, second];
     assert_eq!(figures().await.unwrap(), day(Some(50_000)));
     world.sandbox.ses_account(SES_KEY_ID, SesAccount { per_day: -1.0, ..ses_account() });
     mail(&*channel, "ann@example.net").await.unwrap();

@@ -103,7 +103,7 @@ async fn a_proxy_that_refuses_is_named_without_its_credentials() {
         let channel = mail_channel(settings, "hunter2", route, allowing("127.0.0.1"));
         let error = mail(&*channel).await.unwrap_err();
         assert_eq!(error.failure, SendFailure::Transient { after: None }, "{scheme}: {error:?}");
-        assert_eq!(error.code, "connect", "{scheme}: {error:?}");
+        assert_eq!(error.code, "proxy", "{scheme}: {error:?}");
         assert!(error.text.contains("the proxy 127.0.0.1:"), "{scheme}: {error:?}");
         assert!(error.text.contains("does not accept the credentials in its URL"), "{scheme}: {error:?}");
 

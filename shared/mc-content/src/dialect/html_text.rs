@@ -46,9 +46,21 @@ struct Anchor {
     start: Option<usize>,
 }
 
+/// The cells of a table that is open.
+struct Cells {
+    /// Whether they are its author's layout, in which no bar parts them.
+    layout: bool,
+    /// How many of the row have begun.
+    count: usize,
+    /// Where the text was at the start of the last one.
+    start: usize,
+}
+
 #[derive(Default)]
 struct Reader {
     out: String,
+    /// Where the last line of the text begins.
+    line: usize,
     /// Line ends owed before the next text.
     lines: usize,
     space: bool,
@@ -57,7 +69,7 @@ struct Reader {
     /// Whether a mark was just written, beside which the text begins, whatever element it is in.
     marked: bool,
     links: Vec<Anchor>,
-    cells: usize,
+    tables: Vec<Cells>,
 }
 
 impl Reader {
@@ -75,17 +87,21 @@ impl Reader {
             "img" => {
                 self.text(tag.value("alt").unwrap_or_default());
             }
-            "td" | "th" => {
-                if self.cells > 0 {
-                    self.write(" | ");
-                }
-                self.cells += 1;
-            }
+            "td" | "th" => self.cell(),
             "li" => self.item(),
+            "tr" => {
+                self.cell_end();
+                self.around(name);
+            }
             _ => self.around(name),
         }
         match name {
-            "tr" => self.cells = 0,
+            "table" => self.tables.push(Cells { layout: tag.lays_out(), count: 0, start: 0 }),
+            "tr" => {
+                if let Some(cells) = self.tables.last_mut() {
+                    cells.count = 0;
+                }
+            }
             "pre" => self.pre += 1,
             "ul" => self.nest(Open::List(None)),
             "ol" => {
@@ -111,14 +127,25 @@ impl Reader {
             "a" => {
                 let Some(Anchor { url: Some(url), start }) = self.links.pop() else { return };
                 let text = start.and_then(|start| self.out.get(start..)).unwrap_or_default().trim();
-                if !says(text, &url) {
-                    let address = if text.is_empty() { url } else { format!(" ({url})") };
+                if text.is_empty() {
+                    self.word(&url);
+                } else if !says(text, &url) {
                     self.space = false;
-                    self.write(&address);
+                    self.write(&format!(" ({url})"));
                 }
             }
             "pre" => {
                 self.pre = self.pre.saturating_sub(1);
+                self.around(name);
+            }
+            "td" | "th" => self.cell_end(),
+            "tr" => {
+                self.cell_end();
+                self.around(name);
+            }
+            "table" => {
+                self.cell_end();
+                self.tables.pop();
                 self.around(name);
             }
             "li" | "ul" | "ol" | "blockquote" => {
@@ -127,6 +154,49 @@ impl Reader {
                 self.around(name);
             }
             _ => self.around(name),
+        }
+    }
+
+    /// Begins a cell. A bar parts it from the one before it if that is no more than a line: behind several lines, the
+    /// last of them would look like the whole cell.
+    fn cell(&mut self) {
+        let end = self.out.len();
+        // Browsers show the text of a cell that is in no table, too.
+        let Some(cells) = self.tables.last_mut() else {
+            self.space = true;
+            return;
+        };
+        let (layout, count, start) = (cells.layout, cells.count, cells.start);
+        cells.count += 1;
+        cells.start = end;
+        if count == 0 {
+            return;
+        }
+        if layout {
+            self.space = true;
+            return;
+        }
+        // Before the first line of a cell stand only the line ends that the row owed.
+        if !matches!(self.out.get(start..self.line), None | Some("" | "\n" | "\n\n")) {
+            self.space = false;
+            self.lines = self.lines.max(1);
+            return;
+        }
+        // What a paragraph in the cell before owes is not paid in the middle of a row.
+        if count > 1 || end > start {
+            self.lines = 0;
+        }
+        self.write(" | ");
+        self.marked = true;
+        if let Some(cells) = self.tables.last_mut() {
+            cells.start = self.out.len();
+        }
+    }
+
+    /// What comes after a cell does not stand beside the bar before it, even if nothing was in the cell.
+    fn cell_end(&mut self) {
+        if self.tables.last().is_some_and(|cells| cells.count > 0) {
+            self.marked = false;
         }
     }
 
@@ -205,13 +275,18 @@ impl Reader {
                 self.space = true;
             }
             if !word.is_empty() {
-                if self.space && self.lines == 0 && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
-                    self.out.push(' ');
-                }
-                self.space = false;
-                self.write(word);
+                self.word(word);
             }
         }
+    }
+
+    /// A word, with the space before it if there is one.
+    fn word(&mut self, word: &str) {
+        if self.space && self.lines == 0 && !self.out.is_empty() && !self.out.ends_with([' ', '\n']) {
+            self.out.push(' ');
+        }
+        self.space = false;
+        self.write(word);
     }
 
     /// Text whose line ends stay.
@@ -219,6 +294,7 @@ impl Reader {
         for (i, line) in text.split('\n').enumerate() {
             if i > 0 {
                 self.out.push('\n');
+                self.line = self.out.len();
             }
             if !line.is_empty() || (i == 0 && self.lines > 0) {
                 self.write(line);
@@ -246,6 +322,7 @@ impl Reader {
                 self.out.push_str(if self.lines > 1 { "\n\n" } else { "\n" });
             }
             self.lines = 0;
+            self.line = self.out.len();
         }
         for open in &self.open {
             match open {
@@ -316,6 +393,41 @@ mod tests {
         ];
         for (html, text) in table {
             assert_eq!(write(html), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn a_bar_parts_values_in_a_row_and_nothing_else() {
+        let row = "<tr><td><p>Left</p></td><td><p>Right</p></td></tr>";
+        let table = [
+            (format!("<table role=\"presentation\">{row}</table>"), "Left\n\nRight"),
+            ("<table width=600><tr><td>a</td><td>b</td></tr></table>".into(), "a b"),
+            (
+                "<table role=none><tr><td><a href=https://x.y><img></a></td><td><a href=https://x.z></a></td></table>"
+                    .into(),
+                "https://x.y https://x.z",
+            ),
+            (format!("<table>{row}{row}</table>"), "Left | Right\n\nLeft | Right"),
+            (format!("<table border=1 width=600>{row}</table>"), "Left | Right"),
+            ("<table><tr><th></th><th>a</th></tr><tr><td>1</td><td>2</td></tr></table>".into(), " | a\n1 | 2"),
+            ("<table><tr><td>a</td><td><br></td><td>c</td></tr></table>".into(), "a |  | c"),
+            ("<table><tr><td>a<br>b</td><td><p>c</p></td><td>d</td></tr></table>".into(), "a\nb\n\nc | d"),
+            ("<table><tr><td>a<br>b</td><td>c</td></tr></table>".into(), "a\nb\nc"),
+            ("<table><tr><td>a<td><tr><td>b</td><td></td></tr><tr><td>c</table>".into(), "a |\nb |\nc"),
+            (
+                format!("<table width=600><tr><td><table>{row}</table></td><td>side</td></tr></table>"),
+                "Left | Right\n\nside",
+            ),
+            (
+                "<table><tr><td>a</td><td><table role=none><tr><td>x</td><td>y</td></tr></table></td>\
+                 <td>b</td></tr></table>"
+                    .into(),
+                "a | x y | b",
+            ),
+            ("<td>a</td><td>b</td></table>c".into(), "a b\n\nc"),
+        ];
+        for (html, text) in table {
+            assert_eq!(write(&html), text, "{html}");
         }
     }
 

@@ -7,6 +7,9 @@ use std::ops::Range;
 /// Elements whose content is nothing to read.
 pub(super) const UNREAD: [&str; 6] = ["script", "style", "head", "title", "template", "svg"];
 
+/// Attributes by which a table lays out, unless it has lines.
+const LAYOUT: [&str; 7] = ["cellpadding", "cellspacing", "width", "align", "bgcolor", "background", "role"];
+
 /// A piece of HTML. All pieces together are the HTML as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece<'h> {
@@ -173,6 +176,14 @@ impl<'h> Tag<'h> {
     pub(super) fn value(self, name: &str) -> Option<&'h str> {
         let attributes = self.attributes();
         attributes.iter().find(|attribute| attribute.is(name)).map(|a| &self.0[a.value.clone()])
+    }
+
+    /// Whether the start tag of a table begins its author's layout, and no table of values.
+    pub(super) fn lays_out(self) -> bool {
+        match self.value("border") {
+            Some(border) => matches!(border.trim(), "" | "0"),
+            None => self.attributes().iter().any(|a| LAYOUT.iter().any(|name| a.is(name))),
+        }
     }
 
     /// All attributes of a start tag.

@@ -117,6 +117,37 @@ fn a_fact_without_a_label_is_its_value_alone() {
 }
 
 #[test]
+fn a_mail_in_arabic_or_hebrew_is_laid_out_from_the_right() {
+    let mail = |title: &str, format, body: &str| {
+        let facts = vec![Fact { label: "App".to_owned(), value: "pay".to_owned() }];
+        dialect::email(&Content { facts, ..Content::new(title, format, body) }).html
+    };
+    let blocks = "> a\n\n- b\n\n|c|d|\n|---|---|\n|e|f|\n";
+    let html = mail("اكتمل النشر", Format::Markdown, blocks);
+    for piece in [
+        " dir=\"rtl\">\n<head>",
+        "<td class=\"mc-text\" dir=\"rtl\" align=\"right\"",
+        "padding:0 16px 0 0;border-right:4px solid",
+        "<ul style=\"margin:0 0 16px;padding:0 24px 0 0\">",
+    ] {
+        assert!(html.contains(piece), "{piece} in {html}");
+    }
+    assert!(!html.contains("text-align:left") && !html.contains("border-left"), "{html}");
+    // Without a title, the text says it; with words of both directions, the first letter.
+    assert!(mail("", Format::Text, "שלום").contains(" dir=\"rtl\""));
+    assert!(!mail("Deploy", Format::Markdown, "שלום").contains("rtl"));
+    // An author's part of a page has our frame, and an author's document its own.
+    let part = mail("", Format::Html, "<blockquote style=\"border-left:0\">שלום</blockquote>");
+    assert!(part.contains("border-right:4px solid #d1d5db;color:#4b5563;border-left:0\">שלום"), "{part}");
+    let document = mail("", Format::Html, "<html><body>שלום</body></html>");
+    assert!(
+        document.starts_with("<html><body>שלום<div dir=\"rtl\" style=\"text-align:right\">"),
+        "{document}"
+    );
+    assert!(document.ends_with("</div>\n</body></html>"), "{document}");
+}
+
+#[test]
 fn a_link_says_what_somebody_chose() {
     let content = Content {
         url: Some("https://x.example/run".to_owned()),

@@ -62,6 +62,9 @@ impl CallbackAnswer {
 pub enum CallbackError {
     /// It is not the platform's: 401, and a note in the system log.
     Signature,
+    /// It is of somebody else than the setting with this name says: 401 like any stranger's, and the note in the system
+    /// log names the setting.
+    Stranger(&'static str),
     /// It cannot be read: 400 with these words, which hold no secret.
     Malformed(String),
     /// The channel lacks what the check needs: 409, naming the setting to fill in (`/secrets/token`).
@@ -164,4 +167,10 @@ pub trait Polls: Send + Sync {
 
     /// Asks what became of a push to these recipients.
     async fn poll(&self, platform_id: &str, to: &[Recipient]) -> Result<Polled, SendError>;
+
+    /// Whether a failure with this code says that the recipient has the very same content already. After a try whose
+    /// outcome was lost it means that the try arrived.
+    fn has_it_already(&self, _code: &str) -> bool {
+        false
+    }
 }

@@ -79,6 +79,9 @@ pub enum HttpErrorKind {
     NotResolved,
     /// No connection: nothing of the request left.
     NotConnected,
+    /// The channel's proxy opens no way: it does not answer, does not take the credentials in its URL or refuses. Nothing
+    /// of the request left for the target.
+    Proxy,
     /// The connection's TLS could not be set up: nothing of the request left.
     Tls,
     /// The connection broke or time ran out after the request may have left: the outcome is unknown.

@@ -16,6 +16,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
+    /// A second: a rate, which the pace keeps to and no count is kept of.
+    Second,
     /// Any 60 seconds.
     Minute,
     /// A day.
@@ -26,11 +28,12 @@ pub enum Window {
 
 impl Window {
     /// Every window, the shortest first.
-    pub const ALL: [Window; 3] = [Window::Minute, Window::Day, Window::Month];
+    pub const ALL: [Window; 4] = [Window::Second, Window::Minute, Window::Day, Window::Month];
 
     /// The word the API uses.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Window::Second => "second",
             Window::Minute => "minute",
             Window::Day => "day",
             Window::Month => "month",
@@ -54,7 +57,9 @@ impl Turn {
     /// 24 hours, and a month is the calendar's.
     pub const fn of(kind: Kind, window: Window) -> Self {
         match (window, kind.family()) {
-            (Window::Minute, _) | (Window::Day, Family::Email | Family::Webhook) => Turn::Rolling,
+            (Window::Second | Window::Minute, _) | (Window::Day, Family::Email | Family::Webhook) => {
+                Turn::Rolling
+            }
             (Window::Month, Family::Email | Family::Webhook) => Turn::Utc,
             (
                 Window::Day | Window::Month,
@@ -73,13 +78,13 @@ impl Turn {
         let zone = TimeZone::fixed(Offset::constant(offset));
         let today = jiff::Timestamp::from_millisecond(now.millis()).ok()?.to_zoned(zone.clone()).date();
         let (first, next) = match window {
-            Window::Minute => return None,
+            Window::Second | Window::Minute => return None,
             Window::Day => (today, today.tomorrow().ok()?),
             Window::Month => (today.first_of_month(), today.last_of_month().tomorrow().ok()?),
         };
         let at = |date: Date| Some(date.to_zoned(zone.clone()).ok()?.timestamp().as_millisecond());
         let name = match window {
-            Window::Minute | Window::Day => first.strftime("%Y%m%d").to_string(),
+            Window::Second | Window::Minute | Window::Day => first.strftime("%Y%m%d").to_string(),
             Window::Month => first.strftime("%Y%m").to_string(),
         };
         let (begins, ends) = (Timestamp::from_millis(at(first)?), Timestamp::from_millis(at(next)?));
@@ -136,7 +141,8 @@ pub trait QuotaSource: Send + Sync {
     /// Asks the platform.
     ///
     /// # Behavior
-    /// - Windows that the kind's capability does not name are passed over.
+    /// - Windows that the kind's capability does not name are passed over, but for the second: its limit is a rate that the
+    ///   pace keeps to from then on, beside the channel's own limits.
     /// - An answer that makes no sense (no number, one below zero) is an error and no figure.
     /// - Sends nothing, and returns within the channel's timeout.
     async fn figures(&self) -> Result<Vec<Figure>, SendError>;

@@ -148,7 +148,7 @@ async fn fetch(
             let text = format!("{} cannot be fetched: {error}", file.filename);
             match error.kind {
                 Kind::BadUrl | Kind::Forbidden | Kind::TooLarge => Err(refused("attachment_fetch", text)),
-                Kind::NotResolved | Kind::NotConnected | Kind::Tls | Kind::Unknown => {
+                Kind::NotResolved | Kind::NotConnected | Kind::Proxy | Kind::Tls | Kind::Unknown => {
                     Err(again("attachment_fetch", text))
                 }
             }

@@ -12,6 +12,7 @@ mod push;
 mod record;
 mod settle;
 mod tally;
+mod unwilling;
 
 use std::collections::HashMap;
 use std::sync::Arc;

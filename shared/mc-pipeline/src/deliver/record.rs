@@ -10,13 +10,13 @@ use mc_core::{Result, Retry, Timestamp};
 use super::claim::{Claim, Claimed, claim};
 use super::push::{self, Ended, Work};
 use super::tally::Tally;
-use super::{Deliverer, Job, Step, Way, find, load, settle};
+use super::{Deliverer, Job, Step, Way, find, load, settle, unwilling};
 use crate::receipts::{Pushed, index, poll};
 use crate::repo::{Broken, ChannelEntry};
 use crate::retry::{self, Next};
 use crate::share::{self, Head, Phase, Share};
 use crate::stats::{Count, Numbers, Part};
-use crate::{due, quota, tell};
+use crate::{due, tell};
 
 /// Whoever waits for a quota is given so many times as long before it is given up: a day's quota may be used up by those
 /// who waited for it before.
@@ -92,19 +92,12 @@ impl Deliverer {
                 end(&mut claim, &mut tally, "channel_gone", "the channel was deleted or switched off");
             }
         }
-        let (used_up, figure) = (tally.used_up, tally.figure);
+        let learned = tally.learned;
         let recording =
             self.record(job, entry.as_deref(), head, claim, (began, before), &mut tally, priority);
         let step = Box::pin(recording).await?;
-        if let (Some(figure), Some(entry)) = (figure, &entry)
-            && let Err(error) = Box::pin(quota::heard(center, &job.project, entry, figure)).await
-        {
-            tracing::warn!(error = %error, channel = &*entry.name, "what a platform counted could not be noted");
-        }
-        if let (Some(window), Some(entry)) = (used_up, &entry)
-            && let Err(error) = Box::pin(quota::used_up(center, &job.project, entry, window, true)).await
-        {
-            tracing::warn!(error = %error, channel = &*entry.name, "a quota that is used up could not be noted");
+        if let Some(entry) = &entry {
+            learned.note(center, &job.project, entry).await;
         }
         Ok(step)
     }
@@ -121,12 +114,7 @@ impl Deliverer {
         let center = &*self.center;
         let mut recipients = load::recipients(center, &job.project, job.message, &claim.share, doc).await?;
         let mut tally = Tally::default();
-        let open = claim.share.open().into_iter().filter_map(|i| Some((i, recipients.get(i)?)));
-        let suppressed = center.suppressions.among(&job.project, entry.doc.kind, doc.priority, open).await?;
-        for (i, code, text) in suppressed {
-            claim.share.decide(i, State::Suppressed);
-            claim.share.note_error(i, code, &text);
-        }
+        unwilling::leave_out(center, job, entry, doc, &mut claim.share, &mut recipients).await?;
         let open = tally.leave_asleep(entry, doc.priority, &claim.share, &recipients, center.clock.now());
         let share = &mut claim.share;
         let open = find::find(center, job, entry, share, &mut recipients, open, &mut tally).await;
@@ -188,7 +176,7 @@ impl Deliverer {
         counted.add(Count::GaveUp, tally.gave_up);
         counted.add(Count::Retries, tally.again);
         let mut also = self.remember(job, entry, &mut share, std::mem::take(&mut tally.pushed), now).await?;
-        if let Some((outcome, code, text)) = tally.outcome.take() {
+        if let Some((outcome, code, text)) = tally.take_outcome() {
             share.note_attempt(Attempt {
                 at: began,
                 ms: u32::try_from(now.since(began).as_millis()).unwrap_or(u32::MAX),
@@ -333,7 +321,10 @@ impl Deliverer {
         if awake.is_empty() {
             return None;
         }
-        let start = doc.send_at.map_or(doc.created_at, |at| at.max(doc.created_at));
+        // A try that got on is no failure: nobody is given up after it, and the wait does not grow.
+        let is_getting_on = tally.is_getting_on();
+        let begun = doc.send_at.map_or(doc.created_at, |at| at.max(doc.created_at));
+        let start = if is_getting_on { now } else { begun };
         let patience = if tally.waits_for_quota() { QUOTA_PATIENCE } else { 1 };
         let give_up = start.after(self.center.tuning.give_up_after * patience);
         let until = doc.expire_at.map_or(give_up, |at| at.min(give_up));
@@ -341,7 +332,8 @@ impl Deliverer {
         let next = match (waiting, &tally.failure) {
             (Some(at), _) if at <= until => Next::At(at),
             (None, Some((failure, _, _))) => {
-                let failures = 1 + share.log.iter().rev().take_while(|a| a.outcome != Outcome::Sent).count();
+                let failed = share.log.iter().rev().take_while(|a| a.outcome != Outcome::Sent).count();
+                let failures = if is_getting_on { 1 } else { 1 + failed };
                 retry::next(failures, *failure, now, until, &*self.center.random)
             }
             _ => Next::GiveUp,

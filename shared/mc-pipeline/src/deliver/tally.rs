@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use mc_core::Timestamp;
 use mc_core::model::{OnDoubt, Outcome, Priority, Recipient};
 use mc_core::ports::{Batching, Figure, Random, SendError, SendFailure, Window};
 use mc_core::state::State;
+use mc_core::{Error, Timestamp};
 
 use super::push::Ended;
+use crate::center::Center;
 use crate::pace::Wait;
 use crate::people::quiet;
 use crate::quota::{self, Full};
@@ -23,10 +24,10 @@ pub struct Tally {
     pub waiting: Option<Timestamp>,
     /// The quota that leaves nothing, if that is waited for.
     pub full: Option<Full>,
-    /// The window whose quota is used up, as the platform says.
-    pub used_up: Option<Window>,
-    /// What the platform counted, if a refusal named the numbers.
-    pub figure: Option<Figure>,
+    /// What refusals say of the channel.
+    pub learned: Learned,
+    /// Whether the platform took some of the pushes.
+    pub took_some: bool,
     pub channel_failed: bool,
     /// What could not be shown as it was meant.
     pub warnings: Vec<String>,
@@ -37,6 +38,48 @@ pub struct Tally {
     /// Those who are in their quiet hours, and when the first of them wakes.
     pub asleep: Vec<usize>,
     pub wakes: Option<Timestamp>,
+}
+
+/// What the platform's refusals say of the channel, whatever becomes of the pushes.
+#[derive(Clone, Copy, Default)]
+pub struct Learned {
+    /// The window whose quota is used up.
+    pub used_up: Option<Window>,
+    /// What the platform counted, if a refusal named the numbers.
+    figure: Option<Figure>,
+    /// Whether it was only too much at a time.
+    too_fast: bool,
+}
+
+impl Learned {
+    fn add(&mut self, entry: &ChannelEntry, error: &SendError) {
+        let used_up = entry.channel.used_up(error);
+        self.used_up = self.used_up.or(used_up);
+        self.figure = self.figure.or(entry.channel.figure(error));
+        self.too_fast |= used_up.is_none() && matches!(error.failure, SendFailure::Throttled { .. });
+    }
+
+    /// Notes it with the channel. What cannot be noted is learned again with the next refusal.
+    pub async fn note(self, center: &Center, project: &str, entry: &ChannelEntry) {
+        let failed = |error: Error, what: &'static str| {
+            tracing::warn!(error = %error, channel = &*entry.name, "{what}");
+        };
+        if let Some(figure) = self.figure
+            && let Err(error) = Box::pin(quota::heard(center, project, entry, figure)).await
+        {
+            failed(error, "what a platform counted could not be noted");
+        }
+        if let Some(window) = self.used_up
+            && let Err(error) = Box::pin(quota::used_up(center, project, entry, window, true)).await
+        {
+            failed(error, "a quota that is used up could not be noted");
+        }
+        if self.too_fast
+            && let Err(error) = Box::pin(quota::too_fast(center, project, entry)).await
+        {
+            failed(error, "a platform's rate could not be noted");
+        }
+    }
 }
 
 impl Tally {
@@ -86,7 +129,27 @@ impl Tally {
 
     /// Whether it is a quota that this waits for.
     pub fn waits_for_quota(&self) -> bool {
-        self.full.is_some() || self.used_up == Some(Window::Day)
+        self.full.is_some() || self.learned.used_up == Some(Window::Day)
+    }
+
+    /// Whether the platform took what its rate had room for and only throttled the rest: that is no failure, the rest has
+    /// its turn next. A quota that is used up is another matter.
+    pub fn is_getting_on(&self) -> bool {
+        let throttled = matches!(self.failure, Some((SendFailure::Throttled { .. }, ..)));
+        self.took_some && throttled && self.learned.used_up.is_none()
+    }
+
+    /// How the try is noted. One that is getting on was no failure, and says beside that why it is not done.
+    pub fn take_outcome(&mut self) -> Option<(Outcome, Option<String>, Option<String>)> {
+        let throttled = match &self.failure {
+            Some((SendFailure::Throttled { .. }, code, text)) => Some((code.clone(), text.clone())),
+            _ => None,
+        };
+        match (self.outcome.take(), throttled) {
+            (None, Some((code, text))) => Some((Outcome::Failed, Some(code), Some(text))),
+            (Some((Outcome::Sent, ..)), Some((code, text))) => Some((Outcome::Sent, Some(code), Some(text))),
+            (outcome, _) => outcome,
+        }
     }
 
     /// When a share comes back whose next try is told to be at `next`: whoever waits for a quota looks before that whether
@@ -124,6 +187,7 @@ impl Tally {
                 for unit in units {
                     share.decide(unit, State::Sent);
                 }
+                self.took_some |= sent > 0;
                 if sent > 0 && self.outcome.is_none() {
                     self.outcome = Some((Outcome::Sent, None, None));
                 }
@@ -133,8 +197,7 @@ impl Tally {
     }
 
     fn fail(&mut self, entry: &ChannelEntry, share: &mut Share, units: &[usize], error: SendError) {
-        self.used_up = self.used_up.or(entry.channel.used_up(&error));
-        self.figure = self.figure.or(entry.channel.figure(&error));
+        self.learned.add(entry, &error);
         let SendError { failure, code, text } = error;
         let label = match failure {
             SendFailure::Permanent => "permanent",
@@ -168,6 +231,8 @@ impl Tally {
                 self.note(Outcome::InDoubt, &code, &text);
                 self.keep(failure, code, text);
             }
+            // What a rate makes of the attempt shows once it is known what the platform took ([`Self::take_outcome`]).
+            SendFailure::Throttled { .. } if self.learned.used_up.is_none() => self.keep(failure, code, text),
             SendFailure::Throttled { .. } | SendFailure::Transient { .. } => {
                 self.note(Outcome::Failed, &code, &text);
                 self.keep(failure, code, text);

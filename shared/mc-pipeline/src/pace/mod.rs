@@ -10,6 +10,7 @@
 
 mod slots;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -46,6 +47,11 @@ impl Locks {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         locks.entry(channel.to_owned()).or_default().clone()
     }
+
+    /// The lock of whoever asks a channel's platform for its rate; slots are given out meanwhile.
+    pub(crate) fn asking(&self, channel: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.of(&format!("{channel}#asking"))
+    }
 }
 
 /// No slot now.
@@ -67,7 +73,7 @@ impl Wait {
 /// Reserves up to `n` slots not further ahead than `horizon`; with none, the answer says when to come back.
 ///
 /// What is reserved counts against the channel's quotas: in the same write where there is one. A channel without limits
-/// gives slots at once; without quotas it remembers nothing.
+/// that keeps to no told rate gives slots at once; without quotas it remembers nothing.
 pub async fn reserve(
     center: &Center,
     project: &str,
@@ -77,8 +83,9 @@ pub async fn reserve(
     horizon: Duration,
 ) -> Result<std::result::Result<Vec<Slot>, Wait>> {
     let is_set = entry.allowances.iter().any(|a| a.declared.is_some());
-    let reserved = if !entry.limits.is_empty() || entry.people.is_some() || is_set {
-        by_write(center, project, entry, n, priority, horizon).await?
+    let limits = limits(center, project, entry, n).await?;
+    let reserved = if !limits.is_empty() || entry.people.is_some() || is_set {
+        by_write(center, project, entry, &limits, n, priority, horizon).await?
     } else if entry.allowances.is_empty() {
         Ok(at_once(center, entry, n))
     } else {
@@ -91,6 +98,21 @@ pub async fn reserve(
         tracing::warn!(error = %error, channel = &*entry.name, "nobody could be told of a quota that is used up");
     }
     Ok(reserved)
+}
+
+/// What so many pushes of a channel keep to: its own limits, and the rate that its platform told.
+async fn limits<'a>(
+    center: &Center,
+    project: &str,
+    entry: &'a ChannelEntry,
+    pushes: usize,
+) -> Result<Cow<'a, [RateLimit]>> {
+    let told = quota::told_rate(center, project, entry, pushes).await?;
+    Ok(match told.filter(|told| !entry.limits.contains(told)) {
+        // The logs stand in the order of the limits, so what may come and go is the last.
+        Some(told) => entry.limits.iter().copied().chain([told]).collect(),
+        None => Cow::Borrowed(entry.limits.as_slice()),
+    })
 }
 
 fn at_once(center: &Center, entry: &ChannelEntry, n: usize) -> Vec<Slot> {
@@ -107,6 +129,7 @@ async fn by_write(
     center: &Center,
     project: &str,
     entry: &ChannelEntry,
+    limits: &[RateLimit],
     n: usize,
     priority: Priority,
     horizon: Duration,
@@ -138,7 +161,7 @@ async fn by_write(
         }
         let mut lanes = read(stored.as_ref(), SLOTS);
         let slots =
-            take_slots(&mut lanes, entry.channel.lanes().max(1), &entry.limits, some, priority, now, horizon);
+            take_slots(&mut lanes, entry.channel.lanes().max(1), limits, some, priority, now, horizon);
         let slots = match slots {
             Ok(slots) => slots,
             Err(after) => return Ok(Err(Wait::of(after))),
@@ -262,7 +285,8 @@ impl Left {
 }
 
 async fn left(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Vec<Left>> {
-    if entry.limits.is_empty() && entry.people.is_none() {
+    let limits = limits(center, project, entry, 1).await?;
+    if limits.is_empty() && entry.people.is_none() {
         return Ok(Vec::new());
     }
     let stored = center.store.get(&keys::pace(project, &entry.name)).await?;
@@ -274,7 +298,7 @@ async fn left(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Ve
         limit.count.saturating_sub(used)
     };
     let count = usize::from(entry.channel.lanes().max(1));
-    let slots = entry.limits.iter().enumerate().map(|(i, limit)| Left {
+    let slots = limits.iter().enumerate().map(|(i, limit)| Left {
         limit: *limit,
         unit: QuotaUnit::Calls,
         all: limit.count * count as u32,
@@ -289,9 +313,11 @@ async fn left(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Ve
     Ok(slots.chain(people).collect())
 }
 
-/// How many slots, or people, are left now under the tightest limit, over all lanes; `None` without limits.
+/// How many slots, or people, are left now under the tightest limit, over all lanes; `None` without limits. What fits into
+/// a second is left out: it is a rate, and soon there is as much again.
 pub(crate) async fn remaining(center: &Center, project: &str, entry: &ChannelEntry) -> Result<Option<u32>> {
-    Ok(left(center, project, entry).await?.iter().map(|left| left.left).min())
+    let left = left(center, project, entry).await?;
+    Ok(left.iter().filter(|left| left.limit.per.as_secs() > 1).map(|left| left.left).min())
 }
 
 /// How the channel's minute stands under the tightest limit of one, if there is any.

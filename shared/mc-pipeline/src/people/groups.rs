@@ -36,12 +36,7 @@ pub async fn check(center: &Center, project: &str, name: &str, members: &[String
         return Err(Refusal::fields("invalid_request", errors));
     }
     let ids: Vec<&str> = members.iter().map(String::as_str).filter(|m| !m.starts_with(SIGN)).collect();
-    let found = center.contacts.stored(project, &ids).await?;
-    if let Some((id, _)) = ids.iter().zip(&found).find(|(_, doc)| doc.is_none()) {
-        let place = members.iter().position(|m| m == id).unwrap_or_default();
-        let detail = format!("there is no contact {id:?} in this project");
-        return Err(Refusal::field("unknown_contact", at(place), detail));
-    }
+    let mut found = center.contacts.stored(project, &ids).await?.into_iter();
     let mut graph: HashMap<String, Vec<String>> = center
         .groups
         .all(project)
@@ -50,16 +45,26 @@ pub async fn check(center: &Center, project: &str, name: &str, members: &[String
         .map(|(name, doc)| (name, nested(&doc.members).map(str::to_owned).collect()))
         .collect();
     graph.insert(name.to_owned(), nested(members).map(str::to_owned).collect());
+    // Every wrong member is named; the code is about the first.
+    let mut code = None;
     for (i, member) in members.iter().enumerate() {
-        let Some(group) = member.strip_prefix(SIGN) else { continue };
-        if !graph.contains_key(group) {
-            let detail = format!("there is no group {member:?} in this project");
-            return Err(Refusal::field("unknown_group", at(i), detail));
-        }
-        if reaches(&graph, group, name) {
-            let detail = format!("{member:?} contains this group, and no group may contain itself");
-            return Err(Refusal::field("group_cycle", at(i), detail));
-        }
+        let (what, detail) = match member.strip_prefix(SIGN) {
+            // The answers come in the order of the contacts.
+            None if found.next().flatten().is_some() => continue,
+            None => ("unknown_contact", format!("there is no contact {member:?} in this project")),
+            Some(group) if !graph.contains_key(group) => {
+                ("unknown_group", format!("there is no group {member:?} in this project"))
+            }
+            Some(group) if reaches(&graph, group, name) => {
+                ("group_cycle", format!("{member:?} contains this group, and no group may contain itself"))
+            }
+            Some(_) => continue,
+        };
+        code.get_or_insert(what);
+        errors.push(FieldError::new(at(i), detail));
+    }
+    if let Some(code) = code {
+        return Err(Refusal::fields(code, errors));
     }
     // What is above counts too: a group that grows deeper may be too deep for those that contain it.
     if let Some(top) = graph.keys().filter(|g| depth(&graph, g) > MAX_DEPTH).min() {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use mc_content::FieldError;
 use mc_core::Result;
+use mc_core::id::is_name;
 use mc_core::model::{ContactDoc, QuietHours};
 use serde::Serialize;
 
@@ -142,7 +143,8 @@ pub type Noted<'a> = &'a (dyn Fn(&Report, &[Changed]) -> Entry + Sync);
 ///
 /// A store that fails in between leaves the parts before it imported; importing the file again completes it. Each part
 /// is written in one commit with its entry in the log: on the second time what the first one did is no change any more,
-/// and an entry that was left out would never come.
+/// and an entry that was left out would never come. The first part has an entry in any case, as the file was imported, and
+/// a later one in which every contact was like this already has none.
 pub async fn import(
     center: &Center,
     project: &str,
@@ -164,7 +166,9 @@ pub async fn import(
                 wrong("", format!("on line {line} text follows a closing quote; within a cell, double it"));
             } else if given.cells.len() != columns.iter().filter(|c| **c != MISSING).count() {
                 wrong("", format!("this row has {} cells, unlike the header", given.cells.len()));
-            } else if !is_id(&id) {
+            } else if is_reserved(&id) {
+                wrong("/id", format!("{id:?} is reserved; give another id"));
+            } else if !is_name(&id) {
                 wrong("/id", "an id is 1 to 64 letters, digits and . _ ~ -".to_owned());
             } else if let Some(line) = seen.insert(id.clone(), given.line) {
                 wrong("/id", format!("line {line} is about this contact, too"));
@@ -196,7 +200,10 @@ pub async fn import(
             }
             part.add(Row { line, id, outcome, errors });
         }
-        if let Some(noted) = noted {
+        let is_first = report.rows.is_empty();
+        if let Some(noted) = noted
+            && (is_first || part.refused > 0 || !changed.is_empty())
+        {
             let note = syslog::op(center, project, noted(&part, &changed))?;
             let docs: Vec<(&str, ContactDoc)> =
                 changed.iter().map(|c| (c.id.as_str(), c.after.clone())).collect();
@@ -207,9 +214,9 @@ pub async fn import(
     Ok(report)
 }
 
-/// A name that fits into a path and is no path of its own.
-pub fn is_id(id: &str) -> bool {
-    mc_core::id::is_name(id) && !matches!(id, "." | ".." | "import")
+/// Whether an id would be a path of its own: no request could be about its contact.
+fn is_reserved(id: &str) -> bool {
+    matches!(id, "." | ".." | "import")
 }
 
 /// The place of a column that the file does not have.
@@ -232,7 +239,7 @@ fn read(file: &[u8]) -> Result<(Columns, Vec<Given>), Refusal> {
         true => Cow::Owned(text.replace('\r', "\n")),
         false => Cow::Borrowed(text),
     };
-    let header = text.lines().next().unwrap_or_default();
+    let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let count = |delimiter: u8| header.bytes().filter(|b| *b == delimiter).count();
     // Spreadsheets write what their country is used to.
     let delimiter = [b',', b';', b'\t'].into_iter().rev().max_by_key(|d| count(*d)).unwrap_or(b',');
@@ -244,18 +251,19 @@ fn read(file: &[u8]) -> Result<(Columns, Vec<Given>), Refusal> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
+        .has_headers(false)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
     let broken = |error: csv::Error| Refusal::field("invalid_csv", "", format!("this is not CSV: {error}"));
-    let names = reader.headers().map_err(broken)?.clone();
+    // Nothing stands in some lines, before the header as well as after it.
+    let is_empty = |record: &csv::StringRecord| record.iter().all(str::is_empty);
+    let mut records = reader.records().filter(|record| !record.as_ref().is_ok_and(is_empty));
+    let names = records.next().transpose().map_err(broken)?.unwrap_or_default();
     let columns = columns(&names)?;
     let mut rows = Vec::new();
     let mut lines = Lines { text: text.as_bytes(), place: 0, line: 1 };
-    for record in reader.records() {
+    for record in records {
         let record = record.map_err(broken)?;
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
         if rows.len() == MAX_ROWS {
             return Err(Refusal::field("too_many_rows", "", "a file has at most 10000 rows; divide it"));
         }
@@ -419,6 +427,13 @@ mod tests {
             assert_eq!(lines(file), [(2, vec!["u1".to_owned(), "Zhang, San".to_owned()])], "{file:?}");
         }
         assert_eq!(lines("id\n\nu1\n,\n"), [(3, vec!["u1".to_owned()])], "empty lines are no rows");
+        for before in ["\n", "\r\n \r\n", ",,\n"] {
+            for delimiter in [",", ";", "\t"] {
+                let file = format!("{before}id,name\nu1,Ann\n").replace(',', delimiter);
+                let line = file.lines().count() as u64;
+                assert_eq!(lines(&file), [(line, vec!["u1".to_owned(), "Ann".to_owned()])], "{file:?}");
+            }
+        }
     }
 
     #[test]

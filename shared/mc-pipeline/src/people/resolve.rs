@@ -123,10 +123,7 @@ pub async fn resolve(
         if !has_news {
             continue;
         }
-        let suppressed = contact.opted_out_of(category).then(|| Suppressed {
-            code: "opted_out",
-            text: format!("the contact opted out of {}", category.unwrap_or_default()),
-        });
+        let suppressed = unwilling(contact, category);
         let own_values = data.is_some();
         let data = if introduces { Some(introduced(&id, contact, data)) } else { data };
         let mut recipient = recipient(id, contact, data);
@@ -142,6 +139,32 @@ pub async fn resolve(
 fn too_many() -> Refusal {
     let detail = "a message has at most 10000 recipients; send several messages";
     Refusal::field("invalid_request", "/to", detail)
+}
+
+/// Why nothing of a category is sent to a contact that could be.
+fn unwilling(contact: &ContactDoc, category: Option<&str>) -> Option<Suppressed> {
+    contact.opted_out_of(category).then(|| Suppressed {
+        code: "opted_out",
+        text: format!("the contact opted out of {}", category.unwrap_or_default()),
+    })
+}
+
+/// Which of these recipients have opted out of a category by now: their places, and why nothing is sent. Who was no contact,
+/// or is none any more, has not.
+pub(crate) async fn opted_out(
+    center: &Center,
+    project: &str,
+    category: &str,
+    recipients: impl Iterator<Item = (usize, &Recipient)>,
+) -> Result<Vec<(usize, Suppressed)>> {
+    let (places, ids): (Vec<usize>, Vec<&str>) =
+        recipients.filter_map(|(place, one)| Some((place, one.contact.as_deref()?))).unzip();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let contacts = center.contacts.find(project, &ids).await?;
+    let why = |id: &str| unwilling(contacts.get(id)?, Some(category));
+    Ok(places.into_iter().zip(ids).filter_map(|(place, id)| Some((place, why(id)?))).collect())
 }
 
 /// A contact's own values, with who it is among them.

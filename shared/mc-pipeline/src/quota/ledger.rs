@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mc_core::model::Priority;
-use mc_core::ports::{Change, DAY, Op, Turn, Window};
+use mc_core::ports::{Change, DAY, Op, RateLimit, Turn, Window};
 use mc_core::{Error, Result, Timestamp};
 
 use super::book::{Allowance, Book, Full};
@@ -163,6 +163,28 @@ pub(crate) async fn known(center: &Center, project: &str, entry: &ChannelEntry) 
         Some(found) => Ok(found),
         None => load(center, project, entry).await,
     }
+}
+
+/// After a refusal single pushes keep to the rate that their platform told for so long.
+const CAREFUL: Duration = Duration::from_secs(3600);
+
+/// The rate that a channel's platform told, if `pushes` at once are to keep to it.
+///
+/// Several always do. A single one does in the hour after the platform was sent too much: keeping to a rate is a write for
+/// each, which is more than most messages need.
+pub(crate) async fn told_rate(
+    center: &Center,
+    project: &str,
+    entry: &ChannelEntry,
+    pushes: usize,
+) -> Result<Option<RateLimit>> {
+    if entry.allowances.is_empty() || entry.channel.quota_source().is_none() {
+        return Ok(None);
+    }
+    let known = known(center, project, entry).await?;
+    let is_careful = known.notes.too_fast_at.is_some_and(|at| center.clock.now().since(at) < CAREFUL);
+    let count = known.notes.per_second.filter(|_| pushes > 1 || is_careful);
+    Ok(count.map(|count| RateLimit { count, per: Duration::from_secs(1) }))
 }
 
 /// What is known of a channel, as it is now.

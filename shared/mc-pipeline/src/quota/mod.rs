@@ -29,8 +29,8 @@ pub use promises::{Promise, writes};
 pub(crate) use alert::used_up;
 pub(crate) use book::allowances;
 pub(crate) use counters::{Counters, hour_of};
-pub(crate) use ledger::{Ledger, changes, keep_for, known, take_up_to};
-pub(crate) use poll::heard;
+pub(crate) use ledger::{Ledger, changes, keep_for, known, take_up_to, told_rate};
+pub(crate) use poll::{heard, too_fast};
 pub(crate) use promises::{look_again, of_delivery, of_message, units};
 pub(crate) use runs::{Need, free, needs_of_accepted, needs_of_plan, reserve};
 

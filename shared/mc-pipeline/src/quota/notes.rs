@@ -53,6 +53,12 @@ pub(crate) struct Note {
 pub(crate) struct Notes {
     #[serde(default)]
     windows: Vec<(Window, Note)>,
+    /// How many pushes in a second the platform takes, as it said when it last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u32>,
+    /// When that was too much for it, as a refusal said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_fast_at: Option<Timestamp>,
     /// When the platform was last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_at: Option<Timestamp>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use mc_core::model::Kind;
-use mc_core::ports::{Attrs, Change, Cond, Figure, Item, Op, Turn, WriteError};
+use mc_core::ports::{Attrs, Change, Cond, Figure, Item, Op, Turn, Window, WriteError};
 use mc_core::{Result, Timestamp};
 
 use super::counters::{Counters, hour_of};
@@ -28,6 +28,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a platform says with each refusal is noted again after so long.
 const HEARD: Duration = Duration::from_secs(60);
+
+/// That a platform was sent too much at a time is noted again after so long.
+const NOTE_EVERY: Duration = Duration::from_secs(900);
 
 const UNTIL: &str = "u";
 
@@ -153,6 +156,9 @@ async fn ask(
     notes::change(center, project, &entry.name, |notes| {
         notes.asked_at = Some(now);
         notes.trouble = answer.as_ref().err().cloned();
+        if let Ok(figures) = &answer {
+            notes.per_second = rate_of(figures);
+        }
         for figure in answer.iter().flatten() {
             hear(notes, entry, &known.counters, pending, *figure, now);
         }
@@ -161,6 +167,35 @@ async fn ask(
     .await?;
     center.ledger.forget(project, entry);
     Ok(Some(answer.is_ok()))
+}
+
+/// How many pushes in a second a platform takes, if it says so.
+fn rate_of(figures: &[Figure]) -> Option<u32> {
+    let second = figures.iter().find(|figure| figure.window == Window::Second)?;
+    second.limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX))
+}
+
+/// Notes that a platform was just sent too much at a time, and has its rate looked up. A channel with limits of its own is
+/// left to the next poll, and so is one whose platform was asked lately: its rate is known, and others send through the
+/// account, too.
+pub(crate) async fn too_fast(center: &Center, project: &str, entry: &ChannelEntry) -> Result<()> {
+    if !entry.limits.is_empty() || entry.allowances.is_empty() {
+        return Ok(());
+    }
+    // All that were throttled at once come here together, and one of them asks.
+    let asking = center.pacing.asking(&keys::pace(project, &entry.name).pk);
+    let Ok(_held) = asking.try_lock() else { return Ok(()) };
+    let now = center.clock.now();
+    let noted = ledger::known(center, project, entry).await?.notes.too_fast_at;
+    if noted.is_none_or(|at| now.since(at) >= NOTE_EVERY) {
+        notes::change(center, project, &entry.name, |notes| {
+            notes.too_fast_at = Some(now);
+            true
+        })
+        .await?;
+        center.ledger.forget(project, entry);
+    }
+    ask(center, project, entry, PATIENCE).await.map(|_| ())
 }
 
 /// Notes what a platform counted, beside what we had counted of the same window.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use mc_core::id::MessageId;
+use mc_core::model::Outcome;
 use mc_core::ports::{Commit, Group, News, Outgoing, SendError, Task, Verdict};
 use mc_core::state::State;
 use mc_core::{Result, Timestamp};
@@ -27,7 +28,7 @@ const WIDTH: usize = 8;
 /// What one pass came to.
 #[derive(Default)]
 struct Pass {
-    /// Recipients it was taken back from.
+    /// Recipients it was taken back from, or those parts of it that they got.
     recalled: usize,
     /// Channels that cannot take anything back, though they have sent it.
     unable: Vec<String>,
@@ -41,6 +42,7 @@ struct Pass {
 ///
 /// # Behavior
 /// - Who has it no more is left alone, so it may be called again.
+/// - Who got some parts before one failed loses those, and stays failed.
 /// - A conflict if nothing could be taken back; its words say why and what to do.
 pub async fn recall(center: &Center, caller: &Caller, id: MessageId) -> Result<MessageView, Refusal> {
     let project = &*caller.project;
@@ -99,7 +101,11 @@ async fn pass(
     let mut pass = Pass::default();
     let mut shares = view::shares(center, project, id, head).await?;
     shares.sort_by_key(|share| share.index);
-    for share in shares.iter().filter(|share| share.index >= from && has_it(share, None)) {
+    for share in shares.iter().filter(|share| share.index >= from) {
+        let (has_it, has_part) = (reached(share, has_all), reached(share, may_have_part));
+        if !has_it && !has_part {
+            continue;
+        }
         if until.is_some_and(|until| center.clock.now() >= until) {
             pass.next = Some(share.index);
             break;
@@ -108,20 +114,36 @@ async fn pass(
         let entry = center.channels.find(project, name).await?.live();
         match entry.filter(|entry| entry.channel.recalls().is_some()) {
             Some(entry) => of_share(center, project, id, &entry, share, &mut pass).await?,
-            None if pass.unable.contains(name) => {}
+            None if pass.unable.contains(name) || !(has_it || stopped(share)) => {}
             None => pass.unable.push(name.clone()),
         }
     }
     Ok(pass)
 }
 
-/// Whether some of the recipients (all of the share's, or one push's) have the message.
-fn has_it(share: &Share, push: Option<&Pushed>) -> bool {
-    let sent = |unit: usize| matches!(share.state_of(unit), State::Sent | State::Delivered | State::Read);
-    match push {
-        Some(push) => push.units.iter().any(sent),
-        None => (0..share.letters.len()).any(sent),
-    }
+/// Whether somebody in a share is in such a state.
+fn reached(share: &Share, is: fn(State) -> bool) -> bool {
+    (0..share.letters.len()).any(|unit| is(share.state_of(unit)))
+}
+
+fn has_all(state: State) -> bool {
+    matches!(state, State::Sent | State::Delivered | State::Read)
+}
+
+/// Whether the message may have ended between two of its parts.
+fn may_have_part(state: State) -> bool {
+    matches!(state, State::Failed | State::InDoubt | State::Expired | State::Canceled)
+}
+
+/// Whether a share's only push ended between two parts. One that was sent as a whole and came back later did not.
+fn stopped(share: &Share) -> bool {
+    share.parts > 0 && share.log.last().is_some_and(|attempt| attempt.outcome != Outcome::Sent)
+}
+
+/// Whether some recipients of a push, which these parts are of, have all of it, or those parts alone.
+fn is_there(share: &Share, parts: &[Pushed]) -> bool {
+    let any = |is: fn(State) -> bool| parts[0].units.iter().any(|unit| is(share.state_of(unit)));
+    any(has_all) || (parts.iter().all(|part| part.more) && any(may_have_part))
 }
 
 /// Takes back every push of a share. A content in several parts is taken back when all of its parts are.
@@ -135,14 +157,12 @@ async fn of_share(
 ) -> Result<()> {
     let mut groups: Vec<Vec<Pushed>> = Vec::new();
     for push in index::pushes(center, project, id, share).await? {
-        if !has_it(share, Some(&push)) {
-            continue;
-        }
         match groups.iter_mut().find(|group| group[0].units == push.units) {
             Some(parts) => parts.push(push),
             None => groups.push(vec![push]),
         }
     }
+    groups.retain(|parts| is_there(share, parts));
     for some in groups.chunks(WIDTH) {
         let results = join_all(some.iter().map(|parts| take_back(entry, parts))).await;
         let mut news = Vec::new();
@@ -150,6 +170,7 @@ async fn of_share(
             match result {
                 Ok(()) => {
                     pass.recalled += parts[0].units.iter().count();
+                    // Changes nothing for those who had some parts only: what has failed stays so.
                     news.push(News::Receipt {
                         platform_id: parts[0].id.clone(),
                         to: None,

@@ -48,18 +48,19 @@ pub async fn put(
     }
     let before = stored::get(center, &caller.project, name).await?;
     let ahead = timetable.next(now);
-    // What has run may be put again as it is.
-    let known = at.is_some() && before.as_ref().is_some_and(|b| b.doc.at == at);
-    if ahead.is_none() && enabled && !known {
+    // A run that is due and not made yet is made all the same where the times stay as they were: its condition may be asked
+    // for minutes, and who changes the message meanwhile does not mean to leave it out.
+    let same_times = |b: &&Schedule| (&b.doc.cron, b.doc.at, &b.doc.timezone) == (&cron, at, &timezone);
+    let due = before.as_ref().filter(same_times).and_then(|b| b.next).filter(|next| *next <= now);
+    // What has run may be put again as it is, whatever became of the run. Who puts a time that passed without one, because
+    // the schedule was paused then, say, would wait for nothing.
+    let has_run = before.as_ref().is_some_and(|b| at.is_some() && b.doc.at == at && b.ran_at() == at);
+    if enabled && ahead.or(due).is_none() && !has_run {
         return Err(never(at));
     }
     if let Some(condition) = &condition {
         condition::check(center, condition).await.map_err(|refusal| refusal.under("/condition"))?;
     }
-    // A run that is due and not made yet is made all the same where the times stay as they were: its condition may be asked
-    // for minutes, and who changes the message meanwhile does not mean to leave it out.
-    let same_times = |b: &&Schedule| (&b.doc.cron, b.doc.at, &b.doc.timezone) == (&cron, at, &timezone);
-    let due = before.as_ref().filter(same_times).and_then(|b| b.next).filter(|next| *next <= now);
     let planned = ahead.or(at).unwrap_or(now);
     let (message, needs) = check_message(center, caller, message, &timetable, planned)
         .await

@@ -20,7 +20,8 @@ use crate::center::Center;
 use crate::condition::{self, Asked, Due};
 use crate::{quota, syslog, upcoming};
 
-/// A run that is made this long after its time is still on time: it was not missed.
+/// A run that is made this long after its time, or after its condition was to be asked again, is still on time: it was not
+/// missed.
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// Runs that are left out are counted up to so many.
@@ -79,7 +80,14 @@ pub async fn run(
         };
         let over = match ended.0 {
             Ended::Over(over) => over,
-            Ended::Again(after) => return Ok(run.again(tries + 1, after)),
+            Ended::Again(after) => {
+                // Several tasks may come to this run; what is written down tells each of them the same.
+                let again = (run.at, center.clock.now().after(after));
+                if stored::ask_again(center, project, name, &schedule, again).await? {
+                    return Ok(run.again(tries + 1, after));
+                }
+                continue;
+            }
         };
         let next = ended.1.and_then(|timetable| timetable.next(run.at));
         if stored::advance(center, project, name, &schedule, next, &over).await? {
@@ -99,14 +107,15 @@ impl Run<'_> {
     }
 
     /// What became of the runs that are left out because they were missed, if this is one of them, and where the schedule goes
-    /// on. Those after them that are still on time are made.
+    /// on. Those after them that are still on time are made. A run whose condition is being asked was missed when nobody was
+    /// there to ask again.
     fn left_out(
         &self,
         schedule: &Schedule,
         timetable: &Timetable,
         now: Timestamp,
     ) -> Result<Option<(Over, Option<Timestamp>)>> {
-        let missed = self.tries == 0 && now.since(self.at) > GRACE;
+        let missed = now.since(schedule.waits_until(self.at)) > GRACE;
         if !missed || schedule.doc.cron.is_none() {
             return Ok(None);
         }

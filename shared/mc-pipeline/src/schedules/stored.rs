@@ -23,6 +23,8 @@ mod attr {
     pub(super) const REVISION: &str = "rev";
     /// What became of the last run.
     pub(super) const LAST: &str = "last";
+    /// When the condition of the next run is asked again; missing before it has been asked.
+    pub(super) const ASKS_AGAIN: &str = "asks";
     /// What the next run has reserved.
     pub(super) const NEEDS: &str = "needs";
 }
@@ -36,6 +38,7 @@ pub struct Schedule {
     pub next: Option<Timestamp>,
     /// What became of its last run.
     pub last: Option<LastRun>,
+    asks_again: Option<Timestamp>,
     needs: Vec<Need>,
     revision: Ulid,
 }
@@ -66,13 +69,33 @@ impl Schedule {
             doc: share::json(&item.attrs, attr::DOC)?.ok_or_else(corrupt)?,
             next: item.attrs.num(attr::NEXT).map(Timestamp::from_millis),
             last: share::json(&item.attrs, attr::LAST)?,
+            asks_again: item.attrs.num(attr::ASKS_AGAIN).map(Timestamp::from_millis),
             needs: share::json(&item.attrs, attr::NEEDS)?.unwrap_or_default(),
             revision: revision.ok_or_else(corrupt)?,
         })
     }
 
+    /// The planned time of its last run.
+    pub(super) fn ran_at(&self) -> Option<Timestamp> {
+        self.last.as_ref().map(|last| last.scheduled_at)
+    }
+
+    /// By when there was something to do for the run of `at`, its next one: then, or when its condition was to be asked again.
+    pub(super) fn waits_until(&self, at: Timestamp) -> Timestamp {
+        self.asks_again.map_or(at, |again| again.max(at))
+    }
+
     fn upcoming<'a>(&self, project: &'a str, schedule: &'a str) -> Upcoming<'a> {
         Upcoming::Run { project, schedule, revision: self.revision }
+    }
+
+    /// A change of its item, if it is still as it was read and its next run is that of `at`.
+    fn update(&self, project: &str, name: &str, at: Timestamp, changes: Vec<Change>) -> Op {
+        let conds = vec![
+            Cond::Eq(attr::NEXT.into(), Attr::Num(at.millis())),
+            Cond::Eq(attr::REVISION.into(), self.revision.to_string().into()),
+        ];
+        Op::Update(key(project, name), changes, conds)
     }
 }
 
@@ -132,12 +155,17 @@ pub(super) async fn put(
     doc.updated_at = now;
     let last = before.as_ref().and_then(|b| b.last.clone());
     let (next, needs) = next.map_or((None, Vec::new()), |(next, needs)| (Some(next), needs));
-    let schedule = Schedule { doc, next, last, needs, revision: center.ids.ulid(now) };
+    // A run that stays due, and whose condition is being asked, does not become late by this change.
+    let asks_again = before.as_ref().filter(|b| b.next == next).and_then(|b| b.asks_again);
+    let schedule = Schedule { doc, next, last, asks_again, needs, revision: center.ids.ulid(now) };
     let mut attrs = Attrs::new()
         .with(attr::DOC, serde_json::to_vec(&schedule.doc)?)
         .with(attr::REVISION, schedule.revision.to_string());
     if let Some(last) = &schedule.last {
         attrs.set(attr::LAST, serde_json::to_vec(last)?);
+    }
+    if let Some(again) = schedule.asks_again {
+        attrs.set(attr::ASKS_AGAIN, again);
     }
     let mut commit = Commit::default();
     if let Some(next) = next {
@@ -195,7 +223,8 @@ pub(super) async fn advance(
     // The row first, so that no crash loses the next run; its task only for the one that moves the schedule on.
     let tasks = std::mem::take(&mut commit.tasks);
     center.store.commit(commit).await?;
-    let mut changes = vec![next_change, Change::set(attr::LAST, serde_json::to_vec(&over.last)?)];
+    let last = Change::set(attr::LAST, serde_json::to_vec(&over.last)?);
+    let mut changes = vec![next_change, last, Change::Remove(attr::ASKS_AGAIN.into())];
     let mut ops = over.note.clone();
     // What a run needed is what the next one is taken to need. Behind the guard, so that a schedule that was changed
     // meanwhile keeps what it has reserved anew; what a crash leaves out comes with the run after.
@@ -211,12 +240,25 @@ pub(super) async fn advance(
             changes.push(Change::Remove(attr::NEEDS.into()));
         }
     }
-    let conds = vec![
-        Cond::Eq(attr::NEXT.into(), Attr::Num(at.millis())),
-        Cond::Eq(attr::REVISION.into(), schedule.revision.to_string().into()),
-    ];
-    let guard = Some(Op::Update(key(project, name), changes, conds));
-    match center.store.commit(Commit { guard, ops, tasks, ..Commit::default() }).await {
+    let guard = Some(schedule.update(project, name, at, changes));
+    is_written(center, Commit { guard, ops, tasks, ..Commit::default() }).await
+}
+
+/// Notes when the condition of the run of `at` is asked again; answers whether the schedule was still there as it was read.
+pub(super) async fn ask_again(
+    center: &Center,
+    project: &str,
+    name: &str,
+    schedule: &Schedule,
+    (at, again): (Timestamp, Timestamp),
+) -> Result<bool> {
+    let update = schedule.update(project, name, at, vec![Change::set(attr::ASKS_AGAIN, again)]);
+    is_written(center, Commit { guard: Some(update), ..Commit::default() }).await
+}
+
+/// Commits; answers whether the guard held.
+async fn is_written(center: &Center, commit: Commit) -> Result<bool> {
+    match center.store.commit(commit).await {
         Ok(_) => Ok(true),
         Err(WriteError::Conflict(_)) => Ok(false),
         Err(WriteError::Failed(error)) => Err(error),
@@ -233,11 +275,7 @@ pub async fn delete(center: &Center, project: &str, name: &str) -> Result<bool> 
     commit.ops.extend(quota::free(project, name, &schedule.needs, &[]));
     commit.ops.push(Op::Delete(row(project, name, &schedule.doc), Vec::new()));
     commit.guard = Some(Op::Delete(key(project, name), vec![Cond::Exists]));
-    match center.store.commit(commit).await {
-        Ok(_) => Ok(true),
-        Err(WriteError::Conflict(_)) => Ok(false),
-        Err(WriteError::Failed(error)) => Err(error),
-    }
+    is_written(center, commit).await
 }
 
 /// Deletes all schedules of a project.

@@ -145,10 +145,28 @@ fn recurring(text: &str) -> Result<When, Refusal> {
     let cron = parser.parse(text).map_err(|error| wrong(explain(&parser, text, &error)))?;
     let pattern = cron.pattern.to_string();
     let fields: Vec<&str> = pattern.split_whitespace().collect();
-    // The hours are the second field, or the third after seconds.
-    let hours = fields.get(fields.len().saturating_sub(4)).copied().unwrap_or_default();
+    // Counted from the end: seconds may stand before all others.
+    let from_end = |place: usize| fields.iter().rev().nth(place).copied().unwrap_or_default();
+    let (hours, day, weekday) = (from_end(3), from_end(2), from_end(0));
+    if is_last_of_nothing(day, weekday) {
+        let detail = format!(
+            "the field of the weekday, {weekday:?}, cannot be read: L follows a weekday here (FRI#L or 5L, the \
+             month's last Friday); for the last day of the month put L into the field of the day"
+        );
+        return Err(wrong(detail));
+    }
     let every_hour = matches!(hours, "*" | "*/1" | "0-23");
     Ok(if every_hour { When::Hourly(Box::new(cron)) } else { When::Wall(Box::new(cron)) })
+}
+
+/// Whether the weekday is `L` alone, which fits no day, and the field of the day does not make up for it: such a cron would
+/// never run.
+fn is_last_of_nothing(day: &str, weekday: &str) -> bool {
+    let (both, weekday) = match weekday.strip_prefix('+') {
+        Some(weekday) => (true, weekday),
+        None => (false, weekday),
+    };
+    weekday.split(',').all(|part| part.eq_ignore_ascii_case("L")) && (both || matches!(day, "*" | "?"))
 }
 
 /// The fields of a cron, the first of which may be left out.
@@ -223,7 +241,10 @@ mod tests {
             runs("0 8 * * FRI#2", "UTC", after, 2),
             ["2026-01-09T08:00:00+00:00", "2026-02-13T08:00:00+00:00"]
         );
-        assert_eq!(runs("0 8 * * FRI#L", "UTC", after, 1), ["2026-01-30T08:00:00+00:00"]);
+        for last in ["FRI#L", "5L", "5#L", "FRIL"] {
+            let runs = runs(&format!("0 8 * * {last}"), "UTC", after, 1);
+            assert_eq!(runs, ["2026-01-30T08:00:00+00:00"], "{last}");
+        }
         // 15 February 2026 is a Sunday.
         assert_eq!(runs("0 8 15W 2 *", "UTC", after, 1), ["2026-02-16T08:00:00+00:00"]);
     }
@@ -321,6 +342,9 @@ mod tests {
             ("0 9 L-3 * *", "the day, \"L-3\""),
             ("0 9 * 13 *", "the month, \"13\""),
             ("0 9 * * FRI-MON", "the weekday, \"FRI-MON\""),
+            ("0 9 * * L", "the weekday, \"L\""),
+            ("0 9 ? * L,L", "the weekday, \"L,L\""),
+            ("0 0 9 * * L", "the weekday, \"L\""),
             ("99 0 9 * * *", "the second, \"99\""),
         ] {
             let detail = detail(cron);

@@ -8,7 +8,7 @@ use mc_core::{ErrorKind, Result, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::waiting::{self, BROKEN_CHANNEL, NO_CHANNEL, Reason, Waiting};
+use super::waiting::{self, BROKEN_CHANNEL, NO_CHANNEL, Waiting};
 use crate::center::Center;
 use crate::deliver::load;
 use crate::keys;
@@ -172,7 +172,7 @@ async fn with_shares(center: &Center, project: &str, id: MessageId, head: &Head)
     let mut view = view(center, id, head, &shares);
     for delivery in &mut view.deliveries {
         if let Some(waiting) = &mut delivery.waiting
-            && waiting.reason == Reason::Turn
+            && waiting.reason.is_of_channel()
             && let Some(detail) = hindrance(center, project, &delivery.channel).await?
         {
             detail.clone_into(&mut waiting.detail);

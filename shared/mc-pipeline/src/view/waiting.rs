@@ -63,9 +63,14 @@ impl Reason {
             Reason::Turn => "turn",
         }
     }
+
+    /// Whether it is the channel that is waited for, and not the message's time or its people.
+    pub(super) const fn is_of_channel(self) -> bool {
+        matches!(self, Reason::Quota | Reason::Pace | Reason::Retry | Reason::Turn)
+    }
 }
 
-/// The detail of a turn where the channel takes nothing any more: deliveries only learn that when their turn comes.
+/// The detail where the channel that is waited for takes nothing any more: deliveries only learn that when their turn comes.
 pub(super) const NO_CHANNEL: &str =
     "its channel was deleted or switched off; if it still is when its turn comes, it fails with channel_gone";
 

@@ -22,12 +22,18 @@ pub struct Asked {
 
 impl Asked {
     pub async fn start() -> Self {
+        Self::before_answering(|| ()).await
+    }
+
+    /// The same with something that happens before each answer.
+    pub async fn before_answering(happens: impl Fn() + Clone + Send + Sync + 'static) -> Self {
         let state =
             Arc::new(Mutex::new(State { status: 200, answer: "true".to_owned(), bodies: Vec::new() }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/ask", listener.local_addr().unwrap());
         let shared = state.clone();
         let answer = move |body: String| {
+            happens();
             let mut state = shared.lock().unwrap();
             state.bodies.push(serde_json::from_str(&body).unwrap_or_default());
             std::future::ready((StatusCode::from_u16(state.status).unwrap(), state.answer.clone()))

@@ -22,6 +22,9 @@ use crate::world::{PROJECT, World};
 pub const ASKED_AFTER: [Duration; 3] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(3600)];
 
+/// How the platform says that somebody has the same content already.
+pub const REPEATED: &str = "same-words";
+
 /// What the platform remembers.
 #[derive(Default)]
 pub struct Platform {
@@ -37,6 +40,8 @@ struct Seen {
     answers: HashMap<String, Polled>,
     failures: Vec<SendError>,
     refuses_recalls: bool,
+    /// Which part of a content it does not take.
+    refused_part: Option<u64>,
 }
 
 impl Platform {
@@ -69,6 +74,11 @@ impl Platform {
         self.state.lock().unwrap().failures.push(error);
     }
 
+    /// Takes every part of a content but this one, counted from 0.
+    pub fn refuse_part(&self, part: Option<u64>) {
+        self.state.lock().unwrap().refused_part = part;
+    }
+
     pub fn refuse_recalls(&self, refuse: bool) {
         self.state.lock().unwrap().refuses_recalls = refuse;
     }
@@ -79,7 +89,7 @@ pub async fn world() -> (World, Arc<Platform>) {
     let platform = Arc::new(Platform::default());
     let of = platform.clone();
     let build: Build = Arc::new(move |setup, ports| match setup.name {
-        "one" | "many" | "own" | "asked" => Ok(Arc::new(Chatty::new(setup.name, of.clone()))),
+        "one" | "many" | "own" | "asked" | "lasting" => Ok(Arc::new(Chatty::new(setup.name, of.clone()))),
         _ => mc_channels::build(setup, ports),
     });
     let world = World::built_by(Some(build)).await;
@@ -107,7 +117,7 @@ pub async fn tell(world: &World, channel: &str, news: Vec<News>) {
 }
 
 /// `one`: a push per recipient. `many`: three in a push, in two parts. `own`: our push id is the platform's id.
-/// `asked`: three in a push, and results only for who asks.
+/// `asked`: three in a push, and results only for who asks. `lasting`, which a test makes itself: nothing can be taken back.
 struct Chatty {
     name: String,
     capability: Capability,
@@ -130,7 +140,7 @@ impl Chatty {
             quotas: &[],
             concurrency: 8,
             receipts: true,
-            recall: true,
+            recall: name != "lasting",
         };
         Self { name: name.to_owned(), capability, platform }
     }
@@ -160,6 +170,10 @@ impl Channel for Chatty {
         if let Some(error) = state.failures.pop() {
             return Err(error);
         }
+        if state.refused_part.is_some() && state.refused_part == push.part.payload["part"].as_u64() {
+            let (code, text) = ("5.7.1".to_owned(), "not this part".to_owned());
+            return Err(SendError { failure: SendFailure::Permanent, code, text });
+        }
         let id = match self.name.as_str() {
             "own" => push.push_id.to_owned(),
             name => format!("{name}-{}", state.pushes.len()),
@@ -174,7 +188,7 @@ impl Channel for Chatty {
     }
 
     fn recalls(&self) -> Option<&dyn Recalls> {
-        Some(self)
+        self.capability.recall.then_some(self as &dyn Recalls)
     }
 
     fn polls(&self) -> Option<&dyn Polls> {
@@ -206,5 +220,9 @@ impl Polls for Chatty {
         assert!(!to.is_empty());
         state.questions.push(platform_id.to_owned());
         Ok(state.answers.get(platform_id).cloned().unwrap_or(Polled { news: Vec::new(), done: false }))
+    }
+
+    fn has_it_already(&self, code: &str) -> bool {
+        code == REPEATED
     }
 }

@@ -122,6 +122,24 @@ async fn without_an_answer_in_the_end_the_message_does_what_it_says() {
 }
 
 #[tokio::test]
+async fn without_an_answer_a_message_is_sent_before_it_expires() {
+    let world = World::working().await;
+    let clock = world.clock.clone();
+    // Each answer takes as long as it may.
+    let asked = Asked::before_answering(move || clock.advance(Duration::from_secs(5))).await;
+    asked.say(503, "");
+    let mut body = body(&asked, None);
+    body["expire_at"] = json!(world.clock.now().after(MINUTE / 2));
+    let id = world.send(body).await;
+    world.settle().await;
+    for _ in 0..20 {
+        world.advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.finished(id).await.status, COMPLETED);
+    assert!(asked.count() > 1, "{}", asked.count());
+}
+
+#[tokio::test]
 async fn what_is_asked_late_is_asked_more_than_once() {
     let (world, asked) = (World::working().await, Asked::start().await);
     asked.say(503, "");

@@ -5,9 +5,6 @@ use std::time::Duration;
 use mc_core::Timestamp;
 use mc_core::ports::Clock;
 use mc_core::state::{MessageStatus, State};
-use mc_pipeline::accept::Refusal;
-use mc_pipeline::people::import::{self, Changed, Report, RowOutcome};
-use mc_pipeline::syslog::{self, Entry};
 use mc_pipeline::view;
 use mc_sandbox::Platform;
 use serde_json::{Value, json};
@@ -16,12 +13,6 @@ use crate::world::{COMPLETED, PROJECT, World, code, inline, pointer};
 
 fn mail(name: &str) -> Value {
     json!({"email": format!("{name}@example.com")})
-}
-
-/// What the log has of a part of an import: the contacts that are new or different.
-fn noted(_: &Report, changed: &[Changed]) -> Entry {
-    let names: Vec<&str> = changed.iter().map(|contact| contact.id.as_str()).collect();
-    Entry { kind: "contacts.import".to_owned(), data: json!(names), ..Entry::default() }
 }
 
 /// Everybody who got a mail, in order of their addresses.
@@ -177,6 +168,9 @@ async fn groups_nest_five_deep_and_never_in_a_circle() {
         let refusal = world.try_group(name, &members).await.unwrap_err();
         assert_eq!((code(&refusal), pointer(&refusal).as_str()), wanted, "{name} {members:?}");
     }
+    let refusal = world.try_group("new", &["@none", "ann", "nobody", "@new"]).await.unwrap_err();
+    let wanted = vec!["/members/0", "/members/2", "/members/3"];
+    assert_eq!((refusal.told().0, refusal.told().2), ("unknown_group", wanted), "every wrong one is named");
     // What lies below counts for those above: the fifth may not grow a sixth.
     world.group("leaf", &["ann"]).await;
     let refusal = world.try_group("g5", &["@leaf"]).await.unwrap_err();
@@ -227,6 +221,52 @@ async fn who_opted_out_of_a_category_is_suppressed() {
     );
     let id = world.send(json!({"template": "code", "to": ["@all"]})).await;
     assert_eq!(world.finished(id).await.status, COMPLETED, "nobody opts out of what has no category");
+}
+
+#[tokio::test]
+async fn who_opts_out_while_a_message_waits_is_suppressed() {
+    let world = World::working().await;
+    let ann = json!({"email": "ann@example.com", "mobile": "13900000000"});
+    let mut bob = sleeper("bob", "07:00", "08:30");
+    bob["mobile"] = json!("13800000000");
+    world.contact("ann", ann).await;
+    world.contact("bob", bob.clone()).await;
+    let template = |category: Value, channels: Value| json!({"title": "t", "body": "b", "category": category, "routing": {"channels": channels}});
+    world.template("news", template(json!("news"), json!(["mail", "ding"]))).await;
+    world.template("code", template(Value::Null, json!(["mail"]))).await;
+    // Of these bob sleeps through one, and two have a time.
+    let by_mail = json!({"template": "news", "to": ["bob"], "routing": {"channels": ["mail"]}});
+    let asleep = world.send(by_mail).await;
+    world.settle().await;
+    let at = world.clock.now().after(Duration::from_secs(3600));
+    let news = world.send(json!({"template": "news", "to": ["ann", "bob"], "send_at": at})).await;
+    let code = world.send(json!({"template": "code", "to": ["bob"], "send_at": at})).await;
+    bob["opt_outs"] = json!(["news"]);
+    world.contact("bob", bob).await;
+    world.advance(Duration::from_secs(1801)).await;
+    world.finished(asleep).await;
+    let suppressed = ("bob@example.com".to_owned(), State::Suppressed, Some("opted_out".to_owned()));
+    assert_eq!(recipients(&world, asleep).await, std::slice::from_ref(&suppressed));
+    world.advance(Duration::from_secs(1801)).await;
+    assert_eq!(world.finished(news).await.counts.get(State::Suppressed), 1);
+    assert!(recipients(&world, news).await.contains(&suppressed));
+    let group = world.sandbox.accepted(Platform::Dingtalk)[0].raw.clone();
+    assert!(group.contains("13900000000") && !group.contains("13800000000"), "nor mentioned: {group}");
+    assert_eq!(world.finished(code).await.status, COMPLETED, "nobody opts out of what has no category");
+    assert_eq!(mailed(&world), ["ann@example.com", "bob@example.com"]);
+}
+
+#[tokio::test]
+async fn a_retry_is_not_for_who_opted_out_since() {
+    let world = World::working().await;
+    world.contact("nobody", mail("nobody")).await;
+    world.template("news", json!({"body": "b", "category": "news", "routing": {"channels": ["mail"]}})).await;
+    let id = world.send(json!({"template": "news", "to": ["nobody"]})).await;
+    assert_eq!(world.finished(id).await.counts.get(State::Failed), 1);
+    world.contact("nobody", json!({"email": "nobody@example.com", "opt_outs": ["news"]})).await;
+    let again = world.again(id).await.unwrap();
+    world.finished(again).await;
+    assert_eq!(recipients(&world, again).await[0].2.as_deref(), Some("opted_out"));
 }
 
 #[tokio::test]
@@ -309,26 +349,6 @@ async fn high_wakes_everybody_and_what_expires_meanwhile_is_expired() {
 }
 
 #[tokio::test]
-async fn no_row_is_lost_in_a_quote_without_a_word() {
-    let world = World::quiet().await;
-    let read = async |file: &str| import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await;
-    let open = read("id,name\nu1,Ann\nu2,\"Bob\nu3,Cy\n").await.unwrap_err();
-    assert_eq!((code(&open), pointer(&open).as_str()), ("invalid_csv", ""));
-    assert!(format!("{open:?}").contains("a quote opened on line 3 is not closed"), "{open:?}");
-    // Here the quote of line 3 ends the one of line 2.
-    let report = read("id;name\nu1;\"Ann\nu2;\"Bob\nu3;\"C\"\"y\"\n").await.unwrap();
-    let rows: Vec<(u64, RowOutcome)> = report.rows.iter().map(|row| (row.line, row.outcome)).collect();
-    assert_eq!(rows, [(2, RowOutcome::Refused), (4, RowOutcome::Created)]);
-    assert!(report.rows[0].errors[0].detail.starts_with("on line 3 "), "{:?}", report.rows[0]);
-    let cy = world.center.contacts.get(PROJECT, "u3").await.unwrap().unwrap();
-    assert_eq!(cy.name.as_deref(), Some("C\"y"));
-    // Old spreadsheets end lines with a carriage return alone.
-    let report = read("id,opt_outs\ru4,a;b;c\ru5,\"x\"y\ru6,\r").await.unwrap();
-    let rows: Vec<(u64, RowOutcome)> = report.rows.iter().map(|row| (row.line, row.outcome)).collect();
-    assert_eq!(rows, [(2, RowOutcome::Created), (3, RowOutcome::Refused), (4, RowOutcome::Created)]);
-}
-
-#[tokio::test]
 async fn what_is_wrong_with_somebodys_own_values_is_named_where_it_stands() {
     let world = World::working().await;
     for name in ["ann", "bob"] {
@@ -355,75 +375,4 @@ async fn what_is_wrong_with_somebodys_own_values_is_named_where_it_stands() {
         let refused = world.try_send(body).await.unwrap_err();
         assert_eq!((code(&refused), pointer(&refused).as_str()), wanted, "{template} {values}");
     }
-}
-
-#[tokio::test]
-async fn a_file_of_contacts_is_judged_row_by_row() {
-    let world = World::quiet().await;
-    let file = "\
-id,name,email,timezone,quiet_hours,opt_outs
-u1,Ann,ann@example.com,Asia/Shanghai,22:00-08:00,news alerts
-u2,Bob,not an address,,,
-a b,Cy,cy@example.com,,,
-u1,Again,ann@example.com,,,
-u3,Di
-u4,Ed,ed@example.com,,nights,
-";
-    let dry = import::import(&world.center, PROJECT, file.as_bytes(), None).await.unwrap();
-    assert_eq!(dry.created, 1);
-    assert_eq!(world.center.contacts.list(PROJECT, 10, None).await.unwrap().items.len(), 0);
-    let report = import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await.unwrap();
-    let rows: Vec<(u64, RowOutcome, String)> = report
-        .rows
-        .iter()
-        .map(|r| (r.line, r.outcome, r.errors.first().map(|e| e.pointer.clone()).unwrap_or_default()))
-        .collect();
-    let refused = |line, pointer: &str| (line, RowOutcome::Refused, pointer.to_owned());
-    assert_eq!(
-        rows,
-        [
-            (2, RowOutcome::Created, String::new()),
-            refused(3, "/email"),
-            refused(4, "/id"),
-            refused(5, "/id"),
-            refused(6, ""),
-            refused(7, "/quiet_hours"),
-        ]
-    );
-    let ann = world.center.contacts.get(PROJECT, "u1").await.unwrap().unwrap();
-    assert_eq!(ann.name.as_deref(), Some("Ann"));
-    assert_eq!(ann.opt_outs, ["news", "alerts"]);
-    let again = import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await.unwrap();
-    assert_eq!((again.unchanged, again.refused), (1, 5));
-    let phones = "id;mobile\nu1;13800000000\n";
-    let report = import::import(&world.center, PROJECT, phones.as_bytes(), Some(&noted)).await.unwrap();
-    assert_eq!(report.replaced, 1);
-    let ann = world.center.contacts.get(PROJECT, "u1").await.unwrap().unwrap();
-    assert_eq!(ann.addresses.email.as_deref(), Some("ann@example.com"), "a field without a column stays");
-    assert_eq!(ann.addresses.mobile.as_deref(), Some("13800000000"));
-}
-
-#[tokio::test]
-async fn what_an_import_changed_before_it_broke_off_is_in_the_log() {
-    let world = World::quiet().await;
-    let names: Vec<String> = (0..250).map(|n| format!("u{n:03}")).collect();
-    let rows: String = names.iter().map(|name| format!("{name},{name}@example.com\n")).collect();
-    let file = format!("id,email\n{rows}");
-    let import = async || import::import(&world.center, PROJECT, file.as_bytes(), Some(&noted)).await;
-    let in_log = async || {
-        let filter = syslog::Filter { kind: Some("contacts.import".to_owned()), ..Default::default() };
-        let (entries, _) = syslog::list(&world.center, PROJECT, &filter, 50, None).await.unwrap();
-        let names = entries.iter().flat_map(|(_, entry)| entry.data.as_array().unwrap());
-        let mut names: Vec<String> = names.map(|name| name.as_str().unwrap().to_owned()).collect();
-        names.sort();
-        names
-    };
-    world.store.refuse(Some("u150"));
-    assert!(matches!(import().await, Err(Refusal::Failed(_))));
-    let stored = world.center.contacts.list(PROJECT, 500, None).await.unwrap().items.len();
-    assert_eq!((stored, in_log().await), (100, names[..100].to_vec()));
-    world.store.refuse(None);
-    let report = import().await.unwrap();
-    assert_eq!((report.unchanged, report.created), (100, 150));
-    assert_eq!(in_log().await, names, "each is there once");
 }

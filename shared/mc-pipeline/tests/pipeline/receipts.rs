@@ -1,4 +1,4 @@
-//! What platforms tell later: in any order, twice, too early; and what is taken back.
+//! What platforms tell later: in any order, twice, too early.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::chatty::{ASKED_AFTER, tell, told, world};
 use crate::world::{COMPLETED, PROJECT, World, code, inline};
 
-const TELLING: [EventKind; 6] = [
+pub const TELLING: [EventKind; 6] = [
     EventKind::MessageCompleted,
     EventKind::DeliveryDelivered,
     EventKind::DeliveryRead,
@@ -24,7 +24,7 @@ const TELLING: [EventKind; 6] = [
     EventKind::ChannelAction,
 ];
 
-fn mails(count: usize) -> Value {
+pub fn mails(count: usize) -> Value {
     (0..count).map(|i| json!({"email": format!("user{i}@example.com")})).collect()
 }
 
@@ -36,7 +36,7 @@ async fn state_of(world: &World, id: MessageId, address: &str) -> (State, Option
 }
 
 /// The events told so far by type, with the addresses in them, each id once.
-async fn events(world: &World) -> Vec<(String, Vec<String>)> {
+pub async fn events(world: &World) -> Vec<(String, Vec<String>)> {
     world.advance(Duration::ZERO).await;
     let hooks = world.sandbox.accepted(Place::Hook);
     let mut ids = BTreeSet::new();
@@ -59,7 +59,7 @@ async fn events(world: &World) -> Vec<(String, Vec<String>)> {
     told
 }
 
-fn event(kind: &str, to: &[&str]) -> (String, Vec<String>) {
+pub fn event(kind: &str, to: &[&str]) -> (String, Vec<String>) {
     (kind.to_owned(), to.iter().map(|a| (*a).to_owned()).collect())
 }
 
@@ -314,47 +314,6 @@ async fn another_channels_push_is_left_alone() {
     tell(&world, "own", vec![told(&format!("{}-0-0", id.ulid()), None, State::Read)]).await;
     tell(&world, "many", vec![told(&platform.pushes()[0].0, None, State::Read)]).await;
     assert_eq!(state_of(&world, id, "user0@example.com").await.0, State::Sent);
-}
-
-#[tokio::test]
-async fn a_recall_takes_back_what_was_sent_and_says_so() {
-    let (world, platform) = world().await;
-    world.webhook("results", &TELLING).await;
-    world.work();
-    let mut body = inline("many", mails(4));
-    body["content"]["body"] = json!("in two parts");
-    let id = world.send(body).await;
-    world.finished(id).await;
-    let last = platform.pushes().last().unwrap().0.clone();
-    tell(&world, "many", vec![told(&last, None, State::Failed)]).await;
-    let view = receipts::recall(&world.center, &world.caller(), id).await.unwrap();
-    assert_eq!(view.counts.iter().collect::<Vec<_>>(), [(State::Failed, 1), (State::Recalled, 3)]);
-    assert_eq!(view.status, COMPLETED);
-    assert_eq!(platform.recalled(), ["many-0", "many-1"], "both parts, and only of those who have it");
-    assert_eq!(
-        events(&world).await.into_iter().filter(|(kind, _)| kind == "delivery.recalled").collect::<Vec<_>>(),
-        [event("delivery.recalled", &["user0@example.com", "user1@example.com", "user2@example.com"])]
-    );
-    let again = receipts::recall(&world.center, &world.caller(), id).await.unwrap_err();
-    assert_eq!(code(&again), "not_recallable");
-}
-
-#[tokio::test]
-async fn a_recall_that_the_platform_refuses_changes_nothing() {
-    let (world, platform) = world().await;
-    let id = world.send(inline("one", mails(2))).await;
-    let early = receipts::recall(&world.center, &world.caller(), id).await.unwrap_err();
-    assert_eq!(code(&early), "not_recallable", "not sent yet");
-    world.work();
-    world.finished(id).await;
-    platform.refuse_recalls(true);
-    let refused = receipts::recall(&world.center, &world.caller(), id).await.unwrap_err();
-    assert!(format!("{refused:?}").contains("sent too long ago"), "{refused:?}");
-    assert_eq!(world.view(id).await.counts.get(State::Sent), 2);
-    let other = world.send(inline("im", json!([]))).await;
-    world.finished(other).await;
-    let unable = receipts::recall(&world.center, &world.caller(), other).await.unwrap_err();
-    assert!(format!("{unable:?}").contains("im cannot take a message back"), "{unable:?}");
 }
 
 #[tokio::test]

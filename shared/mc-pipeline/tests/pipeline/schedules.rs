@@ -22,12 +22,17 @@ use crate::world::{COMPLETED, PROJECT, World, code, inline, pointer};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// A condition that is asked with `GET`.
+pub fn asking(url: &str) -> Condition {
+    serde_json::from_value(json!({"url": url})).unwrap()
+}
+
 /// What a test wants of a schedule besides its times.
-struct Wish {
-    message: Value,
-    enabled: bool,
-    catch_up: CatchUp,
-    condition: Option<Condition>,
+pub struct Wish {
+    pub message: Value,
+    pub enabled: bool,
+    pub catch_up: CatchUp,
+    pub condition: Option<Condition>,
 }
 
 impl Default for Wish {
@@ -36,7 +41,7 @@ impl Default for Wish {
     }
 }
 
-async fn try_put(
+pub async fn try_put(
     world: &World,
     when: (Option<&str>, Option<Timestamp>),
     wish: Wish,
@@ -54,19 +59,19 @@ async fn try_put(
     schedules::put(&world.center, &world.caller(), "s", draft).await
 }
 
-async fn put(world: &World, cron: &str, wish: Wish) -> Schedule {
+pub async fn put(world: &World, cron: &str, wish: Wish) -> Schedule {
     match try_put(world, (Some(cron), None), wish).await {
         Ok((_, schedule)) => schedule,
         Err(refusal) => panic!("{refusal:?}"),
     }
 }
 
-async fn stored(world: &World) -> Schedule {
+pub async fn stored(world: &World) -> Schedule {
     schedules::get(&world.center, PROJECT, "s").await.unwrap().unwrap()
 }
 
 /// Every message of the last days, the newest first.
-async fn messages(world: &World) -> Vec<MessageView> {
+pub async fn messages(world: &World) -> Vec<MessageView> {
     let filter = Filter {
         from: Some(world.clock.now().before(Duration::from_secs(400 * 86_400))),
         ..Filter::default()
@@ -74,12 +79,12 @@ async fn messages(world: &World) -> Vec<MessageView> {
     view::list(&world.center, PROJECT, &filter, 200, None).await.unwrap().items
 }
 
-async fn log(world: &World, kind: &str) -> Vec<Value> {
+pub async fn log(world: &World, kind: &str) -> Vec<Value> {
     let (entries, _) = syslog::list(&world.center, PROJECT, &Default::default(), 200, None).await.unwrap();
     entries.into_iter().filter(|(_, e)| e.kind == kind).map(|(_, e)| e.data).collect()
 }
 
-fn arrived(world: &World) -> usize {
+pub fn arrived(world: &World) -> usize {
     world.sandbox.accepted(Platform::Im).len()
 }
 
@@ -128,12 +133,28 @@ async fn one_time_is_one_message() {
     world.advance(MINUTE).await;
     assert_eq!(arrived(&world), 1);
     assert_eq!(stored(&world).await.next, None);
-    // It may be put again as it is, and does not run again.
-    assert_eq!(try_put(&world, (None, Some(at)), Wish::default()).await.unwrap().0, Put::Replaced);
+    // It may be put again as it is, also paused in between, and does not run again.
+    for enabled in [true, false, true] {
+        let wish = Wish { enabled, ..Wish::default() };
+        assert_eq!(try_put(&world, (None, Some(at)), wish).await.unwrap().0, Put::Replaced);
+    }
     world.advance(HOUR).await;
     assert_eq!(arrived(&world), 1);
     let past = try_put(&world, (None, Some(at.after(MINUTE))), Wish::default()).await.unwrap_err();
     assert_eq!(pointer(&past), "/at");
+}
+
+#[tokio::test]
+async fn one_time_that_passed_without_a_run_is_refused() {
+    let world = World::working().await;
+    let at = world.clock.now().after(HOUR);
+    let paused = || Wish { enabled: false, ..Wish::default() };
+    try_put(&world, (None, Some(at)), paused()).await.unwrap();
+    world.advance(2 * HOUR).await;
+    let past = try_put(&world, (None, Some(at)), Wish::default()).await.unwrap_err();
+    assert_eq!((code(&past), pointer(&past).as_str()), ("invalid_request", "/at"));
+    let still_paused = try_put(&world, (None, Some(at)), paused()).await.unwrap().1;
+    assert_eq!((still_paused.next, arrived(&world)), (None, 0));
 }
 
 #[tokio::test]
@@ -431,46 +452,4 @@ async fn a_schedule_is_run_by_hand_without_moving_its_next_run() {
     assert_eq!(stored(&world).await.next, next);
     let none = schedules::run_now(&world.center, &world.caller(), "other", None).await.unwrap_err();
     assert_eq!(code(&none), "not_found");
-}
-
-fn asking(url: &str) -> Condition {
-    serde_json::from_value(json!({"url": url})).unwrap()
-}
-
-#[tokio::test]
-async fn a_run_whose_condition_says_no_makes_no_message() {
-    let world = World::working().await;
-    let asked = Asked::start().await;
-    let condition = Condition { method: mc_core::model::AskMethod::Post, ..asking(&asked.url) };
-    let next =
-        put(&world, "0 9 * * *", Wish { condition: Some(condition), ..Wish::default() }).await.next.unwrap();
-    asked.say(200, "false");
-    world.clock.set(next);
-    world.advance(Duration::ZERO).await;
-    assert_eq!((arrived(&world), messages(&world).await.len()), (0, 0));
-    assert_eq!(log(&world, "schedule.skipped").await[0]["code"], "condition_false");
-    assert_eq!(asked.bodies()[0]["schedule"], "s");
-    asked.say(200, r#"{"send": true}"#);
-    world.advance(24 * HOUR).await;
-    assert_eq!(arrived(&world), 1);
-}
-
-#[tokio::test]
-async fn a_run_whose_condition_does_not_answer_asks_again_and_then_does_what_it_says() {
-    for (on_error, sent) in [("send", 1), ("skip", 0)] {
-        let world = World::working().await;
-        let asked = Asked::start().await;
-        let condition = serde_json::from_value(json!({"url": asked.url, "on_error": on_error})).unwrap();
-        let wish = Wish { condition: Some(condition), catch_up: CatchUp::Skip, ..Wish::default() };
-        let next = put(&world, "0 9 * * *", wish).await.next.unwrap();
-        asked.say(503, "");
-        world.clock.set(next);
-        for _ in 0..20 {
-            world.advance(Duration::from_secs(40)).await;
-        }
-        assert!(asked.count() > 5, "{}", asked.count());
-        assert_eq!(arrived(&world), sent, "{on_error}");
-        assert_eq!(log(&world, "schedule.skipped").await.len(), 1 - sent);
-        assert_eq!(stored(&world).await.next, Some(next.after(24 * HOUR)));
-    }
 }

@@ -108,3 +108,34 @@ async fn what_is_due_on_a_channel_that_was_switched_off_says_so() {
     let view = world.finished(id).await;
     assert_eq!((view.status, reason(&view)), (MessageStatus::Failed, None));
 }
+
+#[tokio::test]
+async fn what_waits_for_its_channel_says_that_it_was_switched_off() {
+    for wanted in [Reason::Retry, Reason::Quota, Reason::Pace] {
+        let world = World::working().await;
+        let two = json!([{"email": "a@example.com"}, {"email": "b@example.com"}]);
+        let (name, to) = if wanted == Reason::Pace { ("mail", two) } else { ("im", json!([])) };
+        let body = inline(name, to);
+        let mut channel = world.center.channels.doc(PROJECT, name).await.unwrap().unwrap();
+        match wanted {
+            Reason::Quota => channel.limits.per_day = Some(1),
+            Reason::Pace => channel.limits.per_minute = Some(1),
+            _ => world.sandbox.push_fault(Fault { status: Some(503), ..Fault::on(Platform::Im) }),
+        }
+        world.center.channels.put(PROJECT, name, channel).await.unwrap();
+        if wanted == Reason::Quota {
+            let first = world.send(body.clone()).await;
+            world.finished(first).await;
+        }
+        let id = world.send(body).await;
+        world.until(id, |view| reason(view) == Some(wanted)).await;
+        let before = waiting(&world, id).await;
+        assert!(!before.detail.contains("switched off"), "{before:?}");
+        let mut channel = world.center.channels.doc(PROJECT, name).await.unwrap().unwrap();
+        channel.enabled = false;
+        world.center.channels.put(PROJECT, name, channel).await.unwrap();
+        let waits = waiting(&world, id).await;
+        assert_eq!((waits.reason, waits.until), (wanted, before.until));
+        assert!(waits.detail.contains("switched off"), "{waits:?}");
+    }
+}

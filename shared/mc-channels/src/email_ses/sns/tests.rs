@@ -95,7 +95,11 @@ async fn no_change_of_what_was_signed_passes() {
                 _ => format!("{} ", value.as_str().unwrap()).into(),
             };
             let result = post(&Sns::default(), &changed).await;
-            assert_eq!(result, Err(CallbackError::Signature), "{name}: {field}");
+            let expected = match field.as_str() {
+                "TopicArn" => CallbackError::Stranger("topic_arn"),
+                _ => CallbackError::Signature,
+            };
+            assert_eq!(result, Err(expected), "{name}: {field}");
         }
     }
 }
@@ -103,7 +107,7 @@ async fn no_change_of_what_was_signed_passes() {
 #[tokio::test]
 async fn only_the_configured_topic_is_heard() {
     let sns = Sns::default();
-    assert_eq!(post(&sns, &posted("another topic")).await, Err(CallbackError::Signature));
+    assert_eq!(post(&sns, &posted("another topic")).await, Err(CallbackError::Stranger("topic_arn")));
     assert!(sns.asked.lock().unwrap().is_empty(), "a stranger's topic makes us fetch nothing");
     let body = posted("version 2").to_string();
     let request = CallbackRequest { method: "POST", query: "", headers: &[], body: body.as_bytes() };
@@ -143,6 +147,23 @@ async fn what_cannot_be_checked_now_is_asked_for_again() {
     assert!(matches!(post(&sns, &json!({"eventType": "Bounce"})).await, Err(CallbackError::Malformed(_))));
     let answer = post(&Sns::default(), &posted("plain text")).await.unwrap();
     assert_eq!((answer.status, answer.news), (200, vec![]));
+}
+
+#[tokio::test]
+async fn what_sns_does_not_post_is_refused_in_plain_words() {
+    for (body, why) in [
+        ("", "it is no JSON"),
+        ("{", "it is no JSON"),
+        ("[]", "it is no JSON object"),
+        ("null", "it is no JSON object"),
+        ("{}", "missing field `Type`"),
+    ] {
+        let request = CallbackRequest { method: "POST", query: "", headers: &[], body: body.as_bytes() };
+        let (sns, clock) = (Sns::default(), MockClock::default());
+        let result = read(&config(Some(TOPIC)), &Certificates::default(), &sns, &clock, &request).await;
+        let expected = CallbackError::Malformed(format!("this is not what SNS posts: {why}"));
+        assert_eq!(result, Err(expected), "{body}");
+    }
 }
 
 #[test]

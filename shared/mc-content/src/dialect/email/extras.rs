@@ -5,17 +5,18 @@ use mc_core::model::Content;
 use super::super::content::link_of;
 use super::super::html::{KEEP_SPACES, escape};
 use super::super::link::safe_url;
+use super::direction::Direction;
 use super::style;
 
-pub(super) fn write(content: &Content, out: &mut String) {
-    facts(content, out);
-    buttons(content, out);
-    link(content, out);
+pub(super) fn write(content: &Content, direction: Direction, out: &mut String) {
+    facts(content, direction, out);
+    buttons(content, direction, out);
+    link(content, direction, out);
 }
 
 /// A table of two columns; the value of a fact without a label takes both. A long value wraps anywhere, so it never
 /// scrolls.
-fn facts(content: &Content, out: &mut String) {
+fn facts(content: &Content, direction: Direction, out: &mut String) {
     if content.facts.is_empty() {
         return;
     }
@@ -29,10 +30,11 @@ fn facts(content: &Content, out: &mut String) {
         out.push_str("<tr>");
         let has_label = !fact.label.trim().is_empty();
         if has_label {
-            out.push_str(
-                "<th scope=\"row\" class=\"mc-label\" width=\"32%\" style=\"width:32%;padding:8px 12px 8px 0;\
-                 border-bottom:1px solid #e5e7eb;text-align:left;vertical-align:top;font-weight:400;color:#4b5563\">",
-            );
+            out.push_str("<th scope=\"row\" class=\"mc-label\" width=\"32%\" style=\"width:32%;padding:8px ");
+            out.push_str(direction.pick("12px 8px 0", "0 8px 12px"));
+            out.push_str(";border-bottom:1px solid #e5e7eb;text-align:");
+            out.push_str(direction.pick("left", "right"));
+            out.push_str(";vertical-align:top;font-weight:400;color:#4b5563\">");
             escape(&fact.label, out);
             out.push_str("</th>");
         }
@@ -63,7 +65,7 @@ fn lines(text: &str, out: &mut String) {
 /// has the level's colour, the others a frame. One that may not be opened is its text.
 ///
 /// The link is one of them, if somebody chose its words.
-fn buttons(content: &Content, out: &mut String) {
+fn buttons(content: &Content, direction: Direction, out: &mut String) {
     let color = style::color(content.level);
     let mut first = true;
     let own = content.links().map(|button| (button.text.as_str(), button.url.as_str()));
@@ -76,8 +78,10 @@ fn buttons(content: &Content, out: &mut String) {
         };
         out.push_str(
             "<table role=\"presentation\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
-             style=\"display:inline-table;border-collapse:separate;max-width:100%;margin:0 8px 12px 0\"><tr><td class=\"",
+             style=\"display:inline-table;border-collapse:separate;max-width:100%;margin:0 ",
         );
+        out.push_str(direction.pick("8px 12px 0", "0 12px 8px"));
+        out.push_str("\"><tr><td class=\"");
         out.push_str(if first { "mc-first" } else { "mc-more" });
         out.push_str("\" align=\"center\" bgcolor=\"");
         let (ground, frame, words) =
@@ -103,13 +107,14 @@ fn buttons(content: &Content, out: &mut String) {
     }
 }
 
-fn link(content: &Content, out: &mut String) {
+fn link(content: &Content, direction: Direction, out: &mut String) {
     let bare = link_of(content).filter(|_| content.link_label().is_none());
     let Some(url) = bare.and_then(safe_url) else { return };
     let mut escaped = String::with_capacity(url.len());
     escape(&url, &mut escaped);
-    for piece in
-        ["<p style=\"margin:8px 0 0;font-size:13px\"><a href=\"", &escaped, "\">", &escaped, "</a></p>\n"]
+    // An address among words that are read from the right is still read from the left.
+    let own = direction.pick("<a href=\"", "<a dir=\"ltr\" href=\"");
+    for piece in ["<p style=\"margin:8px 0 0;font-size:13px\">", own, &escaped, "\">", &escaped, "</a></p>\n"]
     {
         out.push_str(piece);
     }

@@ -4,8 +4,8 @@
 //! an attribute says (`width`, `align`) is not said again; and a table that says how much room it takes, and has no lines, is
 //! the author's layout, in which no cell gets a line.
 
+use super::super::html::Style;
 use super::super::tags::{Piece, Tag, UNREAD, pieces};
-use super::style;
 
 /// What Markdown writes as well. A box of the author's is no box of ours.
 const STYLED: [&str; 16] = [
@@ -27,9 +27,6 @@ const STYLED: [&str; 16] = [
     "hr",
 ];
 
-/// Attributes by which a table lays out, unless it has lines.
-const LAYOUT: [&str; 7] = ["cellpadding", "cellspacing", "width", "align", "bgcolor", "background", "role"];
-
 /// Attributes, and what of a style they say already.
 const SAID: [(&str, &[&str]); 5] = [
     ("width", &["width", "min-width"]),
@@ -40,7 +37,7 @@ const SAID: [(&str, &[&str]); 5] = [
 ];
 
 /// HTML with the styles that its blocks lack.
-pub(super) fn styled(html: &str) -> String {
+pub(super) fn styled(html: &str, look: Style) -> String {
     let mut out = String::with_capacity(html.len() + html.len() / 2);
     // Of each table that is open, whether its cells are ours to style.
     let mut tables = Vec::new();
@@ -54,7 +51,7 @@ pub(super) fn styled(html: &str) -> String {
             ("table", true) => {
                 tables.pop();
             }
-            ("table", false) => tables.push(!is_layout(tag)),
+            ("table", false) => tables.push(!tag.lays_out()),
             _ => {}
         }
         let is_ours = match name.as_str() {
@@ -62,7 +59,7 @@ pub(super) fn styled(html: &str) -> String {
             name => STYLED.contains(&name),
         };
         if is_ours && !tag.closes() {
-            push(tag, &name, &mut out);
+            push(tag, &name, look, &mut out);
         } else {
             out.push_str(tag.source());
         }
@@ -70,15 +67,8 @@ pub(super) fn styled(html: &str) -> String {
     out
 }
 
-fn is_layout(table: Tag<'_>) -> bool {
-    match table.value("border") {
-        Some(border) => matches!(border.trim(), "" | "0"),
-        None => table.attributes().iter().any(|a| LAYOUT.iter().any(|name| a.is(name))),
-    }
-}
-
 /// Writes a start tag with its style.
-fn push(tag: Tag<'_>, name: &str, out: &mut String) {
+fn push(tag: Tag<'_>, name: &str, look: Style, out: &mut String) {
     let (attributes, tag) = (tag.attributes(), tag.source());
     let said: Vec<&str> = SAID
         .iter()
@@ -90,7 +80,7 @@ fn push(tag: Tag<'_>, name: &str, out: &mut String) {
         let name = property.split(':').next().unwrap_or_default();
         !name.is_empty() && !said.contains(&name)
     };
-    let ours = style::of(name).split(';').filter(lacks).collect::<Vec<_>>().join(";");
+    let ours = look(name).split(';').filter(lacks).collect::<Vec<_>>().join(";");
     match attributes.iter().find(|a| a.is("style")) {
         Some(own) if own.quoted => {
             out.push_str(&tag[..own.value.start]);
@@ -109,7 +99,11 @@ fn push(tag: Tag<'_>, name: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::style;
+
+    fn styled(html: &str) -> String {
+        super::styled(html, style::of)
+    }
 
     #[test]
     fn blocks_get_the_styles_that_their_author_left_open() {

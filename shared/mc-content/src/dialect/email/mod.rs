@@ -1,5 +1,6 @@
 //! A mail: the HTML document, and the plain text beside it.
 
+mod direction;
 mod extras;
 mod footer;
 mod fragment;
@@ -13,6 +14,7 @@ use super::html::{self, escape};
 use super::link::safe_url;
 use super::{content, html_text, parse, text};
 
+use direction::Direction;
 pub use footer::add_unsubscribe;
 pub use taken_out::taken_out;
 
@@ -38,27 +40,34 @@ pub struct Email {
 /// An HTML body that already is a document keeps its own frame; what else the content has goes before its end. A part of a
 /// page looks like Markdown where its author did not say otherwise, unless it brings rules of its own. An HTML body with
 /// colours of its own is shown on white, in the dark too: nobody can know whether they could be read on black.
+///
+/// A mail whose first letter is of a script that is read from the right, such as Arabic or Hebrew, is laid out from the
+/// right. In an HTML body that is true of our frame and of what its author left open.
 pub fn email(content: &Content) -> Email {
+    let title = content.title.trim();
     let body = match content.body.format {
         Format::Text => Body {
             html: html::paragraphs(&content.body.text, style::of),
             text: content.body.text.clone(),
             has_title: false,
+            direction: Direction::of(title, &content.body.text),
         },
         Format::Markdown => {
             let blocks = parse::parse(&content.body.text);
-            let has_title = begins_with_title(&blocks, content.title.trim());
-            let look: html::Style = if has_title { style::with_title } else { style::of };
-            Body { html: html::write(&blocks, look), text: text::write(&blocks), has_title }
+            let has_title = begins_with_title(&blocks, title);
+            let text = text::write(&blocks);
+            let direction = Direction::of(title, &text);
+            let look = if has_title { direction.look_with_title() } else { direction.look() };
+            Body { html: html::write(&blocks, look), text, has_title, direction }
         }
-        Format::Html => Body {
-            html: content.body.text.clone(),
-            text: html_text::write(&content.body.text),
-            has_title: false,
-        },
+        Format::Html => {
+            let text = html_text::write(&content.body.text);
+            let direction = Direction::of(title, &text);
+            Body { html: content.body.text.clone(), text, has_title: false, direction }
+        }
     };
     let html = if content.body.format == Format::Html && is_document(&body.html) {
-        framed(content, &body.html)
+        framed(content, &body)
     } else {
         document(content, &body)
     };
@@ -71,6 +80,7 @@ struct Body {
     text: String,
     /// Whether it begins with the title, which is then not written twice.
     has_title: bool,
+    direction: Direction,
 }
 
 fn begins_with_title(blocks: &[Block], title: &str) -> bool {
@@ -97,11 +107,14 @@ fn end_of_body(html: &str) -> usize {
 }
 
 /// An author's own document, with what else the content has.
-fn framed(content: &Content, html: &str) -> String {
+fn framed(content: &Content, Body { html, direction, .. }: &Body) -> String {
     let (before, after) = html.split_at(end_of_body(html));
     let mut out = String::with_capacity(html.len() + 1024);
     out.push_str(before);
-    extras::write(content, &mut out);
+    // Whatever the author's frame says, ours is laid out in one direction.
+    out.push_str(direction.pick("", "<div dir=\"rtl\" style=\"text-align:right\">\n"));
+    extras::write(content, *direction, &mut out);
+    out.push_str(direction.pick("", "</div>\n"));
     out.push_str(after);
     out
 }
@@ -117,6 +130,7 @@ fn document(content: &Content, body: &Body) -> String {
         out.push_str(language);
         out.push('"');
     }
+    out.push_str(body.direction.pick("", " dir=\"rtl\""));
     out.push_str(style::HEAD_START);
     out.push_str("<title>");
     escape(title, &mut out);
@@ -137,7 +151,7 @@ fn document(content: &Content, body: &Body) -> String {
             out.push_str(piece);
         }
     }
-    out.push_str(style::TEXT_START);
+    out.push_str(body.direction.pick(style::TEXT_START, style::TEXT_START_RIGHT_TO_LEFT));
     if !title.is_empty() && !body.has_title {
         out.push_str("<h1 style=\"");
         out.push_str(style::TITLE);
@@ -156,13 +170,13 @@ fn document(content: &Content, body: &Body) -> String {
         if find(&body.html, "<style").is_some() {
             out.push_str(&body.html);
         } else {
-            out.push_str(&fragment::styled(&body.html));
+            out.push_str(&fragment::styled(&body.html, body.direction.look()));
         }
         out.push_str("\n</div>\n");
     } else {
         out.push_str(&body.html);
     }
-    extras::write(content, &mut out);
+    extras::write(content, body.direction, &mut out);
     out.push_str(style::CARD_END);
     out.push_str("</body>\n</html>\n");
     out

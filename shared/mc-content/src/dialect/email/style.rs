@@ -23,9 +23,44 @@ pub(super) const FOOTER_START: &str = concat!(
 /// The style of the mail's title.
 pub(super) const TITLE: &str = "margin:0 0 16px;font-size:22px;line-height:1.35;font-weight:600";
 
+/// A code block's style.
+macro_rules! code {
+    () => {
+        "margin:0 0 16px;padding:12px 14px;background:#f3f4f6;border-radius:6px;white-space:pre-wrap;\
+         font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;line-height:1.55"
+    };
+}
+
+/// The style of a cell in a table's head, whose text begins on this side.
+macro_rules! head_cell {
+    ($side:literal) => {
+        concat!(
+            "min-width:4em;padding:8px 12px;border:1px solid #d1d5db;background:#f9fafb;text-align:",
+            $side,
+            ";vertical-align:top;font-weight:600;word-break:normal;overflow-wrap:break-word;"
+        )
+    };
+}
+
 /// The style of a block, by its tag, in a body whose first heading is the mail's title.
 pub(super) fn with_title(tag: &str) -> &'static str {
     if tag == "h1" { TITLE } else { of(tag) }
+}
+
+/// The same in a mail that is read from the right.
+pub(super) fn with_title_right_to_left(tag: &str) -> &'static str {
+    if tag == "h1" { TITLE } else { of_right_to_left(tag) }
+}
+
+/// The style of a block in a mail that is read from the right. Code is written from the left everywhere.
+pub(super) fn of_right_to_left(tag: &str) -> &'static str {
+    match tag {
+        "ul" | "ol" => "margin:0 0 16px;padding:0 24px 0 0",
+        "blockquote" => "margin:0 0 16px;padding:0 16px 0 0;border-right:4px solid #d1d5db;color:#4b5563",
+        "pre" => concat!(code!(), ";direction:ltr;text-align:left"),
+        "th" => head_cell!("right"),
+        _ => of(tag),
+    }
 }
 
 /// The style of a block, by its tag. Marks inside of lines have none.
@@ -39,19 +74,13 @@ pub(super) fn of(tag: &str) -> &'static str {
         "ul" | "ol" => "margin:0 0 16px;padding-left:24px",
         "li" => "margin:0 0 6px;",
         "blockquote" => "margin:0 0 16px;padding:0 0 0 16px;border-left:4px solid #d1d5db;color:#4b5563",
-        "pre" => {
-            "margin:0 0 16px;padding:12px 14px;background:#f3f4f6;border-radius:6px;white-space:pre-wrap;\
-             font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:13px;line-height:1.55"
-        }
+        "pre" => code!(),
         // The box in which a wide table scrolls.
         "div" => "margin:0 0 16px;overflow-x:auto",
         "table" => "border-collapse:collapse;width:100%",
         // A column keeps room for a few characters, or Chinese would stand in it letter below letter. Words stay whole
         // but for long ones, which are written with places to break.
-        "th" => {
-            "min-width:4em;padding:8px 12px;border:1px solid #d1d5db;background:#f9fafb;text-align:left;\
-             vertical-align:top;font-weight:600;word-break:normal;overflow-wrap:break-word;"
-        }
+        "th" => head_cell!("left"),
         "td" => {
             "min-width:4em;padding:8px 12px;border:1px solid #d1d5db;vertical-align:top;\
              word-break:normal;overflow-wrap:break-word;"
@@ -131,14 +160,27 @@ pub(super) const CARD_START: &str = "<table role=\"presentation\" class=\"mc-pag
     <table role=\"presentation\" class=\"mc-card\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" \
     style=\"table-layout:fixed;max-width:600px;background:#ffffff;border-radius:8px;overflow:hidden\">\n";
 
+macro_rules! text_start {
+    ($direction:literal, $side:literal) => {
+        concat!(
+            "<tr><td class=\"mc-text\"",
+            $direction,
+            " align=\"",
+            $side,
+            "\" style=\"padding:28px 32px;font-family:",
+            fonts!(),
+            ";font-size:15px;line-height:1.65;color:#1f2937;text-align:",
+            $side,
+            ";word-break:break-word;overflow-wrap:anywhere;-webkit-text-size-adjust:100%\">\n"
+        )
+    };
+}
+
 /// The cell that holds everything to read.
-pub(super) const TEXT_START: &str = concat!(
-    "<tr><td class=\"mc-text\" align=\"left\" style=\"padding:28px 32px;\
-    font-family:",
-    fonts!(),
-    ";font-size:15px;line-height:1.65;color:#1f2937;text-align:left;\
-    word-break:break-word;overflow-wrap:anywhere;-webkit-text-size-adjust:100%\">\n"
-);
+pub(super) const TEXT_START: &str = text_start!("", "left");
+
+/// The same where it is read from the right. It says so itself, because web mail drops the page's root.
+pub(super) const TEXT_START_RIGHT_TO_LEFT: &str = text_start!(" dir=\"rtl\"", "right");
 
 /// The ends of what [`TEXT_START`] and [`CARD_START`] began.
 pub(super) const CARD_END: &str =

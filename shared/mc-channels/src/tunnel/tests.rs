@@ -140,7 +140,7 @@ async fn a_proxy_that_does_not_answer_is_given_up() {
             let proxy = Proxy::parse(&format!("{scheme}://egress:hunter2@127.0.0.1:{port}")).ok().unwrap();
             let limit = Duration::from_millis(50);
             let error = open(&proxy, &tls, &http, ("mail.test", 25), limit).await.unwrap_err();
-            assert_eq!(error.kind, HttpErrorKind::NotConnected, "{scheme}: {error}");
+            assert_eq!(error.kind, HttpErrorKind::Proxy, "{scheme}: {error}");
             assert!(error.text.contains(&format!("the proxy 127.0.0.1:{port}")), "{scheme}: {error}");
             assert!(error.text.ends_with(expected), "{scheme}: {error}");
         }

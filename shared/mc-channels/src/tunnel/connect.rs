@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Host;
 
 use super::Denied;
+use crate::http::unknown_to_it;
 
 /// A proxy that says more before the way is open is none.
 const LONGEST_HEAD: usize = 8192;
@@ -22,8 +23,7 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     stream.flush().await?;
     let reason = match status(&head(stream).await?) {
         Some(200..=299) => return Ok(()),
-        Some(407) if known => "does not accept the credentials in its URL (HTTP 407)".into(),
-        Some(407) => "wants credentials; put them into its URL (HTTP 407)".into(),
+        Some(407) => format!("{} (HTTP 407)", unknown_to_it(known)).into(),
         Some(code) => format!("refuses the way to {target}:{port} (HTTP {code})").into(),
         None => "does not answer like an HTTP proxy".into(),
     };

@@ -4,6 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Host;
 
 use super::Denied;
+use crate::http::unknown_to_it;
 
 const VERSION: u8 = 5;
 const NO_CREDENTIALS: u8 = 0;
@@ -26,7 +27,7 @@ pub(super) async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     match (read(stream).await?, credentials) {
         ([VERSION, NO_CREDENTIALS], _) => {}
         ([VERSION, NAME_AND_PASSWORD], Some((name, password))) => sign_in(stream, &name, &password).await?,
-        ([VERSION, NONE_ACCEPTABLE], None) => return because("wants credentials; put them into its URL"),
+        ([VERSION, NONE_ACCEPTABLE], None) => return because(unknown_to_it(false)),
         ([VERSION, NONE_ACCEPTABLE], Some(_)) => return because("takes no name and password"),
         _ => return because("does not answer like a SOCKS5 proxy"),
     }
@@ -55,7 +56,7 @@ async fn sign_in<S: AsyncRead + AsyncWrite + Unpin>(
     write(stream, &request).await?;
     let [_, refused] = read(stream).await?;
     if refused != 0 {
-        return because("does not accept the credentials in its URL");
+        return because(unknown_to_it(true));
     }
     Ok(())
 }

@@ -23,10 +23,10 @@ use url::Host;
 
 use crate::http::{Proxy, Scheme, describe};
 
-pub(super) use secure::secure;
+pub(crate) use secure::secure;
 
 /// What lettre can speak SMTP over.
-pub(super) type Stream = Box<dyn AsyncTokioStream>;
+pub(crate) type Stream = Box<dyn AsyncTokioStream>;
 
 /// Why a proxy opens no way.
 enum Denied {
@@ -46,9 +46,9 @@ impl From<io::Error> for Denied {
 ///
 /// # Behavior
 /// - Both are checked like the proxy and the target of an HTTP call, before anything is connected.
-/// - A proxy that refuses is a connection that does not come up, and its text names the proxy without its credentials.
+/// - A proxy that does not answer or refuses is told as [`HttpErrorKind::Proxy`], named without its credentials.
 /// - Each address of the proxy gets `limit` to answer, and then the proxy gets it to open the way.
-pub(super) async fn open(
+pub(crate) async fn open(
     proxy: &Proxy,
     tls: &TlsConnector,
     http: &dyn Http,
@@ -57,10 +57,10 @@ pub(super) async fn open(
 ) -> Result<Stream, HttpError> {
     let target = proxy.destination(http, host, port).await?;
     let addresses = http.resolve(proxy.host(), proxy.port()).await?;
-    let name = format!("the proxy {}:{}", proxy.host(), proxy.port());
+    let name = proxy.name();
     let mut stream = reach(&addresses, limit)
         .await
-        .map_err(|error| not_connected(format!("no connection to {name}: {}", describe(&error))))?;
+        .map_err(|error| refused(format!("no connection to {name}: {}", describe(&error))))?;
     let opening = async {
         if proxy.scheme() == Scheme::Https {
             stream = secure(stream, proxy.host(), &name, tls).await?;
@@ -68,19 +68,19 @@ pub(super) async fn open(
         match ask(&mut stream, proxy, &target, port).await {
             Ok(()) => Ok(stream),
             Err(Denied::Lost(error)) => {
-                Err(not_connected(format!("{name} broke off before it opened the way: {}", describe(&error))))
+                Err(refused(format!("{name} broke off before it opened the way: {}", describe(&error))))
             }
-            Err(Denied::Because(reason)) => Err(not_connected(format!("{name} {reason}"))),
+            Err(Denied::Because(reason)) => Err(refused(format!("{name} {reason}"))),
         }
     };
     match tokio::time::timeout(limit, opening).await {
         Ok(result) => result,
-        Err(_) => Err(not_connected(format!("{name} did not open the way within {} s", limit.as_secs_f32()))),
+        Err(_) => Err(refused(format!("{name} did not open the way within {} s", limit.as_secs_f32()))),
     }
 }
 
 /// Connects to the first of the addresses that answers.
-pub(super) async fn reach(addresses: &[SocketAddr], limit: Duration) -> io::Result<Stream> {
+pub(crate) async fn reach(addresses: &[SocketAddr], limit: Duration) -> io::Result<Stream> {
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
         match tokio::time::timeout(limit, TcpStream::connect(address)).await {
@@ -109,6 +109,6 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-fn not_connected(text: String) -> HttpError {
-    HttpError { kind: HttpErrorKind::NotConnected, text }
+fn refused(text: String) -> HttpError {
+    HttpError { kind: HttpErrorKind::Proxy, text }
 }

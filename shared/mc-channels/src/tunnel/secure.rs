@@ -17,7 +17,7 @@ use super::Stream;
 use crate::http::{of_handshake, read_host};
 
 /// Sets up TLS with `host`, which errors call `name`.
-pub(in crate::email_smtp) async fn secure(
+pub(crate) async fn secure(
     stream: Stream,
     host: &str,
     name: &str,
