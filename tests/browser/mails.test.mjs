@@ -125,9 +125,10 @@ test("a mail in Arabic is laid out from the right, and the code in it from the l
       return {
         gaps: [".mc-text > h1", ".mc-text > p", ".mc-label"].map(gap),
         bars: [quote.borderLeftWidth, quote.borderRightWidth],
-        code: getComputedStyle(document.querySelector("pre")).direction,
+        // Code, and the footer, which is in Chinese and English.
+        others: ["pre", ".mc-foot"].map((selector) => getComputedStyle(document.querySelector(selector)).direction),
       };
     });
-    assert.deepEqual(seen, { gaps: [0, 0, 0], bars: ["0px", "4px"], code: "ltr" });
+    assert.deepEqual(seen, { gaps: [0, 0, 0], bars: ["0px", "4px"], others: ["ltr", "ltr"] });
   });
 });

@@ -15,7 +15,7 @@ macro_rules! fonts {
 
 /// The start of the footer, up to its words.
 pub(super) const FOOTER_START: &str = concat!(
-    "<div class=\"mc-foot\" style=\"padding:8px 16px 28px;background:#f3f4f6;color:#4b5563;text-align:center;font-family:",
+    "<div class=\"mc-foot\" dir=\"ltr\" style=\"padding:8px 16px 28px;background:#f3f4f6;color:#4b5563;text-align:center;font-family:",
     fonts!(),
     ";font-size:12px;line-height:1.6\">"
 );
