@@ -44,7 +44,7 @@ pub enum Port {
     ForgetFiles,
     /// Send mails through SES.
     Mail,
-    /// Ask SES for its quota.
+    /// Ask SES for its quota and its rate.
     MailQuota,
     /// Read the secrets of the first start.
     FirstSecrets,
@@ -105,7 +105,7 @@ impl Role {
                 &[Store, KeyRing, Queue, ReadFiles, WriteFiles, Depths, Redrive, Mail, MailQuota]
             }
             Role::Callback => &[Store, KeyRing, Queue, DeadEvents],
-            Role::Send(Family::Email) => &[Store, KeyRing, Queue, Work, ReadFiles, Mail],
+            Role::Send(Family::Email) => &[Store, KeyRing, Queue, Work, ReadFiles, Mail, MailQuota],
             // Runs of schedules are made here, and may bring files.
             Role::Send(Family::Webhook) => &[Store, KeyRing, Queue, Work, ReadFiles, WriteFiles],
             Role::Send(_) => &[Store, KeyRing, Queue, Work, ReadFiles],
