@@ -179,7 +179,8 @@ fn rate_of(figures: &[Figure]) -> Option<u32> {
 /// left to the next poll, and so is one whose platform was asked lately: its rate is known, and others send through the
 /// account, too.
 pub(crate) async fn too_fast(center: &Center, project: &str, entry: &ChannelEntry) -> Result<()> {
-    if !entry.limits.is_empty() || entry.allowances.is_empty() {
+    let tells = !entry.allowances.is_empty() && entry.channel.quota_source().is_some();
+    if !entry.limits.is_empty() || !tells {
         return Ok(());
     }
     // All that were throttled at once come here together, and one of them asks.
